@@ -1,0 +1,209 @@
+"""Frozen records and enums: the language of everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+
+
+class Outcome(str, Enum):
+    """How one execution of one test ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    XFAILED = "xfailed"
+    XPASSED = "xpassed"
+    CRASH = "crash"
+    HANG = "hang"
+    TIMEOUT = "timeout"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the execution counts against the test."""
+        return self in _FAILURES
+
+    @property
+    def is_executed(self) -> bool:
+        """Whether the test was really run: a skip is no execution."""
+        return self is not Outcome.SKIPPED
+
+
+_FAILURES = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
+
+
+class Stage(str, Enum):
+    """pytest's own parts of a test's execution."""
+
+    COLLECT = "collect"
+    SETUP = "setup"
+    CALL = "call"
+    TEARDOWN = "teardown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One line of a traceback.
+
+    Attributes:
+        file: Path as it was reported.
+        line: 1-based line number, or None where the text does not show it.
+        function: Name of the function, or None where the text does not show it.
+    """
+
+    file: str
+    line: int | None = None
+    function: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What makes two failures the same failure; made by `pytest_repro.signature`.
+
+    Attributes:
+        exception: Qualified name of the exception, or None where none is known (a crash, a hang).
+        message: First line of the message, with what changes from run to run taken out.
+        file: Where it was raised, relative to the project or the library, with forward slashes.
+        function: Function in which it was raised, or None where unknown.
+    """
+
+    exception: str | None
+    message: str
+    file: str | None = None
+    function: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits that name this signature in options and files."""
+        parts = (self.exception or "", self.message, self.file or "", self.function or "")
+        return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+    @property
+    def title(self) -> str:
+        """One line that a person recognises the failure by."""
+        name = (self.exception or "").rpartition(".")[2]
+        what = ": ".join(part for part in (name, self.message) if part) or "no message"
+        return f"{what} ({self.where})" if self.where else what
+
+    @property
+    def where(self) -> str:
+        """File and function, as far as they are known."""
+        return " in ".join(part for part in (self.file, self.function) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failing iteration of one test.
+
+    Attributes:
+        test: Node id.
+        iteration: 1-based.
+        outcome: One of the failing outcomes.
+        stage: Where it failed.
+        signature: What it has in common with other failures.
+        seed: Seed that the iteration started from, None where nothing was reseeded.
+        worker: xdist's worker id, or `main` without workers.
+        elapsed_ns: Time since the stress run began.
+        text: Full traceback and captured output, only for failures worth showing.
+    """
+
+    test: str
+    iteration: int
+    outcome: Outcome
+    stage: Stage
+    signature: Signature
+    seed: int | None
+    worker: str
+    elapsed_ns: int
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """What was moved between host and device.
+
+    Attributes:
+        size_bytes: Bytes of payload.
+        shape: Logical shape.
+        dtype: Name as the library prints it, such as `bfloat16`.
+        layout: Name of the memory layout, where the library has one.
+    """
+
+    size_bytes: int
+    shape: tuple[int, ...]
+    dtype: str
+    layout: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A named timed span inside a test.
+
+    Attributes:
+        name: `to_device`, `op`, `to_torch`, or the user's own.
+        operation: Name of the library call, None for a phase made by hand.
+        start_ns: Monotonic clock at its start.
+        call_ns: Time until the call returned.
+        wait_ns: Time that the fence at its end then waited for the device; 0 without a fence.
+        hidden_ns: Earlier device work that this call would have waited for, had there been no fences.
+        fenced: Whether both edges were fenced.
+        cold: Whether this was the first call of this operation in the process.
+        depth: Number of phases around it; only those of depth 0 add up to a total.
+        transfer: What was moved, for transfers.
+        is_open: True if the test ended, raised or died inside it.
+    """
+
+    name: str
+    operation: str | None = None
+    start_ns: int
+    call_ns: int
+    wait_ns: int = 0
+    hidden_ns: int = 0
+    fenced: bool = False
+    cold: bool = False
+    depth: int = 0
+    transfer: Transfer | None = None
+    is_open: bool = False
+
+    @property
+    def duration_ns(self) -> int:
+        """Time that the work took, device included."""
+        return self.call_ns + self.wait_ns
+
+    @property
+    def unfenced_ns(self) -> int:
+        """Time that a timer around the bare call would have shown."""
+        return self.call_ns + self.hidden_ns
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A number that a test reports about itself, such as `samples_per_s`."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """All that was timed in one iteration of one test.
+
+    Attributes:
+        test: Node id.
+        iteration: 1-based.
+        worker: xdist's worker id, or `main`.
+        outcome: How the iteration ended.
+        contended: Why the times are not to be compared (`-n 2`, a profiler), empty if they are.
+        phases: In the order in which they began.
+        metrics: In the order in which they were given.
+    """
+
+    test: str
+    iteration: int
+    worker: str
+    outcome: Outcome
+    contended: str = ""
+    phases: tuple[Phase, ...] = ()
+    metrics: tuple[Metric, ...] = field(default=())
