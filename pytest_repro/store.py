@@ -1,0 +1,170 @@
+"""Session folders and JSON Lines: the only writer of results."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from pytest_repro.errors import StoreError
+
+FORMAT_VERSION = 1
+"""Stands in every record; a reader that meets a higher one must refuse it."""
+
+FOLDER = ".pytest_repro"
+"""Name of the store at the root of the project."""
+
+KEPT_SESSIONS = 20
+"""Newest sessions that stay when a new one begins."""
+
+_SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
+
+
+class SessionFolder:
+    """Where one session's results go, each written when it arrives.
+
+    A folder that cannot be written (read-only, disk full, removed while running) never ends a session: the
+    first problem is kept in `problem` for the summary, and writing stops.
+
+    Attributes:
+        path: The folder.
+        problem: What the first failed write said, or None.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self._open: dict[str, IO[str]] = {}
+
+    @property
+    def id(self) -> str:
+        """Name of the session, unique within its store; sorts by time."""
+        return self.path.name
+
+    def append(self, name: str, record: Mapping[str, Any]) -> None:
+        """Adds one line to a JSON Lines file and hands it to the operating system."""
+        self.append_line(name, json.dumps({"format_version": FORMAT_VERSION, **record}))
+
+    def append_line(self, name: str, line: str) -> None:
+        """Adds one line to a text file and hands it to the operating system."""
+        if self.problem is not None:
+            return
+        try:
+            file = self._open.get(name)
+            if file is None:
+                file = self._open[name] = self._created(name)
+            file.write(line + "\n")
+            file.flush()
+        except OSError as error:
+            self.problem = f"{error.strerror or error} ({self.path / name})"
+
+    def write_json(self, name: str, record: Mapping[str, Any]) -> None:
+        """Writes one JSON file whole: a reader sees the old one or the new one, never a half."""
+        if self.problem is not None:
+            return
+        try:
+            write_json(self.path / name, {"format_version": FORMAT_VERSION, **record})
+        except OSError as error:
+            self.problem = f"{error.strerror or error} ({self.path / name})"
+
+    def close(self) -> None:
+        """Closes the files; later writes open them again."""
+        for file in self._open.values():
+            try:
+                file.close()
+            except OSError as error:
+                self.problem = self.problem or f"{error.strerror or error} ({self.path})"
+        self._open.clear()
+
+    def _created(self, name: str) -> IO[str]:
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # "surrogatepass" would write what no JSON reader accepts: a lone surrogate is shown escaped instead.
+        return path.open("a", encoding="utf-8", errors="backslashreplace")
+
+
+class Store:
+    """All sessions of one project.
+
+    Args:
+        root: The project's root (pytest's rootdir).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / FOLDER
+
+    def begin(self, kind: str, *, now: datetime) -> SessionFolder:
+        """Makes the folder of a new session and removes the oldest ones.
+
+        Args:
+            kind: What the session does: `stress`, `verify`, `timing`.
+            now: The time that names the folder.
+
+        Returns:
+            The folder; where it could not be made, its `problem` says why.
+        """
+        name = f"{now:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
+        session = SessionFolder(self.folder / "sessions" / name)
+        try:
+            session.path.mkdir(parents=True)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text(_SELF_IGNORING, encoding="utf-8")
+        except OSError as error:
+            session.problem = f"{error.strerror or error} ({session.path})"
+        else:
+            self._prune()
+        return session
+
+    def sessions(self) -> list[Path]:
+        """Returns the folders of all sessions, oldest first."""
+        folder = self.folder / "sessions"
+        try:
+            return sorted(path for path in folder.iterdir() if path.is_dir())
+        except OSError:
+            return []
+
+    def _prune(self) -> None:
+        for path in self.sessions()[:-KEPT_SESSIONS]:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_json(path: Path, record: Mapping[str, Any]) -> None:
+    """Writes one JSON file whole, through a temporary file beside it.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", errors="backslashreplace")
+    temporary.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads one JSON file that this module wrote.
+
+    Raises:
+        StoreError: It is not there, not JSON, or of a newer format.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(
+            f"Cannot read the record: {error.strerror}", place=str(path), next_step="Check the path."
+        ) from error
+    except ValueError as error:
+        raise StoreError(
+            f"The record is not JSON: {error}", place=str(path), next_step="Remove it, or repeat the session."
+        ) from error
+    if not isinstance(data, dict) or data.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
+        raise StoreError(
+            f"The record is not of format {FORMAT_VERSION}",
+            place=str(path),
+            next_step="Upgrade pytest-repro.",
+        )
+    return data

@@ -1,0 +1,123 @@
+"""Which iterations a stress run asks for, and how they are cut into slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import count, islice
+
+SLICES_PER_WORKER = 4
+"""Slices of one test for each worker: enough for xdist's schedulers to even out, few enough to cost nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressPlan:
+    """What was asked for, the same for every test.
+
+    Attributes:
+        iterations: Iterations of each test, or None for as many as fit into the budget.
+        budget_ns: Time for all tests together, or None for no limit.
+        stop_after: End a test after so many failing iterations of it, or None for never.
+        max_failures: End everything after so many failing iterations, or None for never.
+        base_seed: The seed that all seeds derive from.
+        reseed: Whether each iteration seeds the random number generators.
+        only_iteration: Run this iteration alone (a replay), or None.
+    """
+
+    iterations: int | None
+    budget_ns: int | None = None
+    stop_after: int | None = None
+    max_failures: int | None = None
+    base_seed: int = 0
+    reseed: bool = True
+    only_iteration: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.iterations is None and self.budget_ns is None and self.only_iteration is None:
+            raise ValueError("a stress plan without an end")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Iterations of one test that run one after the other in one process.
+
+    Attributes:
+        first: 1-based number of the first iteration.
+        step: Distance from one iteration to the next.
+        size: Number of iterations, or None for as many as fit into the budget.
+    """
+
+    first: int
+    step: int = 1
+    size: int | None
+
+    def iterations(self) -> Iterator[int]:
+        """Yields the 1-based iteration numbers."""
+        numbers = count(self.first, self.step)
+        return numbers if self.size is None else islice(numbers, self.size)
+
+    @property
+    def label(self) -> str:
+        """A short name, unique among the slices of one test."""
+        if self.size is None:
+            return f"{self.first}, {self.first + self.step}, ..."
+        return f"{self.first}-{self.first + (self.size - 1) * self.step}"
+
+
+def cut_slices(plan: StressPlan, *, workers: int) -> tuple[Slice, ...]:
+    """Cuts the iterations of one test into slices that no two workers share.
+
+    Args:
+        plan: What was asked for.
+        workers: Number of processes that run slices side by side; 1 gives a single slice.
+
+    Returns:
+        At least one slice; together they hold each iteration exactly once.
+    """
+    if plan.only_iteration is not None:
+        return (Slice(first=plan.only_iteration, size=1),)
+    if plan.iterations is None:
+        return tuple(Slice(first=1 + start, step=workers, size=None) for start in range(workers))
+    pieces = 1 if workers == 1 else min(plan.iterations, workers * SLICES_PER_WORKER)
+    return _contiguous(plan.iterations, pieces)
+
+
+def share_of_worker(plan: StressPlan, *, index: int, workers: int) -> Slice | None:
+    """Returns one worker's own part of a test that every worker holds (xdist's `--dist each`).
+
+    Args:
+        plan: What was asked for.
+        index: 0-based number of the worker.
+        workers: Number of workers.
+
+    Returns:
+        The slice, or None where there are more workers than iterations.
+    """
+    if plan.only_iteration is not None or plan.iterations is None:
+        slices = cut_slices(plan, workers=workers)
+    else:
+        slices = _contiguous(plan.iterations, min(plan.iterations, workers))
+    return slices[index] if index < len(slices) else None
+
+
+def iteration_seed(base_seed: int, test: str, iteration: int) -> int:
+    """Returns the 32-bit seed of one iteration, the same on every machine and in every process."""
+    return (test_seed(base_seed, test) + iteration * 0x9E3779B1) & 0xFFFFFFFF
+
+
+def test_seed(base_seed: int, test: str) -> int:
+    """Returns the 32-bit number from which the seeds of one test's iterations count up."""
+    text = f"{base_seed}\0{test}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(text, digest_size=4).digest(), "big")
+
+
+def _contiguous(iterations: int, pieces: int) -> tuple[Slice, ...]:
+    size, larger = divmod(iterations, pieces)
+    slices = []
+    first = 1
+    for piece in range(pieces):
+        length = size + (piece < larger)
+        slices.append(Slice(first=first, size=length))
+        first += length
+    return tuple(slices)

@@ -1,0 +1,1 @@
+"""The gate: fresh processes, and what their outcomes prove."""
