@@ -125,7 +125,7 @@ class Transfer:
     """What was moved between host and device.
 
     Attributes:
-        size_bytes: Bytes of payload.
+        size_bytes: Bytes of payload as stored, padding included; 0 where the same memory was handed on.
         shape: Logical shape.
         dtype: Name as the library prints it, such as `bfloat16`.
         layout: Name of the memory layout, where the library has one.
@@ -139,19 +139,21 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A named timed span inside a test.
+    """A named timed span inside a test, or many of the same name and operation merged into one.
 
     Attributes:
         name: `to_device`, `op`, `to_torch`, or the user's own.
         operation: Name of the library call, None for a phase made by hand.
-        start_ns: Monotonic clock at its start.
-        call_ns: Time until the call returned.
-        wait_ns: Time that the fence at its end then waited for the device; 0 without a fence.
+        start_ns: Monotonic clock at its start, at the first one's start if merged.
+        call_ns: Time until the call returned; of a phase around others, without the fences inside it.
+        wait_ns: Time that fences then waited for the device, inside it and at its end; 0 without fences.
         hidden_ns: Earlier device work that this call would have waited for, had there been no fences.
         fenced: Whether both edges were fenced.
         cold: Whether this was the first call of this operation in the process.
-        depth: Number of phases around it; only those of depth 0 add up to a total.
-        transfer: What was moved, for transfers.
+        within: Names of the phases around it in the same thread, outermost first.
+        thread: 0 for the thread that began the iteration, then 1, 2, ... by first phase.
+        calls: How many calls were merged into it; times and `size_bytes` are then sums.
+        transfer: What was moved, for transfers; the largest one's shape and dtype if merged.
         is_open: True if the test ended, raised or died inside it.
     """
 
@@ -163,9 +165,16 @@ class Phase:
     hidden_ns: int = 0
     fenced: bool = False
     cold: bool = False
-    depth: int = 0
+    within: tuple[str, ...] = ()
+    thread: int = 0
+    calls: int = 1
     transfer: Transfer | None = None
     is_open: bool = False
+
+    @property
+    def depth(self) -> int:
+        """Number of phases around it; only those of depth 0 add up to a total."""
+        return len(self.within)
 
     @property
     def duration_ns(self) -> int:
