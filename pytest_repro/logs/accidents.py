@@ -1,0 +1,205 @@
+"""What ends a test from outside: faulthandler's dumps, timeouts, dead workers, cancelled jobs, device faults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from pytest_repro.logs.blocks import frame_of
+from pytest_repro.logs.evidence import Accident, Evidence
+from pytest_repro.logs.records import Found, LogLine
+from pytest_repro.model import Outcome
+
+MOST_SIGNALS = 100
+_LONGEST_STACK = 200
+
+_FATAL = re.compile(r".*?(?P<message>(?:Fatal Python error|Windows fatal exception): .*)")
+_WORKER_CRASH = re.compile(r".*?worker '?(?P<worker>gw\d+)'? crashed while running '?(?P<nodeid>.+?)'?\s*")
+_NODE_DOWN = re.compile(r"\[?(?P<worker>gw\d+)\] (?P<message>node down: .*)")
+_TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<name>[^']+)'")
+_WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)")
+_TIMEOUT_BANNER = re.compile(r"\++ ?Timeout ?\++")
+_STACK_BANNER = re.compile(r"~+ ?Stack of .+ ~+")
+_CURRENT_THREAD = re.compile(r"(?P<current>Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
+_KEYBOARD = re.compile(r"!+ (?:\w+\.)*KeyboardInterrupt !+")
+_CANCELLED = re.compile(
+    r"(?:##\[error\]|Error: |::error::)?(?:The (?:operation was canceled|action has timed out|job (?:running on .* )?has exceeded "
+    r"the maximum execution time).*|The runner has received a shutdown signal.*|"
+    r"The hosted runner .*lost communication.*|The self-hosted runner .*lost communication.*|"
+    r"The action '.*' has timed out.*)|"
+    r"ERROR: Job failed(?: \(system failure\))?: (?:.*daemon.*|execution took longer than .*|.*timeout.*|.*aborted.*)|"
+    r"ERROR: Job failed: canceled.*|Cancelling nested steps due to timeout|Build timed out.*|"
+    r"Too long with no output.*|No output has been received in the last .*|"
+    r"The job exceeded the maximum time limit.*"
+)
+_SHELL_DEATH = re.compile(
+    r".*(?:\bSegmentation fault\b|\bAborted\b|\bBus error\b|\bIllegal instruction\b|\bKilled\b) *(?:\(core dumped\).*|.*pytest.*)"
+)
+_EXIT_CODE = re.compile(r".*(?:exit(?:ed with)?(?: status| code)?|returning) (?P<code>124|132|134|135|136|137|139)\b\.?\s*")
+_FILE_TIMEOUT = re.compile(r"Command took >.*, returning 124")
+_FILE_FAILED = re.compile(r"(?P<name>[\w./-]+) \d+/\d+ failed!.*")
+_DEVICE = re.compile(
+    r".*(?P<message>TT_(?:FATAL|THROW|ASSERT)(?:: | @ ).*|Read unexpected run_mailbox value.*|[Pp]otential hang detected.*|"
+    r"Timeout waiting for Ethernet core.*|CUDA error: .*|device timeout.*|Device \d+: Timeout .*)"
+)
+_HANG_WORDS = re.compile(r"hang|run_mailbox|[Tt]imeout")
+_UNITTEST_TIMEOUT = re.compile(r"Timeout(?:: aborting tests| \(\d+:\d\d:\d\d\)!)")
+
+OpenSession = Callable[[LogLine], Evidence]
+
+
+class AccidentReader:
+    """Watches for the end of a test that no test runner reports in its own way."""
+
+    def __init__(self) -> None:
+        self._signals: list[Found] = []
+        self._last: Accident | None = None
+        self._in_stack = False
+        self._name: str | None = None
+        self._file_timeout: Found | None = None
+        self._device: Found | None = None
+
+    @property
+    def signals(self) -> tuple[Found, ...]:
+        """Lines that tell of a crash, a hang or a cancelled job, at most `MOST_SIGNALS`."""
+        return tuple(self._signals)
+
+    def feed(self, line: LogLine, text: str, session_of: OpenSession) -> None:
+        """Takes the next line.
+
+        Args:
+            line: The line.
+            text: Its text without trailing space.
+            session_of: Gives the session that is open, or begins one.
+        """
+        if self._stack(text) or not text:
+            return
+        self._crash(line, text, session_of)
+        self._timeout(line, text, session_of)
+        self._end_of_job(line, text, session_of)
+        self._device_fault(line, text)
+
+    def _signal(self, line: LogLine, text: str) -> None:
+        if len(self._signals) < MOST_SIGNALS:
+            self._signals.append(Found(value=text.strip(), line=line.number))
+
+    def _stack(self, text: str) -> bool:
+        """Gathers the frames of a dump; of several threads, those of the current one."""
+        thread = _CURRENT_THREAD.fullmatch(text) if "thread" in text.lower() else None
+        if thread is not None:
+            self._in_stack = True
+            if self._last is not None and thread["current"] == "Current thread":
+                self._last.stack.clear()
+            return True
+        if not self._in_stack:
+            return False
+        frame = frame_of(text) if text.startswith("  File ") else None
+        if frame is None:
+            self._in_stack = False
+            return False
+        if self._last is not None and len(self._last.stack) < _LONGEST_STACK:
+            self._last.stack.append(frame)
+        return True
+
+    def _record(self, line: LogLine, session: Evidence, accident: Accident) -> None:
+        previous = self._last
+        if previous is not None and previous in session.accidents and previous.nodeid == accident.nodeid:
+            previous.message = previous.message or accident.message
+            previous.exception = previous.exception or accident.exception
+            return
+        session.accidents.append(accident)
+        self._last = accident
+
+    def _crash(self, line: LogLine, text: str, session_of: OpenSession) -> None:
+        worker = _WORKER_CRASH.fullmatch(text) if "crashed while running" in text else None
+        if worker is not None:
+            self._signal(line, text)
+            session = session_of(line)
+            message = f"worker '{worker['worker']}' crashed while running '{worker['nodeid']}'"
+            session.accidents.append(
+                Accident(line=line.number, outcome=Outcome.CRASH, nodeid=worker["nodeid"], message=message,
+                         worker=worker["worker"])
+            )
+            return
+        down = _NODE_DOWN.fullmatch(text) if "node down" in text else None
+        if down is not None:
+            self._signal(line, text)
+            self._last = Accident(line=line.number, outcome=Outcome.CRASH, message=down["message"], worker=down["worker"])
+            session_of(line).accidents.append(self._last)
+            return
+        terminate = _TERMINATE.search(text) if "terminate called" in text else None
+        if terminate is not None:
+            self._signal(line, text)
+            self._name = terminate["name"]
+            self._fatal(line, session_of(line), message=None, exception=terminate["name"])
+            return
+        what = _WHAT.fullmatch(text) if self._name else None
+        if what is not None and self._last is not None:
+            self._last.message = what["message"]
+            self._name = None
+            return
+        fatal = _FATAL.fullmatch(text) if "atal " in text else None
+        if fatal is not None:
+            self._signal(line, fatal["message"])
+            self._fatal(line, session_of(line), message=fatal["message"].rstrip(), exception=None)
+        elif _SHELL_DEATH.fullmatch(text) and len(text) < 400:
+            self._signal(line, text)
+
+    def _fatal(self, line: LogLine, session: Evidence, *, message: str | None, exception: str | None) -> None:
+        in_flight = session.in_flight.value if session.in_flight else None
+        self._record(line, session, Accident(
+            line=line.number, outcome=Outcome.CRASH, nodeid=in_flight, message=message, exception=exception,
+        ))
+
+    def _timeout(self, line: LogLine, text: str, session_of: OpenSession) -> None:
+        if _TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text):
+            session = session_of(line)
+            self._signal(line, text)
+            in_flight = session.in_flight.value if session.in_flight else None
+            if not session.accidents or session.accidents[-1].nodeid != in_flight:
+                self._record(line, session, Accident(line=line.number, outcome=Outcome.TIMEOUT, nodeid=in_flight))
+        elif _STACK_BANNER.fullmatch(text):
+            self._signal(line, text.strip("~ "))
+        elif _KEYBOARD.fullmatch(text):
+            session = session_of(line)
+            session.interrupted = Found(value=text.strip("! "), line=line.number)
+            if session.in_flight is not None:
+                self._record(line, session, Accident(
+                    line=line.number, outcome=Outcome.HANG, nodeid=session.in_flight.value, exception="KeyboardInterrupt",
+                ))
+        elif self._last is not None and self._last.exception == "KeyboardInterrupt" and self._last.place is None:
+            self._last.place = frame_of(text)
+        if _FILE_TIMEOUT.fullmatch(text):
+            self._signal(line, text)
+            self._file_timeout = Found(value=text, line=line.number)
+            if self._last is not None and self._last.outcome is Outcome.HANG:
+                self._last.outcome = Outcome.TIMEOUT
+                self._file_timeout = None
+        elif self._file_timeout is not None and (failed := _FILE_FAILED.fullmatch(text)):
+            session_of(line).accidents.append(
+                Accident(line=line.number, outcome=Outcome.TIMEOUT, nodeid=failed["name"], message=self._file_timeout.value)
+            )
+            self._file_timeout = None
+
+    def _end_of_job(self, line: LogLine, text: str, session_of: OpenSession) -> None:
+        if _CANCELLED.fullmatch(text):
+            self._signal(line, text)
+            session = session_of(line)
+            if session.is_bare or session.summary is not None:
+                return
+            test = session.in_flight or (None if session.workers_seen else session.last_test)
+            session.accidents.append(
+                Accident(line=line.number, outcome=Outcome.HANG, nodeid=test.value if test else None)
+            )
+        elif _EXIT_CODE.fullmatch(text) and len(text) < 300:
+            self._signal(line, text)
+
+    def _device_fault(self, line: LogLine, text: str) -> None:
+        match = _DEVICE.fullmatch(text) if len(text) < 4000 else None
+        if match is not None:
+            self._signal(line, match["message"])
+
+
+def is_hang_signal(text: str) -> bool:
+    """Says whether a signal tells of something that did not come back, rather than of something that died."""
+    return bool(_HANG_WORDS.search(text) or _CANCELLED.fullmatch(text) or _STACK_BANNER.match(text))

@@ -1,0 +1,215 @@
+"""One failure's text, in any of pytest's traceback styles, read into exception, message and place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_repro.logs.nodeids import is_test_file
+from pytest_repro.model import Frame
+
+LONGEST_TEXT_LINES = 400
+
+_CAPTURED = re.compile(r"-{3,} ?(?:Captured |live log|Hypothesis|.*Captured).* ?-{3,}")
+_CHAINED = re.compile(
+    r"(?:E\s+)?(?:The above exception was the direct cause of the following exception:|"
+    r"During handling of the above exception, another exception occurred:)\s*"
+)
+_ERROR_LINE = re.compile(r"E(?P<indent>\s*)(?P<text>.*)")
+_PLACE = re.compile(
+    r"(?P<file>(?:[A-Za-z]:)?[^:\n<>|*?\"]*\.\w{1,8}|<[^>]+>):(?P<line>\d+):(?P<rest>(?: .*)?)"
+)
+_NATIVE_FRAME = re.compile(r"\s*File \"(?P<file>[^\"]+)\", line (?P<line>\d+)(?:,? in (?P<function>.+))?")
+_FIXTURE_FILE = re.compile(r"file (?P<file>.+), line (?P<line>\d+)")
+_IN_FUNCTION = re.compile(r" in (?P<function>.+?)\s*")
+_EXCEPTION = re.compile(r"(?P<name>[A-Za-z_][\w.]*(?:::\w+)*)(?::(?:\s+(?P<message>.*))?)?")
+_UNEXPECTED = re.compile(r"UNEXPECTED EXCEPTION: (?P<name>\w[\w.]*)\((?P<message>.*)\)")
+_KNOWN_NAMES = frozenset(
+    {"Failed", "Skipped", "Exit", "ScopeMismatch", "SystemExit", "KeyboardInterrupt", "StopIteration", "GeneratorExit"}
+)
+_NAME_END = re.compile(
+    r"(?:Error|Exception|Warning|Exit|Interrupt|Failure|Failed|Timeout|Fault|Invalid|NotFound|Denied|Group|Mismatch|"
+    r"Abort(?:ed)?|Stop|Found|Exists|Exceeded|Missing|Unavailable|Refused|Iteration)"
+)
+_NOT_A_NAME = frozenset({"Captured", "Note", "Hint", "Tip", "Warning", "Error", "Expected", "Got", "Actual", "File", "URL"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockFacts:
+    """What the text of one failure says.
+
+    Attributes:
+        exception: Name as printed, None where none is printed.
+        message: First line of the message.
+        place: Deepest frame printed before the exception.
+        test_place: Deepest frame within the test's file, or within any test module where that is unknown.
+        first_file: File of the first frame.
+        function: Function of the first frame.
+        text: The block, cut to a bearable length.
+    """
+
+    exception: str | None = None
+    message: str | None = None
+    place: Frame | None = None
+    test_place: Frame | None = None
+    first_file: str | None = None
+    text: str = ""
+
+
+def read_block(lines: Sequence[str], *, test_file: str | None = None) -> BlockFacts:
+    """Reads what stands between one failure header and the next.
+
+    Args:
+        lines: The block without its header, plain.
+        test_file: File part of the node id, where it is known.
+    """
+    traceback = _before_captured(lines)
+    segment = _last_of_chain(traceback)
+    frames = _frames(segment)
+    exception, message = _error(segment)
+    if exception is None:
+        exception = _named_at_place(segment)
+    all_frames = _frames(traceback)
+    return BlockFacts(
+        exception=exception,
+        message=message,
+        place=frames[-1] if frames else None,
+        test_place=_test_place(all_frames, test_file),
+        first_file=all_frames[0].file if all_frames else None,
+        text="\n".join(_cut(lines)).strip("\n"),
+    )
+
+
+def _cut(lines: Sequence[str]) -> Sequence[str]:
+    if len(lines) <= LONGEST_TEXT_LINES:
+        return lines
+    half = LONGEST_TEXT_LINES // 2
+    return [*lines[:half], f"[... {len(lines) - 2 * half} lines ...]", *lines[-half:]]
+
+
+def _before_captured(lines: Sequence[str]) -> Sequence[str]:
+    for index, line in enumerate(lines):
+        if line.startswith("---") and _CAPTURED.fullmatch(line.strip()):
+            return lines[:index]
+    return lines
+
+
+def _last_of_chain(lines: Sequence[str]) -> Sequence[str]:
+    start = 0
+    for index, line in enumerate(lines):
+        if _CHAINED.fullmatch(line.strip()):
+            start = index + 1
+    return lines[start:] if any(line.strip() for line in lines[start:]) else lines
+
+
+def _frames(lines: Sequence[str]) -> list[Frame]:
+    return [frame for line in lines if (frame := frame_of(line)) is not None]
+
+
+def frame_of(line: str) -> Frame | None:
+    """Reads a traceback line of pytest (`file:line: ...`) or of Python (`File "...", line ...`)."""
+    native = _NATIVE_FRAME.match(line) if "File" in line else None
+    if native is not None:
+        return Frame(file=native["file"], line=int(native["line"]), function=native["function"])
+    if line.startswith("file "):
+        fixture = _FIXTURE_FILE.fullmatch(line)
+        return Frame(file=fixture["file"], line=int(fixture["line"])) if fixture else None
+    if not line or line[0].isspace() or line[0] in ">E":
+        match = None if not line.startswith("E") or line.startswith(("E ", "E\t")) else _PLACE.fullmatch(line)
+    else:
+        match = _PLACE.fullmatch(line)
+    if match is None:
+        return None
+    inside = _IN_FUNCTION.fullmatch(match["rest"])
+    return Frame(file=match["file"], line=int(match["line"]), function=inside["function"] if inside else None)
+
+
+def _error(segment: Sequence[str]) -> tuple[str | None, str | None]:
+    marked = _marked_error(segment)
+    if marked is not None:
+        return split_error(marked)
+    for line in reversed(segment):
+        unexpected = _UNEXPECTED.match(line)
+        if unexpected:
+            return unexpected["name"], unexpected["message"].strip("'\"")
+    doctest = next((line for line in segment if line.startswith("Expected")), None)
+    if doctest is not None and any(line.startswith("Got") for line in segment):
+        return None, doctest.strip()
+    return _unmarked_error(segment)
+
+
+def _marked_error(segment: Sequence[str]) -> str | None:
+    run: list[str] = []
+    last: list[str] = []
+    for line in segment:
+        if line == "E" or line.startswith(("E ", "E\t")):
+            run.append(line[1:])
+        elif run:
+            last, run = run, []
+    last = run or last
+    filled = [line for line in last if line.strip()]
+    if not filled:
+        return None
+    indent = min(len(line) - len(line.lstrip()) for line in filled)
+    return next(line for line in filled if len(line) - len(line.lstrip()) == indent).strip()
+
+
+def _unmarked_error(segment: Sequence[str]) -> tuple[str | None, str | None]:
+    """Native style, `--tb=line` and messages without a traceback: the first line that names an exception."""
+    after = max((index for index, line in enumerate(segment) if _NATIVE_FRAME.match(line)), default=-1)
+    for line in segment[after + 1 :]:
+        match = None if not line or line[0].isspace() else _EXCEPTION.fullmatch(line.rstrip())
+        if match and is_exception_name(match["name"]):
+            return match["name"], _blank_to_none(match["message"])
+    for line in segment:
+        place = _PLACE.fullmatch(line)
+        named = _EXCEPTION.fullmatch(place["rest"].strip()) if place else None
+        if named and named["message"] and is_exception_name(named["name"]):
+            return named["name"], named["message"]
+    return None, None
+
+
+def _named_at_place(segment: Sequence[str]) -> str | None:
+    for line in reversed(segment):
+        match = _PLACE.fullmatch(line) if line and not line[0].isspace() else None
+        if match is None:
+            continue
+        name = match["rest"].strip()
+        return name if name and is_exception_name(name) and name != "DocTestFailure" else None
+    return None
+
+
+def split_error(text: str) -> tuple[str | None, str | None]:
+    """Splits `ValueError: no` into name and message; a text without a name is all message."""
+    match = _EXCEPTION.fullmatch(text)
+    if match and is_exception_name(match["name"]):
+        return match["name"], _blank_to_none(match["message"])
+    return None, _blank_to_none(text)
+
+
+def is_exception_name(name: str) -> bool:
+    """Says whether a dotted name is likely to be that of an exception."""
+    last = re.split(r"[.:]", name)[-1]
+    if not last or name in _NOT_A_NAME or not re.search(r"[A-Za-z]", last):
+        return False
+    if last in _KNOWN_NAMES or _NAME_END.search(last) and (last[0].isupper() or "_" in last):
+        return True
+    return "." in name and last[0].isupper()
+
+
+def _blank_to_none(text: str | None) -> str | None:
+    return text.strip() or None if text else None
+
+
+def same_file(a: str, b: str) -> bool:
+    """Says whether one path is the other, or its end."""
+    first, second = a.replace("\\", "/").removeprefix("./"), b.replace("\\", "/").removeprefix("./")
+    return first == second or first.endswith("/" + second) or second.endswith("/" + first)
+
+
+def _test_place(frames: Sequence[Frame], test_file: str | None) -> Frame | None:
+    for frame in reversed(frames):
+        if same_file(frame.file, test_file) if test_file else is_test_file(frame.file):
+            return frame
+    return None

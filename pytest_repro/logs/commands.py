@@ -1,0 +1,91 @@
+"""pytest command lines, wherever a log shows them: step titles, scripts, traces, prompts, tox and docker."""
+
+from __future__ import annotations
+
+import re
+
+_RUNNER = (
+    r"(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*|xvfb-run (?:-\S+ )*|coverage run (?:-\S+ )*-m |"
+    r"(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[A-Za-z]+ )*-m (?:coverage run (?:-\S+ )*-m )?|timeout (?:-\S+ )*\S+ |env |sudo (?:-\S+ )*|"
+    r"stdbuf \S+ |catchsegv |mpirun (?:-\S+ (?:\S+ )??)*|conda run (?:-\S+ (?:\S+ )??)*|nice (?:-\S+ )*)"
+)
+_ASSIGNMENT = r"(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;|&]*) )"
+_PYTEST = r"(?:\S*/)?(?:pytest|py\.test|pytest-3)(?:\.exe)?"
+_COMMAND = re.compile(
+    rf"(?P<command>(?:{_ASSIGNMENT}|{_RUNNER})*{_PYTEST}(?=$|[\s;|&)\"'`])(?:\s+(?P<rest>.*))?)"
+)
+_UNITTEST_COMMAND = re.compile(
+    r"(?P<command>(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*(?:-m unittest\b.*|\S*test\w*\.py\b.*)|nosetests\b.*|"
+    r"\./(?:\S*/)?runtests\.py\b.*)"
+)
+_LEADS = re.compile(
+    r"(?:\s*(?:\$|\+{1,3}|>|%|#)\s+|Run |\S+@\S+[:~][^#$]*[#$] ?|\(\S+\) ?(?:\S+ )?[$#%>] ?|"
+    r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|run(?:_args|_cmd)?: |"
+    r"command: |.*?\bTest Script: |\[command\]|##\[command\]|Running(?: command)?:? |Executing command:? |cmd: |nox > |"
+    r"\s*[-*] |eval |\s+)*"
+)
+_CUT = re.compile(r"\s*(?:&&|\|\||;|(?<![<>&\d])\|(?!\|)|2>&1|(?<!\S)>{1,2}\s?\S|(?<!\S)&>\s?\S|(?<!\S)#\s).*")
+_NOT_A_CALL = re.compile(
+    r"(?:\bpip3?\b.*\binstall|\bconda\b.*\binstall|\bapt(?:-get)?\b.*\binstall|\buv (?:add|sync|pip)|poetry add|Collecting |"
+    r"Requirement already|Downloading |Installing |Successfully |Using cached |echo |sed -i|which |grep |if ! command)"
+)
+_PROSE = re.compile(r"(?:[-=]{0,2}[\d.]+\S*|is|was|has|can|will|and|or|to|in|for|from|not|with|plugins?|version|tests?"
+                    r"|failed|passed|exited|configuration|cache|results?|reports?|output|run|:.*|=.*|,.*|-- .*)(?:\s.*)?")
+
+
+def pytest_command(text: str) -> str | None:
+    """Reads the pytest call of a line; None where the line only speaks of pytest.
+
+    What a shell would do beside it (`&& ...`, `| tee`, redirections, comments) is cut off.
+    """
+    if "pytest" not in text and "py.test" not in text:
+        return None
+    if len(text) > 8000 or _NOT_A_CALL.search(text):
+        return None
+    lead = _LEADS.match(text)
+    rest = text[lead.end() :] if lead else text
+    match = _COMMAND.match(rest) or _after_shell(rest)
+    if match is None or _is_prose(match["rest"]):
+        return None
+    return shell_word_end(match["command"])
+
+
+def _after_shell(text: str) -> re.Match[str] | None:
+    """Finds a call behind `&&`, `;` and shell keywords."""
+    for separator in re.finditer(r"(?:&&|;|\|\||\bthen\b|\bdo\b|\bbash -l?c ['\"]|\bif ! |\bif )\s*", text):
+        match = _COMMAND.match(text, separator.end())
+        if match is not None:
+            return match
+    return None
+
+
+def _is_prose(rest: str | None) -> bool:
+    return rest is not None and bool(_PROSE.fullmatch(rest)) and not re.match(r"tests?[/\\.]|tests?(?:\s+-|$)|-", rest)
+
+
+def shell_word_end(command: str) -> str:
+    """Cuts a command where the shell would end it, quotes respected."""
+    quote = ""
+    for index, character in enumerate(command):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif _CUT.match(command, index):
+            command = command[:index]
+            break
+    command = command.strip().rstrip("\\").strip()
+    if command.count('"') % 2 and command.endswith('"') or command.count("'") % 2 and command.endswith("'"):
+        command = command[:-1].rstrip()
+    return command
+
+
+def unittest_command(text: str) -> str | None:
+    """Reads the call of a unittest runner from a prompt, a trace or a script line."""
+    lead = _LEADS.match(text)
+    if lead is None or (not lead.group().strip() and text[:1].isspace()):
+        return None
+    match = _UNITTEST_COMMAND.fullmatch(text[lead.end() :].rstrip())
+    if match is None:
+        return None
+    return shell_word_end(match["command"])

@@ -1,0 +1,245 @@
+"""Jobs, steps, variables and commands of a log: what has to be the same for a failure to come back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from pytest_repro.logs.commands import pytest_command, unittest_command
+from pytest_repro.logs.records import Found, LogLine, Variable
+from pytest_repro.logs.secrets import is_secret
+
+MOST_VARIABLES = 400
+
+_JOB = re.compile(r"Complete job name: (?P<job>.+)")
+_GROUP = re.compile(r"##\[group\](?P<title>.+)|\[group\](?P<bare>Run .+)")
+_RUN_PLAIN = re.compile(r"Run (?P<title>\S.*)")
+_SECTION = re.compile(r"##\[section\]Starting: (?P<title>.+)")
+_SHELL = re.compile(r"shell: \S.*")
+_VARIABLE = re.compile(r"(?P<name>[A-Za-z_][\w.-]*): ?(?P<value>.*)")
+_EXPORT = re.compile(r"(?:[+$]+ )?(?:export|declare -x) (?P<name>[A-Za-z_]\w*)=(?P<value>.+)")
+_SET = re.compile(
+    r".*\b(?:setting env var: (?P<a>[A-Z_]\w*)=(?P<av>\S.*)|Set (?P<b>[A-Z_][A-Z\d_]*)(?: to |=)(?P<bv>\S.*))"
+)
+_DOCKER_E = re.compile(r"(?:-e|--env) (?P<name>[A-Z_]\w*)=(?P<value>\S*)")
+_COMMIT = re.compile(
+    r"(?:HEAD is now at (?P<short>[0-9a-f]{7,40})\b.*|.*\b(?:git checkout|Checking out) (?:-\S+ )*(?P<full>[0-9a-f]{40})\b.*)"
+)
+_IMAGE = re.compile(r"(?:(?:Image|Runner Image): (?P<image>\S.*)|Using (?:docker )?image (?P<docker>\S.*)|"
+                    r"Using Docker executor with image (?P<gitlab>\S+).*|container: (?P<container>\S.*))")
+_PYTHON_PATH = re.compile(r"[/\\][Pp]ython[/\\](?P<version>3\.\d+\.\d+)[/\\]")
+_PYTHON_SAID = re.compile(r"(?:Successfully set up CPython \(|Python |Using Python |Installed CPython |Using CPython )"
+                          r"\(?(?P<version>3\.\d+\.\d+)\b.*")
+
+
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """One step of a job while it is being read.
+
+    Attributes:
+        title: Its name as printed, None outside of any step.
+        line: 1-based line at which it begins.
+        script: Script lines and inputs, with their line numbers.
+        commands: pytest calls among them and among what was echoed since.
+        sessions: Number of sessions that have begun in it.
+        variables: Variables by name.
+    """
+
+    title: str | None = None
+    line: int = 0
+    job: str | None = None
+    commands: list[Found] = field(default_factory=list)
+    traced: list[Found] = field(default_factory=list)
+    sessions: int = 0
+    variables: dict[str, Variable] = field(default_factory=dict)
+
+
+class EnvironmentReader:
+    """Follows jobs and steps, one line after the other."""
+
+    def __init__(self) -> None:
+        self._job: Found | None = None
+        self._step = Step()
+        self._in_header = False
+        self._in_env = False
+        self._column: tuple[str | None, str | None] = (None, None)
+        self._exports: dict[str, Variable] = {}
+        self._shown: dict[str, Variable] = {}
+        self._secret_values: set[str] = set()
+        self.commands: list[Found] = []
+        self.last_variables: dict[str, Variable] = {}
+        self.images: list[Found] = []
+        self.commit: Found | None = None
+        self.python: Found | None = None
+
+    @property
+    def job(self) -> Found | None:
+        """The job that the line last read belongs to."""
+        return self._job
+
+    @property
+    def step(self) -> Found | None:
+        """The step that the line last read belongs to."""
+        return Found(value=self._step.title, line=self._step.line) if self._step.title else None
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
+        """Variables of the present step, with what was exported or shown until now."""
+        merged = {**self._shown, **(self._step.variables or {}), **self._exports}
+        return tuple(merged.values())
+
+    @property
+    def secret_values(self) -> frozenset[str]:
+        """Values that must not appear in anything that is written."""
+        return frozenset(self._secret_values)
+
+    def session_command(self) -> Found | None:
+        """Returns the command of the session that begins now: the n-th of its step, or the last one shown."""
+        position = self._step.sessions
+        self._step.sessions += 1
+        if self._step.traced:
+            return self._step.traced[-1]
+        if self._step.commands:
+            return self._step.commands[min(position, len(self._step.commands) - 1)]
+        return None
+
+    def feed(self, line: LogLine) -> None:
+        """Takes the next line."""
+        text = line.text.rstrip()
+        self._columns(line)
+        if not text:
+            return
+        job = _JOB.fullmatch(text) if text.startswith("Complete job name") else None
+        if job is not None and self._column[0] is None:
+            self._job = Found(value=job["job"], line=line.number)
+        if self._opens_step(line, text):
+            return
+        if self._in_header:
+            self._header_line(line, text)
+        else:
+            self._body_line(line, text)
+
+    def _columns(self, line: LogLine) -> None:
+        if line.job is None or (line.job, line.step) == self._column:
+            return
+        if line.job != self._column[0]:
+            self._exports.clear()
+            self._shown.clear()
+            self._job = Found(value=line.job, line=line.number)
+        self._column = (line.job, line.step)
+        self._step = Step(title=line.step, line=line.number, variables=dict(self._step.variables))
+        self._in_header = False
+
+    def _opens_step(self, line: LogLine, text: str) -> bool:
+        if text.startswith("##[endgroup]"):
+            self._in_header = False
+            return True
+        group = _GROUP.fullmatch(text)
+        title = (group["title"] or group["bare"]) if group else None
+        section = _SECTION.fullmatch(text)
+        plain = _RUN_PLAIN.fullmatch(text) if title is None and text.startswith("Run ") else None
+        if section is not None:
+            self._begin_step(section["title"], line)
+            return True
+        if title is not None and not title.startswith("Run "):
+            self._in_header = False
+            return True
+        if title is None and plain is None:
+            return False
+        if plain is not None and pytest_command(text) is None:
+            return False
+        self._begin_step(title or f"Run {plain['title']}" if plain else title, line)
+        self._in_header = True
+        self._in_env = False
+        return True
+
+    def _begin_step(self, title: str | None, line: LogLine) -> None:
+        named = self._column[1] or title
+        self._step = Step(title=named, line=line.number)
+        self._exports.clear()
+
+    def _header_line(self, line: LogLine, text: str) -> None:
+        if text.strip() == "env:":
+            self._in_env = True
+            return
+        if self._in_env:
+            variable = _VARIABLE.fullmatch(text.strip()) if text[0].isspace() else None
+            if variable is not None:
+                self._variable(variable["name"], variable["value"], line)
+                return
+            self._in_header = False
+            self._body_line(line, text)
+            return
+        if _SHELL.fullmatch(text.strip()):
+            return
+        self._script_line(line, text)
+
+    def _variable(self, name: str, value: str, line: LogLine) -> None:
+        if len(self._step.variables) < MOST_VARIABLES:
+            self._step.variables[name] = self._made(name, value, line)
+        self.last_variables = self._step.variables
+        path = _PYTHON_PATH.search(value + "/") if name.lower().startswith("python") else None
+        if path is not None:
+            self.python = Found(value=path["version"], line=line.number)
+
+    def _made(self, name: str, value: str, line: LogLine, *, is_shell: bool = False) -> Variable:
+        if is_secret(name, value):
+            self._secret_values.add(value.strip("'\""))
+            return Variable(name=name, value=None, line=line.number, is_shell=is_shell)
+        return Variable(name=name, value=value, line=line.number, is_shell=is_shell)
+
+    def _script_line(self, line: LogLine, text: str) -> None:
+        command = pytest_command(text)
+        if command is not None:
+            found = Found(value=command, line=line.number)
+            self._step.commands.append(found)
+            self.commands.append(found)
+        self._export(line, text.strip())
+
+    def _export(self, line: LogLine, text: str) -> bool:
+        match = _EXPORT.fullmatch(text) if "export " in text or "declare -x" in text else None
+        if match is None:
+            return False
+        self._exports[match["name"]] = self._made(match["name"], match["value"], line, is_shell=True)
+        return True
+
+    def _body_line(self, line: LogLine, text: str) -> None:
+        self._traced(line, text)
+        self._export(line, text.strip())
+        if " Set " in text or "setting env var" in text:
+            self._shown_variable(line, _SET.fullmatch(text))
+        elif "-e " in text or "--env " in text:
+            self._docker(line, text)
+        self._machine(line, text)
+
+    def _traced(self, line: LogLine, text: str) -> None:
+        command = pytest_command(text) if not text.startswith(("E ", ">", "    ")) else None
+        if command is None and text.startswith(("$ ", "root@", "+ ", "[", "(")):
+            command = unittest_command(re.sub(r"^(?:\[[\w.-]+\] )+Command: ", "$ ", text))
+        if command is None:
+            return
+        found = Found(value=command, line=line.number)
+        self._step.traced.append(found)
+        self.commands.append(found)
+
+    def _shown_variable(self, line: LogLine, match: re.Match[str] | None) -> None:
+        if match is None or len(self._shown) >= MOST_VARIABLES:
+            return
+        name, value = (match["a"], match["av"]) if match["a"] else (match["b"], match["bv"])
+        self._shown[name] = self._made(name, value, line)
+
+    def _docker(self, line: LogLine, text: str) -> None:
+        for match in _DOCKER_E.finditer(text[:4000]):
+            if len(self._shown) < MOST_VARIABLES:
+                self._shown[match["name"]] = self._made(match["name"], match["value"], line)
+
+    def _machine(self, line: LogLine, text: str) -> None:
+        commit = _COMMIT.fullmatch(text) if "HEAD is now" in text or "heck" in text else None
+        if commit is not None:
+            self.commit = Found(value=commit["short"] or commit["full"], line=line.number)
+        image = _IMAGE.fullmatch(text) if "mage" in text or "container: " in text else None
+        if image is not None and len(self.images) < 10:
+            self.images.append(Found(value=text, line=line.number))
+        said = _PYTHON_SAID.match(text) if "ython" in text else None
+        if said is not None:
+            self.python = Found(value=said["version"], line=line.number)

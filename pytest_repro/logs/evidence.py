@@ -1,0 +1,131 @@
+"""What one test session has printed, gathered line by line before anything is concluded from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pytest_repro.logs.records import Found, Runner, Variable
+from pytest_repro.model import Frame, Outcome, Stage
+
+LONGEST_BLOCK_LINES = 4000
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """One failure's text below its header.
+
+    Attributes:
+        line: 1-based line of the header.
+        name: Name in the header, without `ERROR at setup of` and the like.
+        stage: What the header says about the stage; None where it says nothing.
+        is_error: Whether it is an error rather than a failure.
+        lines: Its text; what is beyond `LONGEST_BLOCK_LINES` is dropped.
+        worker: xdist's worker id.
+        runner: Which test runner printed it.
+    """
+
+    line: int
+    name: str
+    stage: Stage | None = None
+    is_error: bool = False
+    lines: list[str] = field(default_factory=list)
+    worker: str | None = None
+    runner: Runner = Runner.PYTEST
+
+    def add(self, text: str) -> None:
+        """Appends a line of text, as long as there is room."""
+        if len(self.lines) < LONGEST_BLOCK_LINES:
+            self.lines.append(text)
+
+
+@dataclass(slots=True, kw_only=True)
+class Mention:
+    """A node id that a line names as failing.
+
+    Attributes:
+        nodeid: As printed.
+        line: 1-based line.
+        is_error: Whether the line says ERROR rather than FAILED.
+        message: Text behind ` - `, only in the short summary.
+        worker: xdist's worker id.
+    """
+
+    nodeid: str
+    line: int
+    is_error: bool = False
+    message: str | None = None
+    worker: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Accident:
+    """A test that did not end by itself: a crash, a hang or a timeout of the process.
+
+    Attributes:
+        line: 1-based line that tells of it.
+        outcome: Crash, hang or timeout.
+        nodeid: The test in flight, None where it is not known.
+        message: What was printed about it.
+        exception: Name of an exception that was printed about it.
+        place: Frame that was printed about it.
+        worker: xdist's worker id.
+        stack: Frames of a dump, the most recent first.
+    """
+
+    line: int
+    outcome: Outcome
+    nodeid: str | None = None
+    message: str | None = None
+    exception: str | None = None
+    place: Frame | None = None
+    worker: str | None = None
+    stack: list[Frame] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Evidence:
+    """All that one session has printed and that matters here; sized by its failures, not by its tests."""
+
+    line: int
+    command: Found | None = None
+    job: Found | None = None
+    step: Found | None = None
+    variables: tuple[Variable, ...] = ()
+    python: Found | None = None
+    pytest: Found | None = None
+    platform: Found | None = None
+    rootdir: Found | None = None
+    plugins: Found | None = None
+    timeout: Found | None = None
+    summary: Found | None = None
+    verbose: list[Mention] = field(default_factory=list)
+    short_summary: list[Mention] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
+    file_letters: dict[str, tuple[str, int]] = field(default_factory=dict)
+    unnamed_letters: str = ""
+    accidents: list[Accident] = field(default_factory=list)
+    in_flight: Found | None = None
+    in_flight_file: Found | None = None
+    last_test: Found | None = None
+    workers_seen: bool = False
+    passed_again: set[str] = field(default_factory=set)
+    nothing_collected: bool = False
+    usage_error: bool = False
+    interrupted: Found | None = None
+    is_over: bool = False
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing in it tells of a test."""
+        return not (
+            self.verbose
+            or self.short_summary
+            or self.blocks
+            or self.accidents
+            or self.file_letters
+            or self.unnamed_letters
+            or self.summary
+            or self.pytest
+            or self.last_test
+            or self.usage_error
+        )

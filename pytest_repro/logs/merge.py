@@ -1,0 +1,297 @@
+"""From what a session has printed to its failing tests: each once, with all that is known of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pytest_repro.logs.blocks import BlockFacts, frame_of, is_exception_name, read_block, same_file, split_error
+from pytest_repro.logs.evidence import Accident, Block, Evidence, Mention
+from pytest_repro.logs.nodeids import from_header, header_name, is_test_file
+from pytest_repro.logs.records import CiFailure, LogOutcome, Runner
+from pytest_repro.model import Frame, Outcome, Stage
+
+_TIMEOUT = re.compile(r"(?:Failed: )?Timeout (?:>|\(>)[\d.]+")
+_WORKER_CRASH = re.compile(r"worker '?(?P<worker>gw\d+)'? crashed while running '?(?P<nodeid>.+?)'?\s*")
+_CPP_PLACE = re.compile(r"(?:TT_\w+|\w+) @ (?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
+_COUNT = re.compile(r"(?P<count>\d+) (?P<what>failed|errors?)\b")
+
+
+def failures_of(evidence: Evidence) -> tuple[CiFailure, ...]:
+    """Concludes which tests of a session failed, and how."""
+    failures = [*_from_mentions(evidence), *_from_accidents(evidence)]
+    unique: dict[tuple[str, bool], CiFailure] = {}
+    for failure in failures:
+        key = (failure.nodeid, failure.outcome is Outcome.ERROR)
+        known = unique.get(key)
+        unique[key] = failure if known is None else _fuller(known, failure)
+    if all(failure.outcome is Outcome.CRASH for failure in failures):
+        for failure in _from_letters(evidence):
+            unique.setdefault((failure.nodeid, failure.outcome is Outcome.ERROR), failure)
+    return tuple(unique.values())
+
+
+def outcome_of(evidence: Evidence, failures: tuple[CiFailure, ...]) -> LogOutcome:
+    """Says how the session ended as a whole."""
+    kinds = {failure.outcome for failure in failures} | {accident.outcome for accident in evidence.accidents}
+    for kind, outcome in (
+        (Outcome.CRASH, LogOutcome.CRASH),
+        (Outcome.TIMEOUT, LogOutcome.TIMEOUT),
+        (Outcome.HANG, LogOutcome.HANG),
+    ):
+        if kind in kinds:
+            return outcome
+    if failures:
+        return LogOutcome.FAILED
+    if evidence.usage_error:
+        return LogOutcome.USAGE_ERROR
+    if evidence.nothing_collected:
+        return LogOutcome.NOTHING_COLLECTED
+    return LogOutcome.PASSED if evidence.summary is not None else LogOutcome.NO_TEST_FAILURE
+
+
+def _fuller(known: CiFailure, other: CiFailure) -> CiFailure:
+    fatal = {Outcome.CRASH, Outcome.TIMEOUT, Outcome.HANG}
+    return replace(
+        known,
+        outcome=other.outcome if other.outcome in fatal else known.outcome,
+        exception=known.exception or other.exception,
+        message=known.message or other.message,
+        place=known.place or other.place,
+        test_place=known.test_place or other.test_place,
+        worker=known.worker or other.worker,
+        stage=known.stage or other.stage,
+        text=known.text or other.text,
+    )
+
+
+def _from_mentions(evidence: Evidence) -> list[CiFailure]:
+    mentions = _mentions(evidence)
+    blocks = list(evidence.blocks)
+    found: list[CiFailure] = []
+    for mention in mentions:
+        block = _take_block(blocks, mention)
+        found.append(_failure(mention, block))
+    complete = _is_complete(evidence)
+    for block in blocks:
+        if complete and block.runner is Runner.PYTEST:
+            continue  # a session that a test itself ran, or one that a retry has put right
+        rebuilt = _rebuilt(block, evidence)
+        if rebuilt is not None:
+            found.append(rebuilt)
+    return found
+
+
+def _mentions(evidence: Evidence) -> list[Mention]:
+    if _is_complete(evidence):
+        workers = {mention.nodeid: mention.worker for mention in evidence.verbose}
+        return [replace(one, worker=workers.get(one.nodeid)) for one in evidence.short_summary]
+    merged: dict[tuple[str, bool], Mention] = {}
+    for mention in (*evidence.short_summary, *evidence.verbose):
+        key = (mention.nodeid, mention.is_error)
+        known = merged.get(key)
+        merged[key] = mention if known is None else replace(known, worker=known.worker or mention.worker)
+    return list(merged.values())
+
+
+def _is_complete(evidence: Evidence) -> bool:
+    """Whether the short summary lists as many tests as the last line counts."""
+    if evidence.summary is None or not evidence.short_summary:
+        return False
+    counted = sum(int(match["count"]) for match in _COUNT.finditer(evidence.summary.value))
+    return counted <= len(evidence.short_summary)
+
+
+def _take_block(blocks: list[Block], mention: Mention) -> Block | None:
+    matching = [block for block in blocks if _fits(block, mention)]
+    if not matching:
+        return None
+    file = mention.nodeid.partition("::")[0]
+    best = next((block for block in matching if _names_file(block, file)), matching[0])
+    blocks.remove(best)
+    return best
+
+
+def _fits(block: Block, mention: Mention) -> bool:
+    if block.is_error != mention.is_error and "::" in mention.nodeid:
+        return False
+    if "::" not in mention.nodeid:
+        return same_file(block.name.partition(" ")[0], mention.nodeid)
+    name = header_name(mention.nodeid)
+    if block.name in {name, mention.nodeid} or block.name == f"[doctest] {name}":
+        return True
+    return block.name.startswith(name + " ") or same_file(block.name, mention.nodeid.partition("::")[0])
+
+
+def _names_file(block: Block, file: str) -> bool:
+    return any((frame := frame_of(line)) is not None and same_file(frame.file, file) for line in block.lines)
+
+
+def _failure(mention: Mention, block: Block | None) -> CiFailure:
+    file = mention.nodeid.partition("::")[0]
+    facts = read_block(block.lines, test_file=file) if block is not None else BlockFacts()
+    exception, message = facts.exception, facts.message
+    if mention.message and (message is None or _is_cut_short(message, mention.message)):
+        named, message = _summary_error(mention.message)
+        exception = exception or named
+    elif mention.message and exception is None:
+        exception = _summary_error(mention.message)[0]
+    stage = block.stage if block is not None else None
+    if stage is None and mention.is_error and "::" not in mention.nodeid:
+        stage = Stage.COLLECT
+    if stage is None and block is not None and not mention.is_error:
+        stage = Stage.CALL
+    return _with_kind(CiFailure(
+        nodeid=mention.nodeid,
+        line=mention.line,
+        outcome=Outcome.ERROR if mention.is_error else Outcome.FAILED,
+        stage=stage,
+        exception=exception,
+        message=message,
+        place=facts.place,
+        test_place=facts.test_place,
+        text=facts.text,
+        worker=mention.worker or (block.worker if block is not None else None),
+    ))
+
+
+def _summary_error(text: str) -> tuple[str | None, str | None]:
+    name, message = split_error(text)
+    if name is not None:
+        return name, message
+    cut = re.fullmatch(r"(?P<name>[A-Za-z_][\w.]*)\.\.\.", text)
+    if cut and is_exception_name(cut["name"] + "Error") and "." in cut["name"]:
+        return None, text
+    return None, message
+
+
+def _is_cut_short(message: str, full: str) -> bool:
+    return message.endswith("...") and not full.endswith("...") and message[:-3] in full
+
+
+def _with_kind(failure: CiFailure) -> CiFailure:
+    """Tells timeouts and crashes, and C++ places, by the message."""
+    message = failure.message or ""
+    crash = _WORKER_CRASH.search(message) or _WORKER_CRASH.search(failure.text[-500:])
+    if crash is not None:
+        return replace(
+            failure, nodeid=crash["nodeid"], outcome=Outcome.CRASH, worker=crash["worker"], message=crash[0].strip()
+        )
+    if failure.exception in {"Failed", "_pytest.outcomes.Failed", None} and _TIMEOUT.match(message):
+        failure = replace(failure, outcome=Outcome.TIMEOUT)
+    place = _CPP_PLACE.search(message) if failure.place is None else None
+    return replace(failure, place=Frame(file=place["file"], line=int(place["line"]))) if place else failure
+
+
+def _rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
+    facts = read_block(block.lines)
+    nodeid = _rebuilt_id(block, facts, evidence)
+    if nodeid is None:
+        return None
+    place = facts.place
+    test_place = facts.test_place
+    if block.runner is Runner.UNITTEST:
+        place = _deepest_outside_unittest(block.lines)
+    return _with_kind(CiFailure(
+        nodeid=nodeid,
+        line=block.line,
+        outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
+        is_verbatim=block.runner is Runner.UNITTEST or block.stage is Stage.COLLECT,
+        stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
+        exception=facts.exception,
+        message=facts.message,
+        place=place,
+        test_place=test_place,
+        text=facts.text,
+        worker=block.worker,
+        runner=block.runner,
+    ))
+
+
+def _deepest_outside_unittest(lines: Iterable[str]) -> Frame | None:
+    frames = [frame for line in lines if (frame := frame_of(line)) is not None]
+    outside = [one for one in frames if not re.search(r"[/\\](?:unittest|nose)[/\\]", one.file)]
+    return outside[-1] if outside else None
+
+
+def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
+    if block.runner is Runner.UNITTEST or block.stage is Stage.COLLECT:
+        return block.name
+    name = block.name.removeprefix("[doctest] ")
+    file = _file_of(block, facts, evidence)
+    if name != block.name:
+        return f"{file}::{name}" if file else None
+    return from_header(_relative(file, evidence), name) if file else name
+
+
+def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
+    letter = "E" if block.is_error else "F"
+    listed = [file for file, (letters, _) in evidence.file_letters.items() if letter in letters]
+    if len(listed) == 1:
+        return listed[0]
+    frames = [frame.file for line in block.lines if (frame := frame_of(line)) is not None]
+    for file in frames:
+        if is_test_file(file):
+            return next((one for one in listed if same_file(one, file)), file)
+    return facts.test_place.file if facts.test_place else None
+
+
+def _relative(file: str, evidence: Evidence) -> str:
+    plain = file.replace("\\", "/")
+    if evidence.rootdir is not None:
+        root = evidence.rootdir.value.replace("\\", "/").rstrip("/") + "/"
+        if plain.startswith(root):
+            return plain[len(root) :]
+    work = re.match(r"(?:/home/runner/work|/Users/runner/work|/__w|[A-Z]:/a)/([^/]+)/\1/(?P<rest>.+)", plain)
+    return work["rest"] if work else plain
+
+
+def _from_accidents(evidence: Evidence) -> list[CiFailure]:
+    found = []
+    for accident in evidence.accidents:
+        nodeid, is_verbatim, place = _accident_test(accident, evidence)
+        if nodeid is None:
+            continue
+        found.append(CiFailure(
+            nodeid=nodeid,
+            line=accident.line,
+            outcome=accident.outcome,
+            is_verbatim=is_verbatim,
+            stage=Stage.CALL if place else None,
+            exception=accident.exception,
+            message=accident.message,
+            place=place or accident.place,
+            test_place=place,
+            worker=accident.worker,
+        ))
+    return found
+
+
+def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, bool, Frame | None]:
+    place = next(
+        (one for one in accident.stack if is_test_file(one.file) and (one.function or "").startswith("test")), None
+    )
+    if accident.nodeid is not None:
+        return accident.nodeid, True, place
+    if accident.worker is not None:
+        return next((one.nodeid for one in evidence.verbose if one.worker == accident.worker), None), True, place
+    if accident.outcome is not Outcome.CRASH:
+        return None, False, place
+    file = evidence.in_flight_file.value if evidence.in_flight_file else None
+    if place is not None:
+        listed = file if file and same_file(file, place.file) else _relative(place.file, evidence)
+        return from_header(listed, place.function or ""), False, place
+    finished = file is not None and "[" in evidence.file_letters.get(file, ("", 0))[0]
+    is_open = file is not None and file not in evidence.file_letters and not finished
+    return (file, True, None) if is_open and accident.message else (None, False, None)
+
+
+def _from_letters(evidence: Evidence) -> list[CiFailure]:
+    """Where no name was ever printed, the files whose progress shows an F or an E."""
+    found = []
+    for file, (letters, line) in evidence.file_letters.items():
+        if "F" in letters or "E" in letters:
+            outcome = Outcome.FAILED if "F" in letters else Outcome.ERROR
+            found.append(CiFailure(nodeid=file, line=line, outcome=outcome))
+    return found

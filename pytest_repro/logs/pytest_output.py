@@ -1,0 +1,337 @@
+"""Test sessions in the plain lines of a log: pytest in every verbosity, unittest, and what kills them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from pytest_repro.logs.accidents import AccidentReader
+from pytest_repro.logs.evidence import Block, Evidence, Mention
+from pytest_repro.logs.nodeids import lone_status, looks_like_nodeid, split_summary, verbose_line
+from pytest_repro.logs.records import Found, LogLine, Runner
+from pytest_repro.model import Stage
+
+StartSession = Callable[[LogLine], Evidence]
+"""Makes the evidence of a new session, with the job, step, command and variables known at that line."""
+
+_TITLE = re.compile(r"(?P<fill>=+) (?P<title>\S.*?) ?=+")
+_HEADER = re.compile(r"_{1,} (?P<name>\S.*?) _{1,}")
+_NAMED = re.compile(r"(?:ERROR (?:at (?P<stage>setup|teardown|call) of |(?P<collect>collecting) ))?(?P<name>.+)")
+_FINAL = re.compile(
+    r"(?:=+ )?(?P<counts>(?:\d+ (?:failed|passed|skipped|deselected|xfailed|xpassed|errors?|warnings?|rerun|subtests \w+)"
+    r"(?:, )?)+ in \d[\d.:]* ?(?:s(?:econds)?)?\b.*?|no tests ran(?: in \d.*?)?)(?: =+)?"
+)
+_HEADER_LINE = re.compile(
+    r"(?:\[gw\d+\] )?platform (?P<platform>\S+) -- Python (?P<python>\S+?),? pytest-(?P<pytest>[^\s,]+)(?:,.*)?"
+)
+_SHORT_LINE = re.compile(r"(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?(?:\(.*?\)|\[.*?\])?) (?P<rest>\S.*)")
+_PROGRESS = re.compile(r"(?P<file>\S+\.\w{1,6}) (?P<letters>[.FEsxXRfu,]+)\s*(?:\[ *\d+%\])?\s*")
+_LETTERS = re.compile(r"(?P<letters>[.FEsxXRu,]+)(?: +\[ *\d+%\])")
+_FILE_ALONE = re.compile(r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P<rest>\s*[A-Z].*)?")
+_UNITTEST_HEAD = re.compile(r"(?P<word>FAIL|ERROR): (?P<name>[\w.]+ \(.+\)|[\w.]+\.[\w.]+)(?: \[.*\]| \(.*\))*\s*")
+_WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
+_USAGE = re.compile(r"(?:ERROR: (?:usage: .*|file or directory not found: .*|not found: .*|Unknown .*)|pytest: error: .*|"
+                    r"__main__\.py: error: .*|ERROR: usage)")
+_BOUNDARY = re.compile(r"##\[(?:group|error|section)\].*|[-~+]{3} :.*|~~~ .*|\$ .*|Post job cleanup\.?|>>>>> .*")
+_FAILING = frozenset({"FAILED", "ERROR", "SUBFAIL", "SUBFAILED"})
+_PASSING = frozenset({"PASSED", "XPASS", "XPASSED"})
+
+
+class PytestReader:
+    """Reads sessions, one line after the other.
+
+    Args:
+        start: Called where a session begins.
+    """
+
+    def __init__(self, start: StartSession) -> None:
+        self._start = start
+        self._sessions: list[Evidence] = []
+        self._section = ""
+        self._block: Block | None = None
+        self._captured = False
+        self._nested = 0
+        self._unittest_rule = 0
+        self._accidents = AccidentReader()
+
+    @property
+    def sessions(self) -> tuple[Evidence, ...]:
+        """All sessions in which something was said of a test."""
+        return tuple(session for session in self._sessions if not session.is_bare)
+
+    @property
+    def current(self) -> Evidence | None:
+        """The session that is still open."""
+        return self._sessions[-1] if self._sessions and not self._sessions[-1].is_over else None
+
+    @property
+    def signals(self) -> tuple[Found, ...]:
+        """Lines that tell of a crash, a hang or a cancelled job."""
+        return self._accidents.signals
+
+    def feed(self, line: LogLine) -> None:
+        """Takes the next line."""
+        text = line.text.rstrip()
+        if self._is_nested(text):
+            self._add_to_block(text)
+            return
+        if not (self._title(line, text) or self._block_header(line, text) or self._unittest(line, text)):
+            self._body(line, text)
+        self._accidents.feed(line, text, self._open_for_accident)
+
+    def _open_for_accident(self, line: LogLine) -> Evidence:
+        return self.current or self._begin(line)
+
+    def _begin(self, line: LogLine) -> Evidence:
+        self._leave_block()
+        self._section = ""
+        session = self._start(line)
+        self._sessions.append(session)
+        return session
+
+    def _session(self, line: LogLine) -> Evidence:
+        return self.current or self._begin(line)
+
+    def _is_nested(self, text: str) -> bool:
+        """Follows sessions that a test itself has run and that stand in its captured output."""
+        if self._block is None:
+            return False
+        title = _TITLE.fullmatch(text) if text.startswith("=") else None
+        if title is not None and self._captured and title["title"] == "test session starts":
+            self._nested += 1
+            return True
+        if not self._nested:
+            return False
+        if _FINAL.fullmatch(text):
+            self._nested -= 1
+            return True
+        if _BOUNDARY.fullmatch(text):
+            self._nested = 0
+            return False
+        return True
+
+    def _title(self, line: LogLine, text: str) -> bool:
+        match = _TITLE.fullmatch(text) if text.startswith("=") else None
+        if match is None:
+            return self._final(line, text)
+        title = match["title"].strip()
+        if title == "test session starts":
+            self._begin(line)
+        elif title in {"FAILURES", "ERRORS", "RERUNS", "PASSES", "XFAILURES", "XPASSES"}:
+            self._enter(line, title)
+        elif title.startswith("short test summary info"):
+            self._enter(line, "summary")
+        elif _FINAL.fullmatch(text):
+            return self._final(line, text)
+        elif len(match["fill"]) >= 3 and self.current is not None:
+            self._enter(line, "other")
+        return True
+
+    def _enter(self, line: LogLine, section: str) -> None:
+        self._session(line)
+        self._leave_block()
+        self._section = section
+
+    def _final(self, line: LogLine, text: str) -> bool:
+        match = _FINAL.fullmatch(text)
+        if match is None:
+            return False
+        session = self._session(line)
+        self._leave_block()
+        session.summary = Found(value=match["counts"].strip(), line=line.number)
+        session.nothing_collected = match["counts"].startswith("no tests ran")
+        session.is_over = True
+        self._section = ""
+        return True
+
+    def _leave_block(self) -> None:
+        self._block = None
+        self._captured = False
+        self._nested = 0
+
+    def _block_header(self, line: LogLine, text: str) -> bool:
+        match = _HEADER.fullmatch(text) if text.startswith("_") else None
+        if match is None or set(match["name"]) <= {"_", " "}:
+            return False
+        if self._section in {"FAILURES", "ERRORS"}:
+            pass
+        elif self._section or not (text.startswith("___") and re.match(r"ERROR |\[doctest\]|test|\w*Test", match["name"])):
+            return False
+        if self._section in {"PASSES", "RERUNS"}:
+            return False
+        self._open_block(line, match["name"])
+        return True
+
+    def _open_block(self, line: LogLine, title: str) -> None:
+        named = _NAMED.fullmatch(title)
+        assert named is not None
+        stage = Stage.COLLECT if named["collect"] else Stage(named["stage"]) if named["stage"] else None
+        session = self._session(line)
+        is_error = stage is not None
+        self._leave_block()
+        self._block = Block(line=line.number, name=named["name"].strip(), stage=stage, is_error=is_error)
+        session.blocks.append(self._block)
+
+    def _unittest(self, line: LogLine, text: str) -> bool:
+        if len(text) > 60 and set(text) == {"="}:
+            self._unittest_rule = line.number
+            return True
+        if self._unittest_rule and line.number - self._unittest_rule <= 2 and text:
+            match = _UNITTEST_HEAD.fullmatch(text)
+            self._unittest_rule = 0
+            if match is None:
+                return False
+            session = self._session(line)
+            self._leave_block()
+            self._section = "unittest"
+            self._block = Block(
+                line=line.number, name=match["name"], is_error=match["word"] == "ERROR", runner=Runner.UNITTEST
+            )
+            session.blocks.append(self._block)
+            return True
+        if self._section == "unittest" and re.fullmatch(r"Ran \d+ tests? in [\d.]+s", text):
+            session = self._session(line)
+            session.summary = Found(value=text, line=line.number)
+            self._leave_block()
+            self._section = ""
+            session.is_over = True
+            return True
+        return False
+
+    def _body(self, line: LogLine, text: str) -> None:
+        if self._block is not None and self._section != "summary":
+            self._in_block(line, text)
+            return
+        if self._section == "summary":
+            self._short(line, text)
+            return
+        self._running(line, text)
+
+    def _in_block(self, line: LogLine, text: str) -> None:
+        if _BOUNDARY.fullmatch(text):
+            if re.match(r"##\[error\](?!Process completed)", text) is None:
+                self._leave_block()
+            return
+        worker = _WORKER_LINE.fullmatch(text)
+        if worker is not None and self._block is not None and not self._captured:
+            self._block.worker = worker["worker"]
+            return
+        self._captured = self._captured or bool(re.match(r"-{3,} ?Captured ", text))
+        self._add_to_block(text)
+        if text.startswith(("FAILED ", "ERROR ")) and "::" in text:
+            self._short(line, text)  # a log in which the summary's own title was cut out
+
+    def _add_to_block(self, text: str) -> None:
+        if self._block is not None:
+            self._block.add(text)
+
+    def _short(self, line: LogLine, text: str) -> bool:
+        match = _SHORT_LINE.fullmatch(text)
+        if match is None:
+            return False
+        nodeid, message = split_summary(match["rest"])
+        if not looks_like_nodeid(nodeid):
+            return False
+        if self._section != "summary" and "::" not in nodeid and not nodeid.endswith(".py"):
+            return False
+        session = self._session(line)
+        session.short_summary.append(
+            Mention(nodeid=nodeid, line=line.number, is_error=match["word"] == "ERROR", message=message)
+        )
+        return True
+
+    def _running(self, line: LogLine, text: str) -> None:
+        if self._header_facts(line, text) or not text:
+            return
+        if text.startswith(("FAILED ", "ERROR ", "SUBFAIL")) and self._short(line, text):
+            return
+        if self._verbose(line, text) or self._progress(line, text):
+            return
+        session = self.current
+        if session is not None and session.in_flight is not None:
+            status = lone_status(text)
+            if status is not None:
+                self._ended(session, session.in_flight.value, status, line, worker=None)
+        if _USAGE.fullmatch(text):
+            self._session(line).usage_error = True
+
+    def _header_facts(self, line: LogLine, text: str) -> bool:
+        match = _HEADER_LINE.fullmatch(text) if "platform " in text else None
+        if match is not None:
+            session = self._for_header(line)
+            session.platform = Found(value=match["platform"], line=line.number)
+            session.python = Found(value=match["python"], line=line.number)
+            session.pytest = Found(value=match["pytest"], line=line.number)
+            return True
+        head, colon, rest = text.partition(": ")
+        if not colon or head not in {"rootdir", "plugins", "timeout"} or not rest:
+            return False
+        session = self._session(line)
+        value = rest.split(", inifile:")[0].split(", configfile:")[0].split(", testpaths:")[0]
+        setattr(session, head, Found(value=value, line=line.number))
+        return True
+
+    def _for_header(self, line: LogLine) -> Evidence:
+        session = self.current
+        if session is None or session.pytest is not None:
+            return self._begin(line)
+        return session
+
+    def _verbose(self, line: LogLine, text: str) -> bool:
+        read = verbose_line(text)
+        if read is None:
+            return False
+        session = self._session(line)
+        session.last_test = Found(value=read.nodeid, line=line.number)
+        session.workers_seen = session.workers_seen or read.worker is not None
+        if read.status is None:
+            session.in_flight = session.last_test
+        else:
+            self._ended(session, read.nodeid, read.status, line, worker=read.worker)
+        return True
+
+    def _ended(self, session: Evidence, nodeid: str, status: str, line: LogLine, *, worker: str | None) -> None:
+        if status in _FAILING:
+            session.verbose.append(
+                Mention(nodeid=nodeid, line=line.number, is_error=status == "ERROR", worker=worker)
+            )
+        elif status in _PASSING and any(nodeid == failed.nodeid for one in self._sessions for failed in one.verbose):
+            session.passed_again.add(nodeid)
+        elif status in _PASSING and any(
+            nodeid == accident.nodeid for one in self._sessions[:-1] for accident in one.accidents
+        ):
+            session.passed_again.add(nodeid)
+        if session.in_flight is not None and session.in_flight.value == nodeid:
+            session.in_flight = None
+
+    def _progress(self, line: LogLine, text: str) -> bool:
+        match = _PROGRESS.fullmatch(text)
+        if match is not None and ("[" in text or self.current is not None):
+            session = self._session(line)
+            earlier = session.file_letters.get(match["file"], ("", line.number))[0]
+            session.file_letters[match["file"]] = (earlier + match["letters"], line.number)
+            session.in_flight_file = Found(value=match["file"], line=line.number)
+            return True
+        match = _LETTERS.fullmatch(text)
+        if match is not None:
+            session = self._session(line)
+            if session.in_flight_file is not None:
+                file = session.in_flight_file.value
+                earlier = session.file_letters.get(file, ("", line.number))[0]
+                session.file_letters[file] = (earlier + match["letters"], line.number)
+            else:
+                session.unnamed_letters += match["letters"]
+            return True
+        match = _FILE_ALONE.fullmatch(text) if self.current is not None and ".py" in text else None
+        if match is not None and self.current is not None:
+            session = self.current
+            session.in_flight_file = Found(value=match["file"], line=line.number)
+            if match["letters"]:
+                earlier = session.file_letters.get(match["file"], ("", line.number))[0]
+                session.file_letters[match["file"]] = (earlier + match["letters"], line.number)
+        return False
+
+
+def mention_of(nodeid: str, line: int) -> Mention:
+    """Makes the mention of a test that another part of the log names as failing."""
+    return Mention(nodeid=nodeid, line=line)

@@ -1,0 +1,184 @@
+"""One log, read as a stream, to one record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_repro.errors import LogError
+from pytest_repro.logs.accidents import is_hang_signal
+from pytest_repro.logs.environment import EnvironmentReader
+from pytest_repro.logs.evidence import Evidence
+from pytest_repro.logs.formats import ByteSource, log_lines
+from pytest_repro.logs.merge import failures_of, outcome_of
+from pytest_repro.logs.pytest_output import PytestReader
+from pytest_repro.logs.records import CiFailure, Found, LogLine, LogOutcome, LogReport, Session, Variable
+from pytest_repro.logs.secrets import Masker
+from pytest_repro.logs.unnamed import UnnamedReader
+from pytest_repro.model import Outcome
+
+_CRASH_SIGNAL = re.compile(r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped")
+_TIMEOUT_SIGNAL = re.compile(r"Stack of .+\(\d+\)|\+ ?Timeout|returning 124")
+
+
+def read_log_file(path: Path) -> LogReport:
+    """Reads a log file.
+
+    Raises:
+        LogError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as source:
+            return read_log(source)
+    except OSError as error:
+        raise LogError(
+            f"The log cannot be read: {error.strerror or error}",
+            place=str(path),
+            next_step="Give the path of a log file that exists and that you may read, or - for standard input.",
+        ) from error
+
+
+def read_log(source: ByteSource) -> LogReport:
+    """Reads a log from a stream of bytes; memory does not grow with its size."""
+    return read_lines(log_lines(source))
+
+
+def read_lines(lines: Iterable[LogLine]) -> LogReport:
+    """Reads a log from plain lines."""
+    environment = EnvironmentReader()
+
+    def start(line: LogLine) -> Evidence:
+        return Evidence(
+            line=line.number,
+            command=environment.session_command(),
+            job=environment.job,
+            step=environment.step,
+            variables=environment.variables,
+            python=environment.python,
+        )
+
+    sessions = PytestReader(start)
+    unnamed = UnnamedReader()
+    last = 0
+    for line in lines:
+        environment.feed(line)
+        sessions.feed(line)
+        unnamed.feed(line, in_session=sessions.current is not None)
+        last = line.number
+    return _report(last, environment, sessions, unnamed)
+
+
+def _report(last: int, environment: EnvironmentReader, reader: PytestReader, unnamed: UnnamedReader) -> LogReport:
+    masker = Masker(environment.secret_values)
+    passed = frozenset().union(*(one.passed_again for one in reader.sessions))
+    sessions = [_session(one, masker, passed) for one in reader.sessions]
+    loose = tuple(_masked(one, masker) for one in unnamed.failures)
+    primary = _primary(sessions) or _no_session(environment)
+    everything = (primary, *(one for one in sessions if one is not primary))
+    failures = tuple(_unique([*(failure for one in everything for failure in one.failures), *loose]))
+    signals = tuple(replace(one, value=masker(one.value)) for one in reader.signals)
+    commands = tuple(replace(one, value=masker(one.value)) for one in environment.commands)
+    return LogReport(
+        line_count=last,
+        session=_completed(primary, environment, masker),
+        failures=failures,
+        outcome=_outcome(primary, failures, signals),
+        signals=signals,
+        other_commands=tuple(_others(commands, primary.command)),
+        runner_image=tuple(environment.images),
+        commit=environment.commit,
+        is_flaky=any(failure.passed_later for failure in failures),
+    )
+
+
+def _session(evidence: Evidence, masker: Masker, passed: frozenset[str]) -> Session:
+    failures = failures_of(evidence)
+    outcome = outcome_of(evidence, failures)
+    shown = tuple(
+        replace(_masked(failure, masker), passed_later=failure.nodeid in passed) for failure in failures
+    )
+    return Session(
+        line=evidence.line,
+        failures=shown,
+        command=replace(evidence.command, value=masker(evidence.command.value)) if evidence.command else None,
+        job=evidence.job,
+        step=evidence.step,
+        python=evidence.python,
+        pytest=evidence.pytest,
+        platform=evidence.platform,
+        rootdir=evidence.rootdir,
+        plugins=evidence.plugins,
+        timeout=evidence.timeout,
+        variables=evidence.variables,
+        summary=evidence.summary,
+        outcome=outcome,
+    )
+
+
+def _masked(failure: CiFailure, masker: Masker) -> CiFailure:
+    return replace(
+        failure, message=masker(failure.message) if failure.message else failure.message, text=masker(failure.text)
+    )
+
+
+def _primary(sessions: list[Session]) -> Session | None:
+    """The session with the most failing tests that did not pass later; the first of equals."""
+
+    def weight(session: Session) -> tuple[int, int, bool]:
+        lasting = sum(not failure.passed_later for failure in session.failures)
+        broken = session.outcome not in {LogOutcome.PASSED, LogOutcome.NO_TEST_FAILURE}
+        return lasting, len(session.failures), broken
+
+    return max(sessions, key=weight, default=None)
+
+
+def _no_session(environment: EnvironmentReader) -> Session:
+    return Session(line=1, job=environment.job, step=None, python=environment.python, command=environment.session_command())
+
+
+def _completed(session: Session, environment: EnvironmentReader, masker: Masker) -> Session:
+    variables: tuple[Variable, ...] = session.variables or tuple(environment.last_variables.values())
+    shown = tuple(
+        replace(one, value=masker(one.value)) if one.value is not None else one for one in variables
+    )
+    return replace(
+        session,
+        variables=tuple(replace(one, value=None) if one.value and "***" in one.value else one for one in shown),
+        python=session.python or environment.python,
+    )
+
+
+def _unique(failures: list[CiFailure]) -> Iterator[CiFailure]:
+    seen: set[tuple[str, bool]] = set()
+    for failure in failures:
+        key = (failure.nodeid, failure.outcome is Outcome.ERROR)
+        if key not in seen:
+            seen.add(key)
+            yield failure
+
+
+def _others(commands: tuple[Found, ...], used: Found | None) -> Iterator[Found]:
+    seen = {used.value} if used else set()
+    for command in commands:
+        if command.value not in seen:
+            seen.add(command.value)
+            yield command
+
+
+def _outcome(session: Session, failures: tuple[CiFailure, ...], signals: tuple[Found, ...]) -> LogOutcome:
+    if session.outcome not in {LogOutcome.NO_TEST_FAILURE, LogOutcome.PASSED}:
+        return session.outcome
+    if failures:
+        return LogOutcome.FAILED
+    if session.outcome is LogOutcome.PASSED:
+        return LogOutcome.PASSED
+    texts = [signal.value for signal in signals]
+    if any(_TIMEOUT_SIGNAL.search(text) for text in texts):
+        return LogOutcome.TIMEOUT
+    if any(is_hang_signal(text) for text in texts):
+        return LogOutcome.HANG
+    if any(_CRASH_SIGNAL.search(text) for text in texts):
+        return LogOutcome.CRASH
+    return LogOutcome.NO_TEST_FAILURE

@@ -1,0 +1,175 @@
+"""What is read from a CI log: frozen records, each value with the line that it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_repro.model import Frame, Outcome, Stage
+
+
+class Runner(str, Enum):
+    """Which test runner printed a failure."""
+
+    PYTEST = "pytest"
+    UNITTEST = "unittest"
+    GTEST = "gtest"
+
+
+class LogOutcome(str, Enum):
+    """How the run that a log tells of ended, as a whole."""
+
+    FAILED = "failed"
+    CRASH = "crash"
+    HANG = "hang"
+    TIMEOUT = "timeout"
+    USAGE_ERROR = "usage-error"
+    NOTHING_COLLECTED = "no-tests-collected"
+    PASSED = "passed"
+    NO_TEST_FAILURE = "no-test-failure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a log without what the CI system and the terminal put around it.
+
+    Attributes:
+        number: 1-based line number in the file.
+        text: The line, free of prefixes, escapes and line ends.
+        job: Name of the job where the line itself says it.
+        step: Name of the step where the line itself says it.
+    """
+
+    number: int
+    text: str
+    job: str | None = None
+    step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A value and the 1-based line of the log that it was read from."""
+
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """An environment variable of the run.
+
+    Attributes:
+        name: Its name.
+        value: Its value, unexpanded; None where it is masked or looks secret, and so never left the log.
+        line: 1-based line of the log.
+        is_shell: Whether the value is shell text (an `export` line) that may name other variables.
+    """
+
+    name: str
+    value: str | None
+    line: int
+    is_shell: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the value was withheld."""
+        return self.value is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CiFailure:
+    """One failing test as the log shows it.
+
+    Attributes:
+        nodeid: Node id as printed, or rebuilt from the header and the frames.
+        line: 1-based line of the log that names it.
+        outcome: One of the failing outcomes.
+        is_verbatim: Whether the id was printed as it stands; otherwise it was rebuilt.
+        stage: Where it failed, None where the log does not say.
+        exception: Name of the exception as printed, None where none is printed.
+        message: First line of the message.
+        place: Deepest frame printed before the exception.
+        test_place: Deepest frame within the test's own file.
+        text: Traceback and captured output, as far as they were kept.
+        worker: xdist's worker id.
+        runner: Which test runner it was.
+        passed_later: Whether the same test passed in a later session or attempt of this log.
+    """
+
+    nodeid: str
+    line: int
+    outcome: Outcome
+    is_verbatim: bool = True
+    stage: Stage | None = None
+    exception: str | None = None
+    message: str | None = None
+    place: Frame | None = None
+    test_place: Frame | None = None
+    text: str = ""
+    worker: str | None = None
+    runner: Runner = Runner.PYTEST
+    passed_later: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One test session of a log.
+
+    Attributes:
+        line: 1-based line at which it begins.
+        failures: Its failing tests, in the order in which they were printed.
+        command: The command that started it.
+        job: Job that it ran in.
+        step: Step that it ran in.
+        python: Version of Python.
+        pytest: Version of pytest.
+        platform: `sys.platform` as pytest prints it.
+        rootdir: pytest's root directory.
+        plugins: pytest's plugins with their versions.
+        timeout: pytest-timeout's limit, as printed.
+        variables: Environment variables of the step that ran it.
+        summary: pytest's last line, without its frame of `=`.
+        outcome: How it ended.
+    """
+
+    line: int
+    failures: tuple[CiFailure, ...] = ()
+    command: Found | None = None
+    job: Found | None = None
+    step: Found | None = None
+    python: Found | None = None
+    pytest: Found | None = None
+    platform: Found | None = None
+    rootdir: Found | None = None
+    plugins: Found | None = None
+    timeout: Found | None = None
+    variables: tuple[Variable, ...] = ()
+    summary: Found | None = None
+    outcome: LogOutcome = LogOutcome.NO_TEST_FAILURE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReport:
+    """All that was read from one log.
+
+    Attributes:
+        line_count: Number of lines read.
+        session: The session that counts: the one with the most failing tests, the first of equals.
+        failures: Failing tests of all sessions, those of `session` first, each once.
+        outcome: How the run ended.
+        signals: Lines that tell of a crash, a hang or a cancelled job.
+        other_commands: pytest commands of other sessions and of steps that were not reached.
+        runner_image: Runner image, container image and the like, which cannot be had here.
+        commit: Commit that was checked out.
+        is_flaky: Whether the log itself shows a failing test that passed on another attempt.
+    """
+
+    line_count: int
+    session: Session
+    failures: tuple[CiFailure, ...] = ()
+    outcome: LogOutcome = LogOutcome.NO_TEST_FAILURE
+    signals: tuple[Found, ...] = ()
+    other_commands: tuple[Found, ...] = ()
+    runner_image: tuple[Found, ...] = ()
+    commit: Found | None = None
+    is_flaky: bool = False
