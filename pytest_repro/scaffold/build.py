@@ -1,0 +1,71 @@
+"""A reproduction folder from a plan: each file's text, and the log without its secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from pytest_repro.logs.formats import decode, physical_lines, strip_escapes
+from pytest_repro.logs.secrets import Masker
+from pytest_repro.scaffold.context import Reproduction
+from pytest_repro.scaffold.render import render
+from pytest_repro.scaffold.write import PlannedFile, text_file
+from pytest_repro.signature import signature_to_dict
+
+FORMAT_VERSION = 1
+
+
+def planned_files(
+    reproduction: Reproduction,
+    *,
+    open_log: Callable[[], BinaryIO] | None,
+    masker: Masker,
+    overrides: Path | None = None,
+) -> list[PlannedFile]:
+    """Plans all files of a reproduction.
+
+    Args:
+        reproduction: What goes into them.
+        open_log: Opens the log anew, None without a log.
+        masker: Takes secrets out of the log's copy.
+        overrides: A folder whose templates come before the package's own.
+    """
+    context: dict[str, object] = {
+        field.name: getattr(reproduction, field.name) for field in fields(reproduction)
+    }
+    context |= {"test_file": reproduction.test_file, "verify_runs": reproduction.verify_runs}
+
+    def text(template: str) -> str:
+        return render(template, context, overrides=overrides)
+
+    files = [
+        text_file("run_test.sh", text("run_test.sh.j2"), is_executable=True),
+        text_file(reproduction.test_file, text("test_repro.py.j2")),
+        text_file("README.md", text("README.md.j2")),
+        text_file("signature.json", _signature_json(reproduction)),
+        text_file("pytest.ini", text("pytest.ini.j2")),
+        text_file(".gitignore", text("gitignore.j2")),
+    ]
+    if open_log is None:
+        return [*files, text_file("logs/.gitkeep", "")]
+    return [*files, PlannedFile(path="logs/ci.log", write=lambda file: _copy_log(open_log, file, masker))]
+
+
+def _signature_json(reproduction: Reproduction) -> str:
+    signature = reproduction.signature
+    record = {
+        "format_version": FORMAT_VERSION,
+        "test": reproduction.nodeid,
+        "signature": signature_to_dict(signature) if signature else None,
+    }
+    return json.dumps(record, indent=2) + "\n"
+
+
+def _copy_log(open_log: Callable[[], BinaryIO], target: TextIO, masker: Masker) -> None:
+    """Copies a log line by line, so that the line numbers in the README hold."""
+    with open_log() as source:
+        for _, line in physical_lines(decode(source)):  # noqa: FURB122 - one line per thought
+            target.write(masker(strip_escapes(line)).replace("\r", " ") + "\n")

@@ -1,0 +1,325 @@
+"""What a log says, as what the templates need."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_repro.errors import ScaffoldError
+from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
+from pytest_repro.model import Frame, Outcome, Signature
+from pytest_repro.scaffold.render import Safe
+from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
+from pytest_repro.scaffold.source import TestSource, find_source
+from pytest_repro.signature import make_signature
+
+LONGEST_NAME = 80
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+_OF_THE_MACHINE = re.compile(
+    r"PATH|HOME|PWD|OLDPWD|USER|LOGNAME|SHELL|SHLVL|HOSTNAME|TERM|TMPDIR|TEMP|TMP|_|UID|EUID|GID|PPID|DISPLAY|VIRTUAL_ENV|"
+    r"pythonLocation|PKG_CONFIG_PATH|Python\d?_ROOT_DIR|(?:RUNNER|GITHUB|ACTIONS|AGENT|SYSTEM|BUILD|BUILDKITE|JENKINS|"
+    r"CI_(?:JOB|PIPELINE|RUNNER|SERVER|BUILDS|PROJECT))_\w+|CONDA_\w+|UV_\w+|PIP_\w+|REPRO_\w*|repro_\w*"
+)
+_RUNS_CODE = re.compile(
+    r"LD_PRELOAD|LD_AUDIT|DYLD_INSERT_LIBRARIES|BASH\w*|ENV|SHELLOPTS|IFS|CDPATH|PS\d|PROMPT_COMMAND|GLOBIGNORE|FUNCNAME|"
+    r"PYTHON(?:STARTUP|HOME|INSPECT|BREAKPOINT|USERBASE|EXECUTABLE|PLATLIBDIR|PYCACHEPREFIX|CASEOK)|PYTEST_\w+|GIT_\w+|"
+    r"PERL5OPT|RUBYOPT|NODE_OPTIONS|JAVA_TOOL_OPTIONS|EDITOR|PAGER|VISUAL|BROWSER|HISTFILE|"
+    r"TT_METAL_DISPATCH_TIMEOUT_COMMAND_TO_EXECUTE"
+)
+_TOOL_CACHE = re.compile(
+    r"/opt/hostedtoolcache/|/Users/runner/hostedtoolcache/|[A-Z]:\\hostedtoolcache\\", re.IGNORECASE
+)
+_HARDWARE = frozenset(
+    {"MESH_DEVICE", "ARCH_NAME", "CUDA_VISIBLE_DEVICES", "TT_VISIBLE_DEVICES", "WH_ARCH_YAML"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """A variable that the script sets.
+
+    Attributes:
+        name: A valid shell name.
+        word: Its value as one shell word.
+        shown: Its value for people.
+        line: 1-based line of the log.
+        extends: Whether it extends a value from outside, which it then does not yield to.
+    """
+
+    name: Safe
+    word: Safe
+    shown: str
+    line: int
+    extends: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A fact of the original failure, and the line of the log that says it, if one line does."""
+
+    label: Safe
+    value: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduction:
+    """Everything that the templates need.
+
+    Attributes:
+        name: Name of the folder.
+        slug: The name as part of a Python identifier.
+        nodeid: The failing test as it is to be run, None where no failing test is known.
+        file: File part of `nodeid`.
+        source: Path from the folder to the root of the source, None where the source was not found.
+        can_run: Whether it is a pytest test.
+        is_flaky: Whether to stress instead of to run once.
+        facts: What is known of the failure.
+        error: Exception and message as pytest prints them, None where unknown.
+        text: The failure's text in the log.
+        others: Other failing tests of the log.
+        settings: Variables that the script sets.
+        secrets: Names of variables to be set by hand, as their values are secret.
+        unset: Variables of the log that the script leaves alone, with the reason.
+        missing: What of the CI machine is not here, and what is used instead.
+        signature: Signature of the failure, None where no failing test is known.
+        has_log: Whether a log was given.
+    """
+
+    name: Safe
+    slug: Safe
+    nodeid: str | None = None
+    file: str | None = None
+    source: str | None = None
+    can_run: bool = True
+    is_flaky: bool = False
+    facts: tuple[Fact, ...] = ()
+    error: str | None = None
+    text: str = ""
+    others: tuple[CiFailure, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    secrets: tuple[Variable, ...] = ()
+    unset: tuple[Fact, ...] = ()
+    missing: tuple[Fact, ...] = ()
+    signature: Signature | None = None
+    has_log: bool = False
+
+    @property
+    def test_file(self) -> Safe:
+        """Path of the reproduction test in the folder."""
+        return Safe(f"tests/test_{self.slug}_repro.py")
+
+    @property
+    def verify_runs(self) -> int:
+        """Clean runs that are asked for after a fix."""
+        return 5 if self.is_flaky else 2
+
+
+def checked_name(name: str) -> Safe:
+    """Returns the name of a failure if it can name a folder and a test.
+
+    Raises:
+        ScaffoldError: It cannot.
+    """
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        shown = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "..."
+        raise ScaffoldError(
+            f"{shown!r} cannot name a reproduction: its {len(name)} characters are not 1 to {LONGEST_NAME} "
+            "letters, digits, dots, dashes and underscores that begin with a letter or a digit",
+            place="failure-name",
+            next_step="Choose a name such as gather-negative-index.",
+        )
+    return Safe(name)
+
+
+def plan(
+    name: str, *, report: LogReport | None, folder: Path, source_root: Path, is_flaky: bool = False
+) -> Reproduction:
+    """Decides what the reproduction of a failure holds.
+
+    Args:
+        name: Name of the failure.
+        report: What was read from its log, None without a log.
+        folder: Where the reproduction is going to be.
+        source_root: Where to look for the failing test's source.
+        is_flaky: Whether the user says that it does not always fail.
+
+    Raises:
+        ScaffoldError: The name cannot be used.
+    """
+    checked = checked_name(name)
+    slug = Safe(re.sub(r"[^a-z0-9]+", "_", checked.lower()).strip("_"))
+    if report is None:
+        return Reproduction(name=checked, slug=slug, is_flaky=is_flaky)
+    failure = _worst(report)
+    source = find_source(source_root, failure.nodeid.partition("::")[0]) if failure else None
+    can_run = failure is not None and failure.runner is Runner.PYTEST
+    nodeid = _runnable(failure, source) if failure else None
+    return Reproduction(
+        name=checked,
+        slug=slug,
+        nodeid=nodeid,
+        file=nodeid.partition("::")[0] if nodeid else None,
+        source=os.path.relpath(source.root, folder.resolve()) if source and can_run else None,
+        can_run=can_run,
+        is_flaky=is_flaky or report.is_flaky,
+        facts=tuple(_facts(report, failure)),
+        error=_error(failure),
+        text=failure.text if failure else "",
+        others=tuple(one for one in report.failures if one is not failure),
+        settings=tuple(filter(None, map(_setting, report.session.variables))),
+        secrets=tuple(one for one in report.session.variables if one.is_secret and _is_ours(one.name)),
+        unset=tuple(filter(None, map(_unset, report.session.variables))),
+        missing=tuple(_missing(report)),
+        signature=_signature(failure, report),
+        has_log=True,
+    )
+
+
+def _worst(report: LogReport) -> CiFailure | None:
+    """The failure to reproduce: the first that did not pass later."""
+    lasting = [one for one in report.failures if not one.passed_later]
+    return next(iter(lasting or report.failures), None)
+
+
+def _runnable(failure: CiFailure, source: TestSource | None) -> str:
+    file, colons, rest = failure.nodeid.partition("::")
+    return (source.file if source else file) + colons + rest
+
+
+def _signature(failure: CiFailure | None, report: LogReport) -> Signature | None:
+    if failure is None:
+        return None
+    root = report.session.rootdir.value if report.session.rootdir else None
+    message = failure.message or ("" if failure.exception else failure.outcome.value)
+    return make_signature(exception=failure.exception, message=message, frame=failure.place, root=root)
+
+
+def _error(failure: CiFailure | None) -> str | None:
+    if failure is None:
+        return None
+    return ": ".join(part for part in (failure.exception, failure.message) if part) or None
+
+
+_OUTCOME_WORDS = {
+    Outcome.FAILED: "failed",
+    Outcome.ERROR: "error",
+    Outcome.CRASH: "crashed its process",
+    Outcome.TIMEOUT: "ran into a timeout",
+    Outcome.HANG: "did not come back",
+}
+
+
+def _facts(report: LogReport, failure: CiFailure | None) -> list[Fact]:
+    session = report.session
+    facts = [
+        _fact("Job", session.job),
+        _fact("Step", session.step),
+        _fact("Command", session.command),
+    ]
+    if failure is not None:
+        stage = f" in {failure.stage.value}" if failure.stage else ""
+        facts += [
+            Fact(label=Safe("Test"), value=failure.nodeid, line=failure.line),
+            Fact(label=Safe("Outcome"), value=_OUTCOME_WORDS[failure.outcome] + stage),
+            _text_fact("Error", _error(failure)),
+            _text_fact("Place", _place(failure.place)),
+            _text_fact("Place in the test", _place(failure.test_place)),
+            _text_fact("xdist worker", failure.worker),
+        ]
+    else:
+        facts.append(Fact(label=Safe("Outcome of the run"), value=report.outcome.value))
+        facts += [_fact("Signal", signal) for signal in report.signals[:5]]
+    facts += [
+        _fact("Python", session.python),
+        _fact("pytest", session.pytest),
+        _fact("Platform", session.platform),
+        _fact("Plugins", session.plugins),
+        _fact("Timeout", session.timeout),
+        _fact("Root folder", session.rootdir),
+        _fact("Commit", report.commit),
+        _fact("Summary", session.summary),
+    ]
+    return [fact for fact in facts if fact is not None]
+
+
+def _fact(label: str, found: Found | None) -> Fact | None:
+    return Fact(label=Safe(label), value=found.value, line=found.line) if found else None
+
+
+def _text_fact(label: str, value: str | None) -> Fact | None:
+    return Fact(label=Safe(label), value=value) if value else None
+
+
+def _place(frame: Frame | None) -> str | None:
+    return f"{frame.file}:{frame.line}" if frame else None
+
+
+def _is_ours(name: str) -> bool:
+    return (
+        bool(_VARIABLE_NAME.fullmatch(name))
+        and not _OF_THE_MACHINE.fullmatch(name)
+        and not _RUNS_CODE.fullmatch(name)
+    )
+
+
+def _setting(variable: Variable) -> Setting | None:
+    if variable.value is None or not _is_ours(variable.name) or _TOOL_CACHE.search(variable.value):
+        return None
+    word = safe_expansion(variable.value) if variable.is_shell else quote_value(variable.value)
+    if word is None:
+        return None
+    return Setting(
+        name=Safe(variable.name),
+        word=Safe(word),
+        shown=variable.value,
+        line=variable.line,
+        extends=variable.is_shell and names_itself(variable.name, variable.value),
+    )
+
+
+def _unset(variable: Variable) -> Fact | None:
+    if variable.value is None or _setting(variable) is not None:
+        return None
+    if _RUNS_CODE.fullmatch(variable.name):
+        reason = "could make a program run code that a log names: set it by hand if the failure needs it"
+    elif not _VARIABLE_NAME.fullmatch(variable.name):
+        reason = "is no name that a shell can set"
+    elif variable.is_shell and safe_expansion(variable.value) is None:
+        reason = "is shell text that would have to be run to be known: set it by hand"
+    else:
+        reason = "belongs to the CI machine: this machine's own is used"
+    return Fact(label=Safe(reason), value=f"{variable.name}={variable.value}", line=variable.line)
+
+
+def _missing(report: LogReport) -> list[Fact]:
+    """What of the CI machine is not here."""
+    facts = [
+        Fact(
+            label=Safe("The CI machine's image. Used instead: this machine"),
+            value=image.value,
+            line=image.line,
+        )
+        for image in report.runner_image
+    ]
+    facts += [
+        Fact(
+            label=Safe("Hardware named by the log. Used instead: the devices of this machine"),
+            value=f"{one.name}={one.value}",
+            line=one.line,
+        )
+        for one in report.session.variables
+        if one.name in _HARDWARE and one.value
+    ]
+    platform = report.session.platform
+    if platform is not None:
+        facts.append(
+            Fact(
+                label=Safe("Platform. Used instead: this machine's"), value=platform.value, line=platform.line
+            )
+        )
+    return facts

@@ -1,0 +1,131 @@
+"""Files to disk: whole or not at all, and never over somebody's work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from pytest_repro.errors import ScaffoldError
+
+_EXECUTABLE = 0o755
+_PLAIN = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """One file of a reproduction.
+
+    Attributes:
+        path: Path below the folder, with forward slashes.
+        write: Writes its text; called with an open file, so that a log need not fit into memory.
+        is_executable: Whether it can be run.
+    """
+
+    path: str
+    write: Callable[[TextIO], object]
+    is_executable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What was done.
+
+    Attributes:
+        folder: The folder that was made or renewed.
+        files: Files that were written, in order.
+        kept: Earlier versions that were kept, beside their files.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    kept: tuple[Path, ...] = ()
+
+
+def text_file(path: str, text: str, *, is_executable: bool = False) -> PlannedFile:
+    """Plans a file whose text is at hand."""
+    return PlannedFile(path=path, write=lambda file: file.write(text), is_executable=is_executable)
+
+
+def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = False) -> Written:
+    """Writes a reproduction.
+
+    A new folder appears whole or not at all. An existing one is only touched with `force`: then the planned
+    files are replaced one by one, earlier versions that differ are kept as `<file>.bak`, and all else stays.
+
+    Raises:
+        ScaffoldError: The folder exists and `force` is not given, or it cannot be written.
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise ScaffoldError(
+            "The reproduction cannot be made: a file of this name is in the way",
+            place=str(folder),
+            next_step="Choose another name, or move the file away.",
+        )
+    if folder.exists() and any(folder.iterdir()) and not force:
+        raise ScaffoldError(
+            f"The reproduction exists already, with {sum(1 for _ in folder.iterdir())} entries",
+            place=str(folder),
+            next_step="Choose another name, or renew its generated files with --force: your own files stay.",
+        )
+    with _explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+            draft = Path(scratch, folder.name)
+            _write_all(draft, files)
+            kept = tuple(_move_into(draft, folder, files))
+    return Written(folder=folder, files=tuple(folder / file.path for file in files), kept=kept)
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ScaffoldError(
+            f"The reproduction cannot be written: {error.strerror or error}",
+            place=str(error.filename or folder),
+            next_step="Choose a folder that you may write to with --output.",
+        ) from error
+
+
+def _write_all(draft: Path, files: Iterable[PlannedFile]) -> None:
+    for file in files:
+        path = draft / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8", errors="replace", newline="\n") as opened:
+            file.write(opened)
+        path.chmod(_EXECUTABLE if file.is_executable else _PLAIN)
+
+
+def _move_into(draft: Path, folder: Path, files: Iterable[PlannedFile]) -> Iterator[Path]:
+    if not folder.exists():
+        draft.replace(folder)
+        return
+    for file in files:
+        target = folder / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(target) and not _is_same(draft / file.path, target):
+            backup = _free_backup(target)
+            shutil.copy2(target, backup)
+            yield backup
+        (draft / file.path).replace(target)
+
+
+def _is_same(new: Path, old: Path) -> bool:
+    return old.is_file() and not old.is_symlink() and new.read_bytes() == old.read_bytes()
+
+
+def _free_backup(path: Path) -> Path:
+    first = path.with_name(path.name + ".bak")
+    number = 2
+    backup = first
+    while os.path.lexists(backup):
+        backup = path.with_name(f"{path.name}.bak{number}")
+        number += 1
+    return backup
