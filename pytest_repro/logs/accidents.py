@@ -1,4 +1,4 @@
-"""What ends a test from outside: faulthandler's dumps, timeouts, dead workers, cancelled jobs, device faults."""
+"""What ends a test from outside: dumps, timeouts, dead workers, cancelled jobs, device faults."""
 
 from __future__ import annotations
 
@@ -23,23 +23,28 @@ _STACK_BANNER = re.compile(r"~+ ?Stack of .+ ~+")
 _CURRENT_THREAD = re.compile(r"(?P<current>Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
 _KEYBOARD = re.compile(r"!+ (?:\w+\.)*KeyboardInterrupt !+")
 _CANCELLED = re.compile(
-    r"(?:##\[error\]|Error: |::error::)?(?:The (?:operation was canceled|action has timed out|job (?:running on .* )?has exceeded "
-    r"the maximum execution time).*|The runner has received a shutdown signal.*|"
+    r"(?:##\[error\]|Error: |::error::)?(?:The (?:operation was canceled|action has timed out|"
+    r"job (?:running on .* )?has exceeded the maximum execution time).*|The runner has received a shutdown signal.*|"
     r"The hosted runner .*lost communication.*|The self-hosted runner .*lost communication.*|"
     r"The action '.*' has timed out.*)|"
-    r"ERROR: Job failed(?: \(system failure\))?: (?:.*daemon.*|execution took longer than .*|.*timeout.*|.*aborted.*)|"
+    r"ERROR: Job failed(?: \(system failure\))?: "
+    r"(?:.*daemon.*|execution took longer than .*|.*timeout.*|.*aborted.*)|"
     r"ERROR: Job failed: canceled.*|Cancelling nested steps due to timeout|Build timed out.*|"
     r"Too long with no output.*|No output has been received in the last .*|"
     r"The job exceeded the maximum time limit.*"
 )
 _SHELL_DEATH = re.compile(
-    r".*(?:\bSegmentation fault\b|\bAborted\b|\bBus error\b|\bIllegal instruction\b|\bKilled\b) *(?:\(core dumped\).*|.*pytest.*)"
+    r".*\b(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Killed)\b"
+    r" *(?:\(core dumped\) *(?P<command>.*)|.*pytest.*)"
 )
-_EXIT_CODE = re.compile(r".*(?:exit(?:ed with)?(?: status| code)?|returning) (?P<code>124|132|134|135|136|137|139)\b\.?\s*")
+_EXIT_CODE = re.compile(
+    r".*(?:exit(?:ed with)?(?: status| code)?|returning) (?P<code>124|132|134|135|136|137|139)\b\.?\s*"
+)
 _FILE_TIMEOUT = re.compile(r"Command took >.*, returning 124")
 _FILE_FAILED = re.compile(r"(?P<name>[\w./-]+) \d+/\d+ failed!.*")
 _DEVICE = re.compile(
-    r".*(?P<message>TT_(?:FATAL|THROW|ASSERT)(?:: | @ ).*|Read unexpected run_mailbox value.*|[Pp]otential hang detected.*|"
+    r".*(?P<message>TT_(?:FATAL|THROW|ASSERT)(?:: | @ ).*|"
+    r"Read unexpected run_mailbox value.*|[Pp]otential hang detected.*|"
     r"Timeout waiting for Ethernet core.*|CUDA error: .*|device timeout.*|Device \d+: Timeout .*)"
 )
 _HANG_WORDS = re.compile(r"hang|run_mailbox|[Tt]imeout")
@@ -101,7 +106,7 @@ class AccidentReader:
             self._last.stack.append(frame)
         return True
 
-    def _record(self, line: LogLine, session: Evidence, accident: Accident) -> None:
+    def _record(self, session: Evidence, accident: Accident) -> None:
         previous = self._last
         if previous is not None and previous in session.accidents and previous.nodeid == accident.nodeid:
             previous.message = previous.message or accident.message
@@ -117,14 +122,21 @@ class AccidentReader:
             session = session_of(line)
             message = f"worker '{worker['worker']}' crashed while running '{worker['nodeid']}'"
             session.accidents.append(
-                Accident(line=line.number, outcome=Outcome.CRASH, nodeid=worker["nodeid"], message=message,
-                         worker=worker["worker"])
+                Accident(
+                    line=line.number,
+                    outcome=Outcome.CRASH,
+                    nodeid=worker["nodeid"],
+                    message=message,
+                    worker=worker["worker"],
+                )
             )
             return
         down = _NODE_DOWN.fullmatch(text) if "node down" in text else None
         if down is not None:
             self._signal(line, text)
-            self._last = Accident(line=line.number, outcome=Outcome.CRASH, message=down["message"], worker=down["worker"])
+            self._last = Accident(
+                line=line.number, outcome=Outcome.CRASH, message=down["message"], worker=down["worker"]
+            )
             session_of(line).accidents.append(self._last)
             return
         terminate = _TERMINATE.search(text) if "terminate called" in text else None
@@ -147,9 +159,16 @@ class AccidentReader:
 
     def _fatal(self, line: LogLine, session: Evidence, *, message: str | None, exception: str | None) -> None:
         in_flight = session.in_flight.value if session.in_flight else None
-        self._record(line, session, Accident(
-            line=line.number, outcome=Outcome.CRASH, nodeid=in_flight, message=message, exception=exception,
-        ))
+        self._record(
+            session,
+            Accident(
+                line=line.number,
+                outcome=Outcome.CRASH,
+                nodeid=in_flight,
+                message=message,
+                exception=exception,
+            ),
+        )
 
     def _timeout(self, line: LogLine, text: str, session_of: OpenSession) -> None:
         if _TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text):
@@ -157,17 +176,27 @@ class AccidentReader:
             self._signal(line, text)
             in_flight = session.in_flight.value if session.in_flight else None
             if not session.accidents or session.accidents[-1].nodeid != in_flight:
-                self._record(line, session, Accident(line=line.number, outcome=Outcome.TIMEOUT, nodeid=in_flight))
+                self._record(session, Accident(line=line.number, outcome=Outcome.TIMEOUT, nodeid=in_flight))
         elif _STACK_BANNER.fullmatch(text):
             self._signal(line, text.strip("~ "))
         elif _KEYBOARD.fullmatch(text):
             session = session_of(line)
             session.interrupted = Found(value=text.strip("! "), line=line.number)
             if session.in_flight is not None:
-                self._record(line, session, Accident(
-                    line=line.number, outcome=Outcome.HANG, nodeid=session.in_flight.value, exception="KeyboardInterrupt",
-                ))
-        elif self._last is not None and self._last.exception == "KeyboardInterrupt" and self._last.place is None:
+                self._record(
+                    session,
+                    Accident(
+                        line=line.number,
+                        outcome=Outcome.HANG,
+                        nodeid=session.in_flight.value,
+                        exception="KeyboardInterrupt",
+                    ),
+                )
+        elif (
+            self._last is not None
+            and self._last.exception == "KeyboardInterrupt"
+            and self._last.place is None
+        ):
             self._last.place = frame_of(text)
         if _FILE_TIMEOUT.fullmatch(text):
             self._signal(line, text)
@@ -177,7 +206,12 @@ class AccidentReader:
                 self._file_timeout = None
         elif self._file_timeout is not None and (failed := _FILE_FAILED.fullmatch(text)):
             session_of(line).accidents.append(
-                Accident(line=line.number, outcome=Outcome.TIMEOUT, nodeid=failed["name"], message=self._file_timeout.value)
+                Accident(
+                    line=line.number,
+                    outcome=Outcome.TIMEOUT,
+                    nodeid=failed["name"],
+                    message=self._file_timeout.value,
+                )
             )
             self._file_timeout = None
 

@@ -26,13 +26,24 @@ _IN_FUNCTION = re.compile(r" in (?P<function>.+?)\s*")
 _EXCEPTION = re.compile(r"(?P<name>[A-Za-z_][\w.]*(?:::\w+)*)(?::(?:\s+(?P<message>.*))?)?")
 _UNEXPECTED = re.compile(r"UNEXPECTED EXCEPTION: (?P<name>\w[\w.]*)\((?P<message>.*)\)")
 _KNOWN_NAMES = frozenset(
-    {"Failed", "Skipped", "Exit", "ScopeMismatch", "SystemExit", "KeyboardInterrupt", "StopIteration", "GeneratorExit"}
+    {
+        "Failed",
+        "Skipped",
+        "Exit",
+        "ScopeMismatch",
+        "SystemExit",
+        "KeyboardInterrupt",
+        "StopIteration",
+        "GeneratorExit",
+    }
 )
 _NAME_END = re.compile(
     r"(?:Error|Exception|Warning|Exit|Interrupt|Failure|Failed|Timeout|Fault|Invalid|NotFound|Denied|Group|Mismatch|"
     r"Abort(?:ed)?|Stop|Found|Exists|Exceeded|Missing|Unavailable|Refused|Iteration)"
 )
-_NOT_A_NAME = frozenset({"Captured", "Note", "Hint", "Tip", "Warning", "Error", "Expected", "Got", "Actual", "File", "URL"})
+_NOT_A_NAME = frozenset(
+    {"Captured", "Note", "Hint", "Tip", "Warning", "Error", "Expected", "Got", "Actual", "File", "URL"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +204,7 @@ def is_exception_name(name: str) -> bool:
     last = re.split(r"[.:]", name)[-1]
     if not last or name in _NOT_A_NAME or not re.search(r"[A-Za-z]", last):
         return False
-    if last in _KNOWN_NAMES or _NAME_END.search(last) and (last[0].isupper() or "_" in last):
+    if last in _KNOWN_NAMES or (_NAME_END.search(last) and (last[0].isupper() or "_" in last)):
         return True
     return "." in name and last[0].isupper()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 _RUNNER = (
-    r"(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*|xvfb-run (?:-\S+ )*|coverage run (?:-\S+ )*-m |"
-    r"(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[A-Za-z]+ )*-m (?:coverage run (?:-\S+ )*-m )?|timeout (?:-\S+ )*\S+ |env |sudo (?:-\S+ )*|"
-    r"stdbuf \S+ |catchsegv |mpirun (?:-\S+ (?:\S+ )??)*|conda run (?:-\S+ (?:\S+ )??)*|nice (?:-\S+ )*)"
+    r"(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*|xvfb-run (?:-\S+ )*|"
+    r"coverage run (?:-\S+ )*-m |env |sudo (?:-\S+ )*|nice (?:-\S+ )*|timeout (?:-\S+ )*\S+ |"
+    r"(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[A-Za-z]+ )*-m (?:coverage run (?:-\S+ )*-m )?|"
+    r"stdbuf \S+ |catchsegv |mpirun (?:-\S+ (?:\S+ )??)*)"
 )
 _ASSIGNMENT = r"(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;|&]*) )"
 _PYTEST = r"(?:\S*/)?(?:pytest|py\.test|pytest-3)(?:\.exe)?"
@@ -15,22 +16,28 @@ _COMMAND = re.compile(
     rf"(?P<command>(?:{_ASSIGNMENT}|{_RUNNER})*{_PYTEST}(?=$|[\s;|&)\"'`])(?:\s+(?P<rest>.*))?)"
 )
 _UNITTEST_COMMAND = re.compile(
-    r"(?P<command>(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*(?:-m unittest\b.*|\S*test\w*\.py\b.*)|nosetests\b.*|"
-    r"\./(?:\S*/)?runtests\.py\b.*)"
+    r"(?P<command>(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*(?:-m unittest\b.*|\S*test\w*\.py\b.*)|"
+    r"nosetests\b.*|\./(?:\S*/)?runtests\.py\b.*)"
 )
 _LEADS = re.compile(
     r"(?:\s*(?:\$|\+{1,3}|>|%|#)\s+|Run |\S+@\S+[:~][^#$]*[#$] ?|\(\S+\) ?(?:\S+ )?[$#%>] ?|"
-    r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|run(?:_args|_cmd)?: |"
-    r"command: |.*?\bTest Script: |\[command\]|##\[command\]|Running(?: command)?:? |Executing command:? |cmd: |nox > |"
+    r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|"
+    r"run(?:_args|_cmd)?: |command: |.*?\bTest Script: |\[command\]|##\[command\]|"
+    r"Running(?: command)?:? |Executing command:? |cmd: |nox > |conda run (?:-\S+ (?:\S+ )??)*|"
     r"\s*[-*] |eval |\s+)*"
 )
-_CUT = re.compile(r"\s*(?:&&|\|\||;|(?<![<>&\d])\|(?!\|)|2>&1|(?<!\S)>{1,2}\s?\S|(?<!\S)&>\s?\S|(?<!\S)#\s).*")
-_NOT_A_CALL = re.compile(
-    r"(?:\bpip3?\b.*\binstall|\bconda\b.*\binstall|\bapt(?:-get)?\b.*\binstall|\buv (?:add|sync|pip)|poetry add|Collecting |"
-    r"Requirement already|Downloading |Installing |Successfully |Using cached |echo |sed -i|which |grep |if ! command)"
+_CUT = re.compile(
+    r"\s*(?:&&|\|\||;|(?<![<>&\d])\|(?!\|)|2>&1|(?<!\S)>{1,2}\s?\S|(?<!\S)&>\s?\S|(?<!\S)#\s).*"
 )
-_PROSE = re.compile(r"(?:[-=]{0,2}[\d.]+\S*|is|was|has|can|will|and|or|to|in|for|from|not|with|plugins?|version|tests?"
-                    r"|failed|passed|exited|configuration|cache|results?|reports?|output|run|:.*|=.*|,.*|-- .*)(?:\s.*)?")
+_NOT_A_CALL = re.compile(
+    r"(?:\bpip3?\b.*\binstall|\bconda\b.*\binstall|\bapt(?:-get)?\b.*\binstall|\buv (?:add|sync|pip)|"
+    r"poetry add|Collecting |Requirement already|Downloading |Installing |Successfully |Using cached |"
+    r"echo |sed -i|which |grep |if ! command)"
+)
+_PROSE = re.compile(
+    r"(?:[-=]{0,2}[\d.]+\S*|is|was|has|can|will|and|or|to|in|for|from|not|with|plugins?|version|tests?"
+    r"|failed|passed|exited|configuration|cache|results?|reports?|output|run|:.*|=.*|,.*|-- .*)(?:\s.*)?"
+)
 
 
 def pytest_command(text: str) -> str | None:
@@ -60,7 +67,11 @@ def _after_shell(text: str) -> re.Match[str] | None:
 
 
 def _is_prose(rest: str | None) -> bool:
-    return rest is not None and bool(_PROSE.fullmatch(rest)) and not re.match(r"tests?[/\\.]|tests?(?:\s+-|$)|-", rest)
+    return (
+        rest is not None
+        and bool(_PROSE.fullmatch(rest))
+        and not re.match(r"tests?[/\\.]|tests?(?:\s+-|$)|-", rest)
+    )
 
 
 def shell_word_end(command: str) -> str:
@@ -75,8 +86,9 @@ def shell_word_end(command: str) -> str:
             command = command[:index]
             break
     command = command.strip().rstrip("\\").strip()
-    if command.count('"') % 2 and command.endswith('"') or command.count("'") % 2 and command.endswith("'"):
-        command = command[:-1].rstrip()
+    for mark in "'\"":
+        if command.count(mark) % 2 and command.endswith(mark):
+            command = command[:-1].rstrip()
     return command
 
 

@@ -23,13 +23,18 @@ _SET = re.compile(
 )
 _DOCKER_E = re.compile(r"(?:-e|--env) (?P<name>[A-Z_]\w*)=(?P<value>\S*)")
 _COMMIT = re.compile(
-    r"(?:HEAD is now at (?P<short>[0-9a-f]{7,40})\b.*|.*\b(?:git checkout|Checking out) (?:-\S+ )*(?P<full>[0-9a-f]{40})\b.*)"
+    r"(?:HEAD is now at (?P<short>[0-9a-f]{7,40})\b.*|"
+    r".*\b(?:git checkout|Checking out) (?:-\S+ )*(?P<full>[0-9a-f]{40})\b.*)"
 )
-_IMAGE = re.compile(r"(?:(?:Image|Runner Image): (?P<image>\S.*)|Using (?:docker )?image (?P<docker>\S.*)|"
-                    r"Using Docker executor with image (?P<gitlab>\S+).*|container: (?P<container>\S.*))")
+_IMAGE = re.compile(
+    r"(?:(?:Image|Runner Image): (?P<image>\S.*)|Using (?:docker )?image (?P<docker>\S.*)|"
+    r"Using Docker executor with image (?P<gitlab>\S+).*|container: (?P<container>\S.*))"
+)
 _PYTHON_PATH = re.compile(r"[/\\][Pp]ython[/\\](?P<version>3\.\d+\.\d+)[/\\]")
-_PYTHON_SAID = re.compile(r"(?:Successfully set up CPython \(|Python |Using Python |Installed CPython |Using CPython )"
-                          r"\(?(?P<version>3\.\d+\.\d+)\b.*")
+_PYTHON_SAID = re.compile(
+    r"(?:Successfully set up CPython \(|Python |Using Python |Installed CPython |Using CPython )"
+    r"\(?(?P<version>3\.\d+\.\d+)\b.*"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +106,8 @@ class EnvironmentReader:
             return self._step.traced[-1]
         if self._step.commands:
             return self._step.commands[min(position, len(self._step.commands) - 1)]
-        return None
+        titled = pytest_command(self._step.title or "")
+        return Found(value=titled, line=self._step.line) if titled else None
 
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""

@@ -117,7 +117,7 @@ def log_lines(source: ByteSource) -> Iterator[LogLine]:
 
 
 class _ColumnReader:
-    """Splits off the job and step columns of `gh run view --log`, once the file has shown that it has them."""
+    """Splits off the columns of `gh run view --log`, once the file has shown that it has them."""
 
     def __init__(self) -> None:
         self._has_columns = False

@@ -6,7 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from pytest_repro.logs.blocks import BlockFacts, frame_of, is_exception_name, read_block, same_file, split_error
+from pytest_repro.logs.blocks import (
+    BlockFacts,
+    frame_of,
+    is_exception_name,
+    read_block,
+    same_file,
+    split_error,
+)
 from pytest_repro.logs.evidence import Accident, Block, Evidence, Mention
 from pytest_repro.logs.nodeids import from_header, header_name, is_test_file
 from pytest_repro.logs.records import CiFailure, LogOutcome, Runner
@@ -84,15 +91,31 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
 
 
 def _mentions(evidence: Evidence) -> list[Mention]:
+    listed = [_whole(mention, evidence) for mention in evidence.short_summary]
     if _is_complete(evidence):
         workers = {mention.nodeid: mention.worker for mention in evidence.verbose}
-        return [replace(one, worker=workers.get(one.nodeid)) for one in evidence.short_summary]
+        return [replace(one, worker=workers.get(one.nodeid)) for one in listed]
     merged: dict[tuple[str, bool], Mention] = {}
-    for mention in (*evidence.short_summary, *evidence.verbose):
+    for mention in (*listed, *evidence.verbose):
         key = (mention.nodeid, mention.is_error)
         known = merged.get(key)
         merged[key] = mention if known is None else replace(known, worker=known.worker or mention.worker)
     return list(merged.values())
+
+
+def _whole(mention: Mention, evidence: Evidence) -> Mention:
+    """Gives back to an id what ` - ` has cut off it, where another line or a header shows the id whole."""
+    if mention.message is None:
+        return mention
+    text = f"{mention.nodeid} - {mention.message}"
+    file = mention.nodeid.partition("::")[0]
+    for candidate in (
+        *(one.nodeid for one in evidence.verbose),
+        *(from_header(file, block.name) for block in evidence.blocks if " - " in block.name),
+    ):
+        if len(candidate) > len(mention.nodeid) and (text + " - ").startswith(candidate + " - "):
+            return replace(mention, nodeid=candidate, message=text[len(candidate) + 3 :] or None)
+    return mention
 
 
 def _is_complete(evidence: Evidence) -> bool:
@@ -142,18 +165,20 @@ def _failure(mention: Mention, block: Block | None) -> CiFailure:
         stage = Stage.COLLECT
     if stage is None and block is not None and not mention.is_error:
         stage = Stage.CALL
-    return _with_kind(CiFailure(
-        nodeid=mention.nodeid,
-        line=mention.line,
-        outcome=Outcome.ERROR if mention.is_error else Outcome.FAILED,
-        stage=stage,
-        exception=exception,
-        message=message,
-        place=facts.place,
-        test_place=facts.test_place,
-        text=facts.text,
-        worker=mention.worker or (block.worker if block is not None else None),
-    ))
+    return _with_kind(
+        CiFailure(
+            nodeid=mention.nodeid,
+            line=mention.line,
+            outcome=Outcome.ERROR if mention.is_error else Outcome.FAILED,
+            stage=stage,
+            exception=exception,
+            message=message,
+            place=facts.place,
+            test_place=facts.test_place,
+            text=facts.text,
+            worker=mention.worker or (block.worker if block is not None else None),
+        )
+    )
 
 
 def _summary_error(text: str) -> tuple[str | None, str | None]:
@@ -176,7 +201,11 @@ def _with_kind(failure: CiFailure) -> CiFailure:
     crash = _WORKER_CRASH.search(message) or _WORKER_CRASH.search(failure.text[-500:])
     if crash is not None:
         return replace(
-            failure, nodeid=crash["nodeid"], outcome=Outcome.CRASH, worker=crash["worker"], message=crash[0].strip()
+            failure,
+            nodeid=crash["nodeid"],
+            outcome=Outcome.CRASH,
+            worker=crash["worker"],
+            message=crash[0].strip(),
         )
     if failure.exception in {"Failed", "_pytest.outcomes.Failed", None} and _TIMEOUT.match(message):
         failure = replace(failure, outcome=Outcome.TIMEOUT)
@@ -193,20 +222,22 @@ def _rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
     test_place = facts.test_place
     if block.runner is Runner.UNITTEST:
         place = _deepest_outside_unittest(block.lines)
-    return _with_kind(CiFailure(
-        nodeid=nodeid,
-        line=block.line,
-        outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
-        is_verbatim=block.runner is Runner.UNITTEST or block.stage is Stage.COLLECT,
-        stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
-        exception=facts.exception,
-        message=facts.message,
-        place=place,
-        test_place=test_place,
-        text=facts.text,
-        worker=block.worker,
-        runner=block.runner,
-    ))
+    return _with_kind(
+        CiFailure(
+            nodeid=nodeid,
+            line=block.line,
+            outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
+            is_verbatim=block.runner is Runner.UNITTEST or block.stage is Stage.COLLECT,
+            stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
+            exception=facts.exception,
+            message=facts.message,
+            place=place,
+            test_place=test_place,
+            text=facts.text,
+            worker=block.worker,
+            runner=block.runner,
+        )
+    )
 
 
 def _deepest_outside_unittest(lines: Iterable[str]) -> Frame | None:
@@ -253,29 +284,36 @@ def _from_accidents(evidence: Evidence) -> list[CiFailure]:
         nodeid, is_verbatim, place = _accident_test(accident, evidence)
         if nodeid is None:
             continue
-        found.append(CiFailure(
-            nodeid=nodeid,
-            line=accident.line,
-            outcome=accident.outcome,
-            is_verbatim=is_verbatim,
-            stage=Stage.CALL if place else None,
-            exception=accident.exception,
-            message=accident.message,
-            place=place or accident.place,
-            test_place=place,
-            worker=accident.worker,
-        ))
+        found.append(
+            CiFailure(
+                nodeid=nodeid,
+                line=accident.line,
+                outcome=accident.outcome,
+                is_verbatim=is_verbatim,
+                stage=Stage.CALL if place else None,
+                exception=accident.exception,
+                message=accident.message,
+                place=place or accident.place,
+                test_place=place,
+                worker=accident.worker,
+            )
+        )
     return found
 
 
 def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, bool, Frame | None]:
     place = next(
-        (one for one in accident.stack if is_test_file(one.file) and (one.function or "").startswith("test")), None
+        (one for one in accident.stack if is_test_file(one.file) and (one.function or "").startswith("test")),
+        None,
     )
     if accident.nodeid is not None:
         return accident.nodeid, True, place
     if accident.worker is not None:
-        return next((one.nodeid for one in evidence.verbose if one.worker == accident.worker), None), True, place
+        return (
+            next((one.nodeid for one in evidence.verbose if one.worker == accident.worker), None),
+            True,
+            place,
+        )
     if accident.outcome is not Outcome.CRASH:
         return None, False, place
     file = evidence.in_flight_file.value if evidence.in_flight_file else None

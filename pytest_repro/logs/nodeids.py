@@ -7,7 +7,8 @@ import re
 _FILE = r"(?:[A-Za-z]:[\\/])?[^\s:\[\]'\"()<>|,;=]+\.\w{1,8}"
 _TEST_FILE_NAME = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_tests?|tests?)\.py$", re.IGNORECASE)
 _STATUS = (
-    r"(?P<status>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS|XFAILED|XPASSED|RERUN|SUBFAIL(?:ED)?|SUBPASS(?:ED)?|SUBSKIP)"
+    r"(?P<status>PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS|XFAILED|XPASSED|RERUN|"
+    r"SUBFAIL(?:ED)?|SUBPASS(?:ED)?|SUBSKIP)"
 )
 _TAIL = r"(?: \([^\n]*\))?(?: \[\d[\d.]*s\])?\s*(?:\[ *\d+(?:%|/\d+)\])?\s*"
 _WORKER = r"(?:\[(?P<worker>gw\d+)\] (?:\[ *\d+%\] )?)?"
@@ -89,7 +90,7 @@ def _balanced_prefix(text: str) -> str:
 
 
 def lone_status(text: str) -> str | None:
-    """Reads the status that pytest prints after the output of a test run with `-s`; None where there is none."""
+    """Reads the status that pytest prints after the output of a test under `-s`, None without one."""
     match = _STATUS_ALONE.fullmatch(text) if text and any(word in text for word in _STATUS_WORDS) else None
     return match["status"] if match else None
 

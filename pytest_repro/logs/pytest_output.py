@@ -16,23 +16,33 @@ StartSession = Callable[[LogLine], Evidence]
 
 _TITLE = re.compile(r"(?P<fill>=+) (?P<title>\S.*?) ?=+")
 _HEADER = re.compile(r"_{1,} (?P<name>\S.*?) _{1,}")
-_NAMED = re.compile(r"(?:ERROR (?:at (?P<stage>setup|teardown|call) of |(?P<collect>collecting) ))?(?P<name>.+)")
+_NAMED = re.compile(
+    r"(?:ERROR (?:at (?P<stage>setup|teardown|call) of |(?P<collect>collecting) ))?(?P<name>.+)"
+)
 _FINAL = re.compile(
-    r"(?:=+ )?(?P<counts>(?:\d+ (?:failed|passed|skipped|deselected|xfailed|xpassed|errors?|warnings?|rerun|subtests \w+)"
+    r"(?:=+ )?(?P<counts>(?:\d+ "
+    r"(?:failed|passed|skipped|deselected|xfailed|xpassed|errors?|warnings?|rerun|subtests \w+)"
     r"(?:, )?)+ in \d[\d.:]* ?(?:s(?:econds)?)?\b.*?|no tests ran(?: in \d.*?)?)(?: =+)?"
 )
 _HEADER_LINE = re.compile(
-    r"(?:\[gw\d+\] )?platform (?P<platform>\S+) -- Python (?P<python>\S+?),? pytest-(?P<pytest>[^\s,]+)(?:,.*)?"
+    r"(?:\[gw\d+\] )?platform (?P<platform>\S+) -- Python (?P<python>\S+?),? "
+    r"pytest-(?P<pytest>[^\s,]+)(?:,.*)?"
 )
 _SHORT_LINE = re.compile(r"(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?(?:\(.*?\)|\[.*?\])?) (?P<rest>\S.*)")
 _PROGRESS = re.compile(r"(?P<file>\S+\.\w{1,6}) (?P<letters>[.FEsxXRfu,]+)\s*(?:\[ *\d+%\])?\s*")
 _LETTERS = re.compile(r"(?P<letters>[.FEsxXRu,]+)(?: +\[ *\d+%\])")
 _FILE_ALONE = re.compile(r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P<rest>\s*[A-Z].*)?")
-_UNITTEST_HEAD = re.compile(r"(?P<word>FAIL|ERROR): (?P<name>[\w.]+ \(.+\)|[\w.]+\.[\w.]+)(?: \[.*\]| \(.*\))*\s*")
+_UNITTEST_HEAD = re.compile(
+    r"(?P<word>FAIL|ERROR): (?P<name>[\w.]+ \(.+\)|[\w.]+\.[\w.]+)(?: \[.*\]| \(.*\))*\s*"
+)
 _WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
-_USAGE = re.compile(r"(?:ERROR: (?:usage: .*|file or directory not found: .*|not found: .*|Unknown .*)|pytest: error: .*|"
-                    r"__main__\.py: error: .*|ERROR: usage)")
-_BOUNDARY = re.compile(r"##\[(?:group|error|section)\].*|[-~+]{3} :.*|~~~ .*|\$ .*|Post job cleanup\.?|>>>>> .*")
+_USAGE = re.compile(
+    r"(?:ERROR: (?:usage: .*|file or directory not found: .*|not found: .*|Unknown .*)|pytest: error: .*|"
+    r"__main__\.py: error: .*|ERROR: usage)"
+)
+_BOUNDARY = re.compile(
+    r"##\[(?:group|error|section)\].*|[-~+]{3} :.*|~~~ .*|\$ .*|Post job cleanup\.?|>>>>> .*"
+)
 _FAILING = frozenset({"FAILED", "ERROR", "SUBFAIL", "SUBFAILED"})
 _PASSING = frozenset({"PASSED", "XPASS", "XPASSED"})
 
@@ -155,7 +165,9 @@ class PytestReader:
             return False
         if self._section in {"FAILURES", "ERRORS"}:
             pass
-        elif self._section or not (text.startswith("___") and re.match(r"ERROR |\[doctest\]|test|\w*Test", match["name"])):
+        elif self._section or not (
+            text.startswith("___") and re.match(r"ERROR |\[doctest\]|test|\w*Test", match["name"])
+        ):
             return False
         if self._section in {"PASSES", "RERUNS"}:
             return False
@@ -185,7 +197,10 @@ class PytestReader:
             self._leave_block()
             self._section = "unittest"
             self._block = Block(
-                line=line.number, name=match["name"], is_error=match["word"] == "ERROR", runner=Runner.UNITTEST
+                line=line.number,
+                name=match["name"],
+                is_error=match["word"] == "ERROR",
+                runner=Runner.UNITTEST,
             )
             session.blocks.append(self._block)
             return True
@@ -290,15 +305,19 @@ class PytestReader:
             self._ended(session, read.nodeid, read.status, line, worker=read.worker)
         return True
 
-    def _ended(self, session: Evidence, nodeid: str, status: str, line: LogLine, *, worker: str | None) -> None:
+    def _ended(
+        self, session: Evidence, nodeid: str, status: str, line: LogLine, *, worker: str | None
+    ) -> None:
         if status in _FAILING:
             session.verbose.append(
                 Mention(nodeid=nodeid, line=line.number, is_error=status == "ERROR", worker=worker)
             )
-        elif status in _PASSING and any(nodeid == failed.nodeid for one in self._sessions for failed in one.verbose):
-            session.passed_again.add(nodeid)
-        elif status in _PASSING and any(
-            nodeid == accident.nodeid for one in self._sessions[:-1] for accident in one.accidents
+        elif (
+            status in _PASSING
+            and any(nodeid == failed.nodeid for one in self._sessions for failed in one.verbose)
+        ) or (
+            status in _PASSING
+            and any(nodeid == accident.nodeid for one in self._sessions[:-1] for accident in one.accidents)
         ):
             session.passed_again.add(nodeid)
         if session.in_flight is not None and session.in_flight.value == nodeid:

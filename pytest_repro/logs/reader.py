@@ -19,7 +19,9 @@ from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.unnamed import UnnamedReader
 from pytest_repro.model import Outcome
 
-_CRASH_SIGNAL = re.compile(r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped")
+_CRASH_SIGNAL = re.compile(
+    r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped"
+)
 _TIMEOUT_SIGNAL = re.compile(r"Stack of .+\(\d+\)|\+ ?Timeout|returning 124")
 
 
@@ -36,17 +38,21 @@ def read_log_file(path: Path) -> LogReport:
         raise LogError(
             f"The log cannot be read: {error.strerror or error}",
             place=str(path),
-            next_step="Give the path of a log file that exists and that you may read, or - for standard input.",
+            next_step="Give a log file that exists and that you may read, or - for standard input.",
         ) from error
 
 
 def read_log(source: ByteSource) -> LogReport:
     """Reads a log from a stream of bytes; memory does not grow with its size."""
-    return read_lines(log_lines(source))
+    return read_log_and_masker(source)[0]
 
 
-def read_lines(lines: Iterable[LogLine]) -> LogReport:
-    """Reads a log from plain lines."""
+def read_log_and_masker(source: ByteSource) -> tuple[LogReport, Masker]:
+    """Reads a log, and gives what takes its secrets out of any text."""
+    return _read_lines(log_lines(source))
+
+
+def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
     environment = EnvironmentReader()
 
     def start(line: LogLine) -> Evidence:
@@ -67,11 +73,13 @@ def read_lines(lines: Iterable[LogLine]) -> LogReport:
         sessions.feed(line)
         unnamed.feed(line, in_session=sessions.current is not None)
         last = line.number
-    return _report(last, environment, sessions, unnamed)
-
-
-def _report(last: int, environment: EnvironmentReader, reader: PytestReader, unnamed: UnnamedReader) -> LogReport:
     masker = Masker(environment.secret_values)
+    return _report(last, environment, sessions, unnamed, masker), masker
+
+
+def _report(
+    last: int, environment: EnvironmentReader, reader: PytestReader, unnamed: UnnamedReader, masker: Masker
+) -> LogReport:
     passed = frozenset().union(*(one.passed_again for one in reader.sessions))
     sessions = [_session(one, masker, passed) for one in reader.sessions]
     loose = tuple(_masked(one, masker) for one in unnamed.failures)
@@ -119,7 +127,9 @@ def _session(evidence: Evidence, masker: Masker, passed: frozenset[str]) -> Sess
 
 def _masked(failure: CiFailure, masker: Masker) -> CiFailure:
     return replace(
-        failure, message=masker(failure.message) if failure.message else failure.message, text=masker(failure.text)
+        failure,
+        message=masker(failure.message) if failure.message else failure.message,
+        text=masker(failure.text),
     )
 
 
@@ -135,7 +145,13 @@ def _primary(sessions: list[Session]) -> Session | None:
 
 
 def _no_session(environment: EnvironmentReader) -> Session:
-    return Session(line=1, job=environment.job, step=None, python=environment.python, command=environment.session_command())
+    return Session(
+        line=1,
+        job=environment.job,
+        step=None,
+        python=environment.python,
+        command=environment.session_command(),
+    )
 
 
 def _completed(session: Session, environment: EnvironmentReader, masker: Masker) -> Session:
@@ -145,7 +161,9 @@ def _completed(session: Session, environment: EnvironmentReader, masker: Masker)
     )
     return replace(
         session,
-        variables=tuple(replace(one, value=None) if one.value and "***" in one.value else one for one in shown),
+        variables=tuple(
+            replace(one, value=None) if one.value and "***" in one.value else one for one in shown
+        ),
         python=session.python or environment.python,
     )
 

@@ -15,6 +15,7 @@ _SECRET_NAME = re.compile(
 _JOINED_NAME = re.compile(r"token|secret|passw|apikey|api_key|credential|privatekey", re.IGNORECASE)
 _HARMLESS_NAME = frozenset({"PWD", "OLDPWD", "PRIMARY_KEY", "TOKENIZERS_PARALLELISM"})
 _SHORTEST_MASKED = 6
+_WORD = re.compile(r"[A-Za-z]{1,12}|[\d.]{1,12}")
 _PLAIN_VALUE = re.compile(r"true|false|none|null|yes|no|\d{1,5}", re.IGNORECASE)
 
 _TOKEN = re.compile(
@@ -26,7 +27,9 @@ _ASSIGNMENT = re.compile(
     r"(?P<head>(?P<name>\b[A-Za-z_][A-Za-z0-9_-]{1,60})['\"]?\s{0,2}[=:]\s{0,2})"
     r"(?P<value>\"[^\"\r\n]+\"|'[^'\r\n]+'|[^\s'\",;&)}\]]+)"
 )
-_URL_LOGIN = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}):(?P<password>[^\s/@]{1,200})@")
+_URL_LOGIN = re.compile(
+    r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}):(?P<password>[^\s/@]{1,200})@"
+)
 _AUTHORIZATION = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 
 
@@ -84,4 +87,5 @@ class Masker:
 
 def is_maskable(value: str) -> bool:
     """Says whether a value is long and odd enough to be taken out wherever it appears."""
-    return len(value) >= _SHORTEST_MASKED and not _PLAIN_VALUE.fullmatch(value) and not is_masked(value)
+    is_word = _PLAIN_VALUE.fullmatch(value) or _WORD.fullmatch(value)  # masking `postgres` would ruin paths
+    return len(value) >= _SHORTEST_MASKED and not is_word and not is_masked(value)

@@ -52,14 +52,25 @@ class UnnamedReader:
         frames = [frame for one in lines if (frame := frame_of(one)) is not None]
         if not frames or frames[0].function != "<module>" or not is_test_file(frames[0].file):
             return
-        if not self._words or not any(frames[0].file.endswith("/" + word) or frames[0].file == word for word in self._words):
+        if not self._words or not any(
+            frames[0].file.endswith("/" + word) or frames[0].file == word for word in self._words
+        ):
             return
         nodeid = max((word for word in self._words if frames[0].file.endswith(word)), key=len)
         facts = read_block([_TRACEBACK, *lines], test_file=nodeid)
-        self.failures.append(CiFailure(
-            nodeid=nodeid, line=self._start, outcome=Outcome.ERROR, stage=Stage.COLLECT, exception=facts.exception,
-            message=facts.message, place=facts.place, test_place=facts.test_place, text=facts.text,
-        ))
+        self.failures.append(
+            CiFailure(
+                nodeid=nodeid,
+                line=self._start,
+                outcome=Outcome.ERROR,
+                stage=Stage.COLLECT,
+                exception=facts.exception,
+                message=facts.message,
+                place=facts.place,
+                test_place=facts.test_place,
+                text=facts.text,
+            )
+        )
 
     def _gtest(self, line: LogLine, text: str) -> None:
         if text.startswith("[ RUN "):
@@ -72,7 +83,14 @@ class UnnamedReader:
         match = _GTEST.fullmatch(text) if text.startswith("[  FAILED  ]") else None
         if match is not None and match["name"] not in self._gtest_names:
             self._gtest_names.add(match["name"])
-            self.failures.append(CiFailure(
-                nodeid=match["name"], line=line.number, outcome=Outcome.FAILED, stage=Stage.CALL,
-                place=self._gtest_place, test_place=self._gtest_place, runner=Runner.GTEST,
-            ))
+            self.failures.append(
+                CiFailure(
+                    nodeid=match["name"],
+                    line=line.number,
+                    outcome=Outcome.FAILED,
+                    stage=Stage.CALL,
+                    place=self._gtest_place,
+                    test_place=self._gtest_place,
+                    runner=Runner.GTEST,
+                )
+            )

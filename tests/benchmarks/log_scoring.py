@@ -65,8 +65,12 @@ def main(argv: list[str] | None = None) -> int:
     """Scores all logs of a folder; ends with 1 if a field is below the minimum."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("logs", type=Path, metavar="LOGS_DIR")
-    parser.add_argument("--show", metavar="FIELD", action="append", default=[], help="list the mistakes of a field, or of all")
-    parser.add_argument("--minimum", type=float, default=0.0, help="lowest precision and recall that is good enough")
+    parser.add_argument(
+        "--show", metavar="FIELD", action="append", default=[], help="list the mistakes of a field, or of all"
+    )
+    parser.add_argument(
+        "--minimum", type=float, default=0.0, help="lowest precision and recall that is good enough"
+    )
     options = parser.parse_args(argv)
     scores = score_folder(options.logs)
     for line in table(scores):
@@ -111,7 +115,9 @@ def _score_tests(scores: Scores, row: Row, report: LogReport) -> None:
         scores.add("test", row, truth["nodeid"], read.nodeid if read else None, same=read is not None)
         if read is None:
             continue
-        scores.add("outcome", row, truth["outcome"], read.outcome.value, same=read.outcome.value == truth["outcome"])
+        scores.add(
+            "outcome", row, truth["outcome"], read.outcome.value, same=read.outcome.value == truth["outcome"]
+        )
         inferred = truth.get("exception") or truth.get("exception_inferred")
         exception = read.exception
         if truth.get("exception") is None and exception != inferred:
@@ -125,7 +131,9 @@ def _score_tests(scores: Scores, row: Row, report: LogReport) -> None:
         scores.add("place", row, location, place, same=_same_place(location, place))
         if truth.get("test_frame"):
             here = _place(read.test_place)
-            scores.add("test place", row, truth["test_frame"], here, same=_same_place(truth["test_frame"], here))
+            scores.add(
+                "test place", row, truth["test_frame"], here, same=_same_place(truth["test_frame"], here)
+            )
         if truth.get("phase") in {"collect", "setup", "call", "teardown"}:
             stage = read.stage.value if read.stage else None
             scores.add("stage", row, truth["phase"], stage, same=stage == truth["phase"])
@@ -197,7 +205,9 @@ def _score_variables(scores: Scores, row: Row, report: LogReport) -> None:
         for name, value in (row.get(group) or {}).items():
             one = read.get(name)
             same = one is not None and (one.is_secret or _plain(one.value) == _plain(str(value)))
-            scores.add("environment", row, f"{name}={value}", f"{name}={one.value}" if one else None, same=same)
+            scores.add(
+                "environment", row, f"{name}={value}", f"{name}={one.value}" if one else None, same=same
+            )
     if row.get("env"):
         known = {*row["env"], *(row.get("exports") or {}), *(row.get("env_shown") or {})}
         for name, one in read.items():
