@@ -155,6 +155,7 @@ class Phase:
         calls: How many calls were merged into it; times and `size_bytes` are then sums.
         transfer: What was moved, for transfers; the largest one's shape and dtype if merged.
         is_open: True if the test ended, raised or died inside it.
+        on_host: Whether a library call did its work on the host alone, such as torch on the CPU.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Phase:
     calls: int = 1
     transfer: Transfer | None = None
     is_open: bool = False
+    on_host: bool = False
 
     @property
     def depth(self) -> int:

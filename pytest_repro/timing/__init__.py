@@ -1,0 +1,1 @@
+"""Where the time of a test goes: recorder, fences, backends, tables and log formats."""

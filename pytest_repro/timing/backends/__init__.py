@@ -1,0 +1,1 @@
+"""Backends of single libraries; each is imported only after its library."""

@@ -1,0 +1,158 @@
+"""ttnn: transfers, operations and read-backs as phases.
+
+Every registered operation is an object whose class defines the call, `FastOperation` in ttnn's fast mode
+and `Operation` in its slow one; the classes are wrapped, so that names imported before are seen as well.
+Functions that are not registered (tensor methods, synchronisation, traces) are wrapped one by one.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pytest_repro.timing.backend import OP, SYNCHRONIZE, TO_DEVICE, TO_TORCH
+from pytest_repro.timing.backends.ttnn_tensors import Devices, device_of, transfer_of
+from pytest_repro.timing.patches import Patches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_repro.timing.recorder import Recorder
+
+_SENDS = frozenset(
+    {
+        "ttnn.from_torch", "ttnn.to_device", "ttnn.as_tensor", "ttnn.load_tensor", "ttnn.from_buffer",
+        "ttnn.copy_host_to_device_tensor", "ttnn.copy_host_to_device_tensor_partial", "ttnn.Tensor.to",
+    }
+)  # fmt: skip
+"""Transfers to a device if their result is on one, else operations of the host."""
+
+_READS = frozenset(
+    {
+        "ttnn.to_torch", "ttnn.from_device", "ttnn.copy_device_to_host_tensor", "ttnn.Tensor.cpu",
+        "ttnn.Tensor.item", "ttnn.Tensor.to_list", "ttnn.Tensor.to_torch", "ttnn.Tensor.to_numpy",
+    }
+)  # fmt: skip
+
+_METHODS = ("cpu", "item", "to", "to_list", "to_numpy", "to_torch")
+_WAITS = ("synchronize_device", "event_synchronize")
+_CLOSES = ("close_device", "close_mesh_device", "CloseDevice", "CloseDevices")
+
+
+class TtnnBackend:
+    """Phases for ttnn."""
+
+    name = "ttnn"
+
+    def __init__(self) -> None:
+        self._patches = Patches()
+        self._undo: list[Callable[[], None]] = []
+
+    def attach(self, recorder: Recorder) -> None:
+        """Wraps ttnn's operations, tensor methods and waits."""
+        import ttnn
+        from ttnn import decorators
+
+        devices = Devices(ttnn)
+        fence = TtnnFence(ttnn, devices)
+        recorder.add_fence(fence)
+        self._undo += [partial(recorder.remove_fence, fence), devices.clear]
+        calls = _Calls(recorder, devices)
+        wrap = self._patches.wrap
+        for kind in ("FastOperation", "Operation"):
+            wrap(getattr(decorators, kind), "__call__", calls.operation)
+        for method in _METHODS:
+            wrap(ttnn.Tensor, method, partial(calls.function, OP, f"ttnn.Tensor.{method}"))
+        for function in _WAITS:
+            wrap(ttnn, function, partial(calls.function, SYNCHRONIZE, f"ttnn.{function}"))
+        wrap(ttnn, "execute_trace", partial(calls.function, OP, "ttnn.execute_trace"))
+        for function in _CLOSES:
+            wrap(ttnn, function, partial(_closing, devices))
+
+    def detach(self) -> None:
+        """Puts the originals back."""
+        self._patches.undo()
+        while self._undo:
+            self._undo.pop()()
+
+
+class TtnnFence:
+    """Waits for the devices that were used.
+
+    Args:
+        ttnn: The module.
+        devices: The devices; others add to it.
+    """
+
+    def __init__(self, ttnn: Any, devices: Devices) -> None:
+        self._devices = devices
+        # The original: the backend wraps this name.
+        self._synchronize = ttnn.synchronize_device
+        self._is_capturing = getattr(ttnn, "is_trace_capture_active", None)
+
+    def is_usable(self) -> bool:
+        """Returns False while a trace is captured, and where ttnn is too old to tell."""
+        if self._is_capturing is None:
+            return False
+        return not any(self._is_capturing(device) for device in self._devices.used())
+
+    def wait(self) -> None:
+        """Waits for all command queues of all devices that were used and not closed."""
+        for device in self._devices.used():
+            self._synchronize(device)
+
+
+class _Calls:
+    """What stands in for ttnn's calls."""
+
+    def __init__(self, recorder: Recorder, devices: Devices) -> None:
+        self._recorder = recorder
+        self._devices = devices
+
+    def operation(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stands in for `__call__` of the class of registered operations."""
+
+        def __call__(operation: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - passed on
+            name = operation.python_fully_qualified_name
+            return self._timed(OP, name, partial(original, operation), args, kwargs)
+
+        return __call__
+
+    def function(self, phase: str, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Stands in for a function or a method."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._timed(phase, name, original, args, kwargs)
+
+        return call
+
+    def _timed(
+        self, phase: str, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        span = self._recorder.automatic(phase, name)
+        if span is None:
+            return call(*args, **kwargs)
+        self._devices.note(args, kwargs)
+        with span:
+            result = call(*args, **kwargs)
+            self._devices.note((result,), {})
+            if name in _SENDS:
+                target = args[1] if name.startswith("ttnn.copy_") and len(args) > 1 else result
+                span.on_host = device_of(target) is None
+                if not span.on_host:
+                    span.settle(TO_DEVICE, transfer=partial(transfer_of, target))
+            elif name in _READS:
+                is_blocking = kwargs.get("blocking", True) is not False
+                span.settle(TO_TORCH, is_blocking=is_blocking, transfer=partial(transfer_of, *args[:1]))
+            elif phase == SYNCHRONIZE or (name == "ttnn.execute_trace" and kwargs.get("blocking", True)):
+                span.settle(phase, is_blocking=True)
+        return result
+
+
+def _closing(devices: Devices, original: Callable[..., Any]) -> Callable[..., Any]:
+    def close(*args: Any, **kwargs: Any) -> Any:
+        # Waiting for a closed device may end the process.
+        devices.clear()
+        return original(*args, **kwargs)
+
+    return close

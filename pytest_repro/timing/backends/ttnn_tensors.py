@@ -1,0 +1,86 @@
+"""ttnn's tensors and devices, as far as timing needs to know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_repro.model import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+_TILE_BYTES = {"BFLOAT8_B": 1088, "BFLOAT4_B": 576}
+"""Block formats: bytes of a tile of 32 by 32 values, which share exponents."""
+
+
+class Devices:
+    """The devices that were seen in calls and are not closed.
+
+    Args:
+        ttnn: The module.
+    """
+
+    def __init__(self, ttnn: Any) -> None:
+        self._tensor_class = ttnn.Tensor
+        self._device_class = ttnn.MeshDevice
+        self._used: list[Any] = []
+
+    def used(self) -> Sequence[Any]:
+        """Returns the devices."""
+        return self._used
+
+    def note(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Adds the devices of a call's arguments; tensors in a list are looked at as well."""
+        for value in (*args, *kwargs.values()):
+            for part in value if isinstance(value, (list, tuple)) else (value,):
+                self._note_one(part)
+
+    def clear(self) -> None:
+        """Forgets all devices: a reference to one would keep it alive."""
+        self._used.clear()
+
+    def _note_one(self, value: Any) -> None:
+        device = None
+        if isinstance(value, self._tensor_class):
+            device = device_of(value)
+        elif isinstance(value, self._device_class):
+            device = value
+        if device is not None and not any(device is known for known in self._used):
+            self._used.append(device)
+
+
+def device_of(tensor: Any) -> Any | None:
+    """Returns the device that a ttnn tensor is on; None for one on the host and for other values."""
+    method = getattr(tensor, "device", None)
+    if not callable(method):
+        return None
+    # A deallocated tensor has no device to wait for.
+    return method() if tensor.is_allocated() else None
+
+
+def transfer_of(tensor: Any) -> Transfer:
+    """Returns the size of a ttnn tensor as it is stored, tile padding and all devices of a mesh included."""
+    return Transfer(
+        size_bytes=_host_bytes(tensor) if device_of(tensor) is None else _device_bytes(tensor),
+        shape=tuple(tensor.shape),
+        dtype=tensor.dtype.name.lower(),
+        layout=tensor.layout.name.lower(),
+    )
+
+
+def _device_bytes(tensor: Any) -> int:
+    per_device = int(tensor.buffer_num_pages() * tensor.buffer_page_size())
+    return per_device * len(tensor.devices()) if hasattr(tensor, "devices") else per_device
+
+
+def _host_bytes(tensor: Any) -> int:
+    values = _product(tensor.padded_shape)
+    tile_bytes = _TILE_BYTES.get(tensor.dtype.name)
+    return values * int(tensor.element_size()) if tile_bytes is None else values // 1024 * tile_bytes
+
+
+def _product(numbers: Iterable[int]) -> int:
+    product = 1
+    for number in numbers:
+        product *= int(number)
+    return product

@@ -1,0 +1,191 @@
+"""Profiles as log lines, JSON records, payloads between processes, and trace events."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any
+
+from pytest_repro.model import Metric, Outcome, Phase, Profile, Transfer
+from pytest_repro.timing.backend import AUTOMATIC
+from pytest_repro.timing.summary import named_totals
+from pytest_repro.timing.units import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FORMAT_VERSION = 1
+"""Of `profiling.jsonl`; it grows when a field changes its meaning or goes."""
+
+Payload = dict[str, Any]
+"""Builtins only: text, numbers, None, lists and dicts."""
+
+
+def log_line(profile: Profile) -> str:
+    """Returns the line of one iteration for `profiling_results.log`, without its line end.
+
+    Times come first, so that `grep '^to_device='` finds every line: the three automatic phases in this
+    order, then the others, then metrics, then what it belongs to::
+
+        to_device=0.050s, op=0.020s, to_torch=8.620s, samples_per_s=19646.28 # iteration=3 worker=gw0 ...
+    """
+    totals = named_totals(profile.phases)
+    times = {name: totals.pop(name, 0) for name in AUTOMATIC} | totals
+    parts = [f"{_word(name)}={seconds(duration_ns)}" for name, duration_ns in times.items()]
+    parts += [f"{_word(metric.name)}={metric.value!r}" for metric in profile.metrics]
+    open_names = ",".join(_word(phase.name) for phase in profile.phases if phase.is_open)
+    facts = {
+        "iteration": str(profile.iteration),
+        "worker": profile.worker,
+        "outcome": profile.outcome.value,
+        "open": open_names,
+        "contended": _word(profile.contended),
+        "test": " ".join(profile.test.split()),
+    }
+    return f"{', '.join(parts)} # {' '.join(f'{key}={value}' for key, value in facts.items() if value)}"
+
+
+def jsonl_record(profile: Profile) -> Payload:
+    """Returns the record of one iteration for `profiling.jsonl`: all fields, and what follows from them."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "test": profile.test,
+        "iteration": profile.iteration,
+        "worker": profile.worker,
+        "outcome": profile.outcome.value,
+        "contended": profile.contended,
+        "totals_ns": named_totals(profile.phases),
+        "total_ns": sum(phase.duration_ns for phase in profile.phases if phase.depth == 0),
+        "phases": [_phase_record(phase) for phase in profile.phases],
+        "metrics": [{"name": metric.name, "value": metric.value} for metric in profile.metrics],
+    }
+
+
+def profile_to_payload(profile: Profile) -> Payload:
+    """Returns a profile as builtins, for the way from a worker to the controller; defaults are left out."""
+    return {
+        "test": profile.test,
+        "iteration": profile.iteration,
+        "worker": profile.worker,
+        "outcome": profile.outcome.value,
+        "contended": profile.contended,
+        "phases": [phase_to_payload(phase) for phase in profile.phases],
+        "metrics": [[metric.name, metric.value] for metric in profile.metrics],
+    }
+
+
+def profile_from_payload(payload: Mapping[str, Any]) -> Profile:
+    """Returns the profile that `profile_to_payload` made a payload of."""
+    return Profile(
+        test=payload["test"],
+        iteration=payload["iteration"],
+        worker=payload["worker"],
+        outcome=Outcome(payload["outcome"]),
+        contended=payload["contended"],
+        phases=tuple(phase_from_payload(phase) for phase in payload["phases"]),
+        metrics=tuple(Metric(name=name, value=value) for name, value in payload["metrics"]),
+    )
+
+
+def phase_to_payload(phase: Phase) -> Payload:
+    """Returns a phase as builtins, without the fields that have their default."""
+    payload = {
+        name: getattr(phase, name) for name, default in _PHASE_FIELDS if getattr(phase, name) != default
+    }
+    if phase.within:
+        payload["within"] = list(phase.within)
+    if phase.transfer is not None:
+        payload["transfer"] = _transfer_record(phase.transfer)
+    return payload
+
+
+def phase_from_payload(payload: Mapping[str, Any]) -> Phase:
+    """Returns the phase that `phase_to_payload` made a payload of."""
+    values = dict(payload)
+    values["within"] = tuple(values.get("within", ()))
+    moved = values.get("transfer")
+    if moved is not None:
+        values["transfer"] = Transfer(**{**moved, "shape": tuple(moved["shape"])})
+    return Phase(**values)
+
+
+def trace_events(profiles: Sequence[Profile]) -> list[Payload]:
+    """Returns events of the Chrome trace format, which Perfetto opens: `{"traceEvents": [...]}`.
+
+    Each worker is a process and each of its threads a track; times are in microseconds. The time that a
+    fence waited for the device is drawn inside of its phase.
+    """
+    workers = list(dict.fromkeys(profile.worker for profile in profiles))
+    events: list[Payload] = [
+        {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": worker}}
+        for pid, worker in enumerate(workers)
+    ]
+    for profile in profiles:
+        pid = workers.index(profile.worker)
+        for phase in profile.phases:
+            events.append(_event(phase, profile, pid))
+            if phase.operation is not None and phase.wait_ns and phase.calls == 1:
+                events.append(_wait_event(phase, pid))
+    return events
+
+
+def _phase_record(phase: Phase) -> Payload:
+    record = {name: getattr(phase, name) for name, _ in _PHASE_FIELDS}
+    record["within"] = list(phase.within)
+    record["transfer"] = None if phase.transfer is None else _transfer_record(phase.transfer)
+    record["duration_ns"] = phase.duration_ns
+    record["unfenced_ns"] = phase.unfenced_ns
+    return record
+
+
+def _transfer_record(transfer: Transfer) -> Payload:
+    return {
+        "size_bytes": transfer.size_bytes,
+        "shape": list(transfer.shape),
+        "dtype": transfer.dtype,
+        "layout": transfer.layout,
+    }
+
+
+def _event(phase: Phase, profile: Profile, pid: int) -> Payload:
+    details: Payload = {"test": profile.test, "iteration": profile.iteration, "phase": phase.name}
+    details |= {"calls": phase.calls, "hidden_us": phase.hidden_ns / 1000, "fenced": phase.fenced}
+    if phase.transfer is not None:
+        details |= _transfer_record(phase.transfer)
+    if phase.is_open:
+        details["open"] = True
+    return {
+        "ph": "X",
+        "name": phase.operation or phase.name,
+        "cat": phase.name,
+        "pid": pid,
+        "tid": phase.thread,
+        "ts": phase.start_ns / 1000,
+        "dur": phase.duration_ns / 1000,
+        "args": details,
+    }
+
+
+def _wait_event(phase: Phase, pid: int) -> Payload:
+    return {
+        "ph": "X",
+        "name": "wait for the device",
+        "cat": "fence",
+        "pid": pid,
+        "tid": phase.thread,
+        "ts": (phase.start_ns + phase.call_ns) / 1000,
+        "dur": phase.wait_ns / 1000,
+        "args": {},
+    }
+
+
+def _word(text: str) -> str:
+    """Returns a name without what would break a line into wrong parts."""
+    return re.sub(r"[\s=,#]+", "_", text)
+
+
+_PHASE_FIELDS = tuple(
+    (field.name, None if field.default is MISSING else field.default)
+    for field in fields(Phase)
+    if field.name not in {"within", "transfer"}
+)

@@ -1,0 +1,403 @@
+"""Collects the phases of one iteration after the other, fenced where a device is at work."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from threading import Lock, get_ident
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pytest_repro.clock import monotonic_ns
+from pytest_repro.errors import TimingError
+from pytest_repro.model import Metric, Phase, Transfer
+from pytest_repro.timing.merge import Merged, kind_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from pytest_repro.clock import MonotonicNs
+
+T = TypeVar("T")
+
+KEEP = 1000
+"""Phases kept one by one in an iteration; later calls are merged by name, operation and place."""
+
+FOLD_EVERY = 1024
+"""Phases gathered beyond what is kept before they are merged."""
+
+
+class Fence(Protocol):
+    """Waits for a device, where that is allowed."""
+
+    def is_usable(self) -> bool:
+        """Returns whether it may be used now: never while a trace or a graph is being captured."""
+
+    def wait(self) -> None:
+        """Returns when all work queued on the device is done; at once if the device was never used."""
+
+
+class Recorder:
+    """Records phases and metrics between `begin` and `finish`; outside of them it does nothing.
+
+    Timeline: with fences, each piece of device work is waited for where it was queued. Beside the real
+    times the recorder keeps the time that the test would have seen without fences: `hidden_ns` of a
+    blocking call is what the device would still have had to do when that call began.
+
+    Memory: the first `keep` phases of an iteration are kept one by one, and so is the first call of each
+    operation. The others are merged into one phase per name, operation and place (`Phase.calls`).
+
+    Threads: any thread may open phases. Each has its own nesting; a fence waits for all threads' work.
+
+    Args:
+        clock: Monotonic clock.
+        keep: Number of phases of an iteration that are kept one by one.
+    """
+
+    def __init__(self, clock: MonotonicNs = monotonic_ns, *, keep: int = KEEP) -> None:
+        self._clock = clock
+        self._keep = keep
+        self._fences: tuple[Fence, ...] = ()
+        self._seen: set[tuple[str, str | None]] = set()
+        self._run: _Run | None = None
+
+    def begin(self) -> None:
+        """Starts an iteration; one that was never finished is dropped."""
+        self._run = _Run(self._clock, self._fences, self._keep)
+
+    def finish(self) -> tuple[tuple[Phase, ...], tuple[Metric, ...]]:
+        """Ends the iteration.
+
+        Returns:
+            Its phases in the order in which they began, those still open marked, and its metrics.
+        """
+        run, self._run = self._run, None
+        if run is None:
+            return (), ()
+        return run.phases(self._seen), tuple(run.metrics)
+
+    def phase(self, name: str) -> AbstractContextManager[object]:
+        """Times what is done inside the `with` block.
+
+        Args:
+            name: Name under which the times are added up.
+
+        Raises:
+            TimingError: If the name is not a text or is empty.
+        """
+        if type(name) is not str or not name:
+            raise TimingError(
+                f"A phase cannot be called {name!r}: its name must be a text with at least one character",
+                next_step="Give it a short fixed name, such as repro.phase('preprocess').",
+            )
+        run = self._run
+        return _NOTHING if run is None else Span(run, name)
+
+    def metric(self, name: str, value: float) -> None:
+        """Records a number that the test measured itself.
+
+        Args:
+            name: What it is, with its unit, such as `samples_per_s`.
+            value: A finite number, or something that `float` turns into one.
+
+        Raises:
+            TimingError: If the value is no finite number.
+        """
+        number = _finite(name, value)
+        if self._run is not None:
+            self._run.metrics.append(Metric(name=name, value=number))
+
+    def automatic(self, name: str, operation: str, *, on_host: bool = False) -> Span | None:
+        """Makes the phase of a library call; for backends.
+
+        Args:
+            name: `to_device`, `op` or `to_torch`; `Span.settle` can still change it.
+            operation: Name of the library call.
+            on_host: Whether it cannot concern a device: it is not fenced then.
+
+        Returns:
+            The phase, to be entered with `with`, or None if the call is not to be recorded: outside of
+            an iteration, or inside of another library call that is.
+        """
+        run = self._run
+        if run is None or run.thread().in_call:
+            return None
+        span = Span(run, name, operation)
+        span.on_host = on_host
+        return span
+
+    def add_fence(self, fence: Fence) -> None:
+        """Makes phases wait for one more device, from now on."""
+        self._set_fences((*self._fences, fence))
+
+    def remove_fence(self, fence: Fence) -> None:
+        """Takes a fence away again."""
+        self._set_fences(tuple(kept for kept in self._fences if kept is not fence))
+
+    def _set_fences(self, fences: tuple[Fence, ...]) -> None:
+        self._fences = fences
+        if self._run is not None:
+            self._run.fences = fences
+
+
+class Span:
+    """A phase while it lasts; used once, by the thread that enters it."""
+
+    __slots__ = (
+        "_describe", "_end_ns", "_held_ns", "_hidden_ns", "_is_blocking", "_run", "_start_ns", "_thread",
+        "fenced", "is_open", "name", "on_host", "operation", "transfer", "within",
+    )  # fmt: skip
+
+    def __init__(self, run: _Run, name: str, operation: str | None = None) -> None:
+        self._run = run
+        self.name = name
+        self.operation = operation
+        self.transfer: Transfer | None = None
+        self.is_open = True
+        self.fenced = False
+        self.on_host = False
+        self._describe: Callable[[], Transfer | None] | None = None
+        self._is_blocking = False
+
+    def settle(
+        self,
+        name: str,
+        *,
+        is_blocking: bool = False,
+        transfer: Callable[[], Transfer | None] | None = None,
+    ) -> None:
+        """Says what the call turned out to be, before the phase ends; for backends.
+
+        Args:
+            name: Name of the phase.
+            is_blocking: Whether the call itself waits for all earlier work of the device.
+            transfer: Describes what was moved; it is called after the clock was read.
+        """
+        self.name = name
+        self._is_blocking = is_blocking
+        self._describe = transfer
+
+    def __enter__(self) -> Span:
+        run = self._run
+        thread = self._thread = run.threads.get(get_ident()) or run.thread()
+        self.within = thread.names
+        self._held_ns = thread.held_ns
+        self._hidden_ns = thread.hidden_ns
+        self._start_ns = run.clock()
+        spans = run.spans
+        spans.append(self)
+        if len(spans) > run.limit:
+            run.fold(self)
+        if run.fences and not self.on_host:
+            self.fenced = run.fence(thread, self._start_ns)
+            self._held_ns = thread.held_ns
+            self._start_ns = run.clock()
+        if self.operation is not None:
+            thread.in_call = True
+        else:
+            thread.names = (*self.within, self.name)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run = self._run
+        end_ns = run.clock()
+        thread = self._thread
+        thread.names = self.within
+        if self.operation is not None:
+            thread.in_call = False
+        if run.fences and not self.on_host:
+            end_ns = self._end_fenced(run, thread, end_ns)
+        self._held_ns = thread.held_ns - self._held_ns
+        self._hidden_ns = thread.hidden_ns - self._hidden_ns
+        if self._describe is not None:
+            self.transfer = _described(self._describe)
+            self._describe = None
+        self.is_open = kind is not None
+        self._end_ns = end_ns
+
+    def _end_fenced(self, run: _Run, thread: _Thread, end_ns: int) -> int:
+        if self._is_blocking:
+            run.block(thread, self._start_ns - self._held_ns + self._hidden_ns)
+        self.fenced = run.fence(thread, end_ns) and self.fenced
+        return run.clock()
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the phase was entered and left."""
+        return hasattr(self, "_end_ns")
+
+    def as_phase(self, now_ns: int, *, cold: bool) -> Phase:
+        """Returns the record; a phase that has not ended lasts until now and is open."""
+        if self.is_ended:
+            elapsed_ns, held_ns, hidden_ns = self._end_ns - self._start_ns, self._held_ns, self._hidden_ns
+        else:
+            elapsed_ns = now_ns - self._start_ns
+            held_ns = min(elapsed_ns, self._thread.held_ns - self._held_ns)
+            hidden_ns = self._thread.hidden_ns - self._hidden_ns
+        return Phase(
+            name=self.name,
+            operation=self.operation,
+            start_ns=self._start_ns,
+            call_ns=elapsed_ns - held_ns,
+            wait_ns=held_ns,
+            hidden_ns=hidden_ns,
+            fenced=self.fenced and self.is_ended and not self.on_host,
+            cold=cold,
+            within=self.within,
+            thread=self._thread.index,
+            transfer=self.transfer,
+            is_open=self.is_open,
+            on_host=self.on_host,
+        )
+
+
+class _Thread:
+    """What one thread does in one iteration.
+
+    Attributes:
+        index: 0 for the first.
+        names: Names of the open phases made by hand, outermost first.
+        in_call: Whether it is inside a recorded library call: calls inside that one are not recorded.
+        held_ns: Time it spent waiting in fences.
+        hidden_ns: Time it would have waited in blocking calls, had there been no fences.
+    """
+
+    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.names: tuple[str, ...] = ()
+        self.in_call = False
+        self.held_ns = 0
+        self.hidden_ns = 0
+
+
+class _Run:
+    """One iteration while it lasts."""
+
+    __slots__ = (
+        "_free_ns",
+        "_keep",
+        "_lock",
+        "_merged",
+        "clock",
+        "fences",
+        "limit",
+        "metrics",
+        "spans",
+        "threads",
+    )
+
+    def __init__(self, clock: MonotonicNs, fences: tuple[Fence, ...], keep: int) -> None:
+        self.clock = clock
+        self.fences = fences
+        self.metrics: list[Metric] = []
+        self.spans: list[Span] = []
+        self._keep = keep
+        self.limit = keep + FOLD_EVERY
+        self._merged: Merged | None = None
+        self.threads: dict[int, _Thread] = {get_ident(): _Thread(0)}
+        self._free_ns = 0
+        self._lock = Lock()
+
+    def thread(self) -> _Thread:
+        """Returns the calling thread's state."""
+        state = self.threads.get(get_ident())
+        if state is None:
+            with self._lock:
+                state = self.threads.setdefault(get_ident(), _Thread(len(self.threads)))
+        return state
+
+    def fence(self, thread: _Thread, before_ns: int) -> bool:
+        """Waits for the devices.
+
+        Args:
+            thread: The calling thread's state.
+            before_ns: The clock at the call.
+
+        Returns:
+            Whether all devices could be waited for.
+        """
+        unusable = [fence for fence in self.fences if not _waited(fence)]
+        waited_ns = self.clock() - before_ns
+        host_ns = before_ns - thread.held_ns + thread.hidden_ns
+        with self._lock:
+            # Without fences the device would have gone on from its earlier work to this, without a pause.
+            self._free_ns = max(self._free_ns, host_ns) + waited_ns
+        thread.held_ns += waited_ns
+        return not unusable
+
+    def block(self, thread: _Thread, host_ns: int) -> None:
+        """Charges a blocking call, begun at `host_ns` of the unfenced timeline, with what was unfinished."""
+        thread.hidden_ns += max(0, self._free_ns - host_ns)
+
+    def phases(self, seen: set[tuple[str, str | None]]) -> tuple[Phase, ...]:
+        """Returns all phases, and notes in `seen` which operations are warm from now on."""
+        now_ns = self.clock()
+        records = [span.as_phase(now_ns, cold=_is_new(seen, span)) for span in self.spans]
+        if self._merged is not None:
+            records += self._merged.phases()
+        return tuple(records)
+
+    def fold(self, beginning: Span) -> None:
+        """Merges the phases beyond those that are kept, except for one that just begins."""
+        with self._lock:
+            if self._merged is None:
+                self._merged = Merged()
+                for span in self.spans[: self._keep]:
+                    self._merged.is_first(kind_of(span))
+            ended = self.spans[self._keep :]
+            kept = [span for span in ended if span is beginning or not self._merge(span)]
+            self.spans[self._keep :] = kept
+            self.limit = len(self.spans) + FOLD_EVERY
+
+    def _merge(self, span: Span) -> bool:
+        assert self._merged is not None
+        if not span.is_ended or self._merged.is_first(kind_of(span)):
+            return False
+        self._merged.add(span.as_phase(0, cold=False))
+        return True
+
+
+def _is_new(seen: set[tuple[str, str | None]], span: Span) -> bool:
+    key = (span.name, span.operation)
+    if key in seen or len(seen) >= _SEEN_LIMIT:
+        return False
+    seen.add(key)
+    return True
+
+
+def _waited(fence: Fence) -> bool:
+    try:
+        if not fence.is_usable():
+            return False
+        fence.wait()
+    except Exception:  # noqa: BLE001 - a device's error belongs to the test, which meets it at its own next wait
+        return False
+    return True
+
+
+def _described(describe: Callable[[], Transfer | None]) -> Transfer | None:
+    try:
+        return describe()
+    except Exception:  # noqa: BLE001 - a tensor that cannot be described must not fail the test that moved it
+        return None
+
+
+def _finite(name: str, value: Any) -> float:
+    try:
+        if not isinstance(value, (bool, str, bytes)) and math.isfinite(number := float(value)):
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise TimingError(
+        f"The metric {name!r} got {value!r}, which is not a finite number",
+        next_step="Give a number: repro.metric('samples_per_s', 19646.28).",
+    )
+
+
+_NOTHING: AbstractContextManager[object] = nullcontext()
+_SEEN_LIMIT = 10_000
+"""Names remembered as warm: names with a counter in them must not fill the memory of a long stress run."""
