@@ -42,7 +42,8 @@ class Recorder:
 
     Timeline: with fences, each piece of device work is waited for where it was queued. Beside the real
     times the recorder keeps the time that the test would have seen without fences: `hidden_ns` of a
-    blocking call is what the device would still have had to do when that call began.
+    blocking call is what the device would still have had to do when that call began. It is exact but
+    for the time that a blocking call needs to queue its own work, which could have passed meanwhile.
 
     Memory: the first `keep` phases of an iteration are kept one by one, and so is the first call of each
     operation. The others are merged into one phase per name, operation and place (`Phase.calls`).
@@ -339,26 +340,31 @@ class _Run:
         records = [span.as_phase(now_ns, cold=_is_new(seen, span)) for span in self.spans]
         if self._merged is not None:
             records += self._merged.phases()
+            records.sort(key=lambda phase: phase.start_ns)
         return tuple(records)
 
     def fold(self, beginning: Span) -> None:
-        """Merges the phases beyond those that are kept, except for one that just begins."""
+        """Merges the phases beyond those that are kept, except for those that have not ended."""
         with self._lock:
-            if self._merged is None:
-                self._merged = Merged()
+            merged = self._merged
+            if merged is None:
+                merged = self._merged = Merged()
                 for span in self.spans[: self._keep]:
-                    self._merged.is_first(kind_of(span))
-            ended = self.spans[self._keep :]
-            kept = [span for span in ended if span is beginning or not self._merge(span)]
-            self.spans[self._keep :] = kept
+                    merged.is_first(kind_of(span))
+            # Other threads may add phases meanwhile: only those that were there are looked at.
+            count = len(self.spans)
+            firsts: list[Span] = []
+            lasting: list[Span] = []
+            for span in self.spans[self._keep : count]:
+                if span is beginning or not span.is_ended:
+                    lasting.append(span)
+                elif merged.is_first(kind_of(span)):
+                    firsts.append(span)
+                else:
+                    merged.add(span.as_phase(0, cold=False))
+            self.spans[self._keep : count] = firsts + lasting
+            self._keep += len(firsts)
             self.limit = len(self.spans) + FOLD_EVERY
-
-    def _merge(self, span: Span) -> bool:
-        assert self._merged is not None
-        if not span.is_ended or self._merged.is_first(kind_of(span)):
-            return False
-        self._merged.add(span.as_phase(0, cold=False))
-        return True
 
 
 def _is_new(seen: set[tuple[str, str | None]], span: Span) -> bool:
