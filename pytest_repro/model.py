@@ -103,6 +103,7 @@ class Failure:
         outcome: One of the failing outcomes.
         stage: Where it failed.
         signature: What it has in common with other failures.
+        message: First line of its message as it was, numbers and all.
         seed: Seed that the iteration started from, None where nothing was reseeded.
         worker: xdist's worker id, or `main` without workers.
         elapsed_ns: Time since the stress run began.
@@ -114,6 +115,7 @@ class Failure:
     outcome: Outcome
     stage: Stage
     signature: Signature
+    message: str
     seed: int | None
     worker: str
     elapsed_ns: int

@@ -16,6 +16,8 @@ TRUNCATED_MESSAGE = 20
 """A message that was cut (by a terminal's width, by a log) must share at least so many characters."""
 
 
+_TMP = "<tmp>"
+
 # In this order: an address is a number too, and a temporary path holds numbers.
 _CHANGING: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]"), ""),
@@ -23,7 +25,7 @@ _CHANGING: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"(?:[A-Za-z]:)?[/\\][^\s'\"<>]*?pytest-of-[^/\\\s'\"]+[/\\]pytest-\d+[/\\][^/\\\s'\"]+"),
         "<tmp>",
     ),
-    (re.compile(r"(?<![\w.])/(?:var/folders/[^\s'\":,)]+|(?:var/)?tmp/[^\s'\":,)/]+)"), "<tmp>"),
+    (re.compile(r"(?<![\w.])/(?:var/folders/[^\s'\":,)]+|(?:var/)?tmp/[^\s'\":,)/]+)"), _TMP),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<uuid>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"), "<time>"),
     (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),

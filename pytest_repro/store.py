@@ -65,10 +65,14 @@ class SessionFolder:
 
     def write_json(self, name: str, record: Mapping[str, Any]) -> None:
         """Writes one JSON file whole: a reader sees the old one or the new one, never a half."""
+        self.write_foreign_json(name, {"format_version": FORMAT_VERSION, **record})
+
+    def write_foreign_json(self, name: str, record: Mapping[str, Any]) -> None:
+        """Writes one JSON file of a format that is not ours, and so carries no version of ours."""
         if self.problem is not None:
             return
         try:
-            write_json(self.path / name, {"format_version": FORMAT_VERSION, **record})
+            write_json(self.path / name, record)
         except OSError as error:
             self.problem = f"{error.strerror or error} ({self.path / name})"
 

@@ -1,1 +1,63 @@
-"""All that knows pytest."""
+"""The pytest plugin: options, the fixture `repro`, and what a session was asked for.
+
+With nothing asked for, one small hook object is registered and nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_repro.clock import monotonic_ns
+from pytest_repro.errors import OptionError
+from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
+from pytest_repro.plugin.internals import MESSAGE_TYPE, WorkerMessage
+from pytest_repro.plugin.options import add_options, resolve
+from pytest_repro.plugin.timing import Repro
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declares the options."""
+    add_options(parser)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """Runs the gate instead of a session, if it was asked for."""
+    if config.getoption("verify_runs") is None and not config.getini("verify_runs"):
+        return None
+    from pytest_repro.plugin.gate import gate_exit_status
+
+    return gate_exit_status(config)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Registers what was asked for."""
+    try:
+        options = resolve(config)
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from error
+    capabilities = Capabilities(config, options, clock=monotonic_ns)
+    config.stash[CAPABILITIES] = capabilities
+    config.pluginmanager.register(capabilities, "repro-capabilities")
+    capabilities.begin()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Takes all instruments off."""
+    capabilities = config.stash.get(CAPABILITIES, None)
+    if capabilities is not None:
+        capabilities.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_from_serializable(data: dict[str, Any]) -> Any:
+    """Recognises the messages of our own workers."""
+    return WorkerMessage(data["body"]) if data.get("$report_type") == MESSAGE_TYPE else None
+
+
+@pytest.fixture
+def repro(request: pytest.FixtureRequest) -> Repro:
+    """What a test can ask (`iteration`, `seed`, `worker`) and tell (`phase(name)`, `metric(name, value)`)."""
+    return request.config.stash[CAPABILITIES].repro(request.node.nodeid)

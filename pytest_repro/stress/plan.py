@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from itertools import count, islice
+from typing import Any
 
 SLICES_PER_WORKER = 4
-"""Slices of one test for each worker: enough for xdist's schedulers to even out, few enough to cost nothing."""
+"""Slices of one test for each worker: enough for xdist to even out, few enough to cost nothing."""
+
+# Odd, so that the sequence meets every 32-bit number once; Knuth's multiplier keeps neighbours apart.
+_SEED_STEP = 0x9E3779B1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,15 @@ class StressPlan:
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:
             raise ValueError("a stress plan without an end")
+
+    def to_payload(self) -> dict[str, int | bool | None]:
+        """Returns the plan as builtins, for an xdist worker."""
+        return asdict(self)
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> StressPlan:
+        """Reads what `to_payload` made."""
+        return cls(**payload)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +114,21 @@ def share_of_worker(plan: StressPlan, *, index: int, workers: int) -> Slice | No
     return slices[index] if index < len(slices) else None
 
 
-def iteration_seed(base_seed: int, test: str, iteration: int) -> int:
-    """Returns the 32-bit seed of one iteration, the same on every machine and in every process."""
-    return (test_seed(base_seed, test) + iteration * 0x9E3779B1) & 0xFFFFFFFF
+class SeedSource:
+    """Seeds of one test's iterations, the same on every machine and in every process.
 
+    Args:
+        base_seed: Of the session.
+        test: Node id.
+    """
 
-def test_seed(base_seed: int, test: str) -> int:
-    """Returns the 32-bit number from which the seeds of one test's iterations count up."""
-    text = f"{base_seed}\0{test}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(blake2b(text, digest_size=4).digest(), "big")
+    def __init__(self, base_seed: int, test: str) -> None:
+        text = f"{base_seed}\0{test}".encode("utf-8", "surrogatepass")
+        self._start = int.from_bytes(blake2b(text, digest_size=4).digest(), "big")
+
+    def seed(self, iteration: int) -> int:
+        """Returns the 32-bit seed of one iteration (1-based); no two of 2**32 share one."""
+        return (self._start + iteration * _SEED_STEP) & 0xFFFFFFFF
 
 
 def _contiguous(iterations: int, pieces: int) -> tuple[Slice, ...]:

@@ -1,0 +1,194 @@
+"""What a session was asked for, as hook objects in each of its processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_repro.clock import MonotonicNs
+from pytest_repro.plugin import internals
+from pytest_repro.plugin.iteration import Current
+from pytest_repro.plugin.options import Options
+from pytest_repro.plugin.session import (
+    WORKER_INPUT,
+    begin_session,
+    is_worker,
+    place_of,
+    take_run_folder,
+    worker_input,
+)
+from pytest_repro.plugin.timing import Repro, Timekeeper, TimingHooks, payload_of
+from pytest_repro.store import SessionFolder
+
+if TYPE_CHECKING:
+    from pytest_repro.plugin.profiles import ProfileBook
+    from pytest_repro.plugin.stress_controller import StressController
+    from pytest_repro.stress.loop import Message
+    from pytest_repro.stress.plan import StressPlan
+
+
+class Capabilities:
+    """Registered in every session: makes the parts when they are needed.
+
+    Args:
+        config: Of this process.
+        options: What the command line and the ini file say here.
+        clock: Monotonic, in nanoseconds.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options, *, clock: MonotonicNs) -> None:
+        self._config = config
+        self._options = options
+        self._clock = clock
+        self._place = place_of(config)
+        self._current = Current(self._place.id)
+        self._timekeeper = Timekeeper(automatic=options.timing, place=self._place, clock=clock)
+        self._timing_hooks: TimingHooks | None = None
+        self._run_folder = take_run_folder()
+        self._folder: SessionFolder | None = None
+        self._book: ProfileBook | None = None
+        self._controller: StressController | None = None
+
+    def begin(self) -> None:
+        """Registers the hook objects that were asked for."""
+        if self._run_folder is not None:
+            self._report_to_gate(self._run_folder)
+        if is_worker(self._config):
+            told = worker_input(self._config)
+            if told.get("plan"):
+                self._begin_stress_in_worker(told)
+                return
+        elif self._options.stress is not None:
+            self._begin_stress(self._options.stress)
+            return
+        if self._options.timing:
+            self._record_each_test()
+
+    def close(self) -> None:
+        """Takes all instruments off."""
+        self._timekeeper.stop()
+
+    def repro(self, nodeid: str) -> Repro:
+        """Makes the fixture's value; without a stress run, the first use begins recording."""
+        if self._current.test != nodeid:
+            self._current.begin(test=nodeid, iteration=1, seed=None)
+        if self._timing_hooks is None and self._options.stress is None:
+            self._record_each_test()
+        return Repro(self._current, self._timekeeper)
+
+    def configure_worker(self, node: Any) -> None:
+        """Tells a worker what to do and listens to it."""
+        told: dict[str, Any] = {"mode": self._config.getoption("dist")}
+        if self._controller is not None and self._options.stress is not None:
+            told["plan"] = self._options.stress.to_payload()
+            told["shared"] = str(self._controller.shared_folder)
+            internals.receive_from_worker(node, self._config, self._controller.receive)
+        node.workerinput[WORKER_INPUT] = told
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Called by xdist before a worker starts."""
+        self.configure_worker(node)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Hands the phases that a report carries to the profiling logs."""
+        payload = payload_of(report)
+        if payload is not None and not is_worker(self._config):
+            self.add_profile(payload)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Shows what was measured."""
+        from pytest_repro.plugin.terminal import show_profiles, show_stress
+
+        if self._book is not None:
+            show_profiles(terminalreporter, self._book)
+        if self._controller is not None:
+            show_stress(terminalreporter, self._controller)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Completes the logs."""
+        if self._book is not None:
+            self._book.close()
+
+    def add_profile(self, payload: Mapping[str, Any]) -> None:
+        """Writes one profile; the first one makes the book."""
+        if self._book is None:
+            from pytest_repro.plugin.profiles import ProfileBook
+
+            self._book = ProfileBook(self._session_folder("timing"))
+        self._book.add(payload)
+
+    def _session_folder(self, kind: str) -> SessionFolder:
+        if self._folder is None:
+            self._folder = begin_session(self._config, kind, run_folder=self._run_folder)
+        return self._folder
+
+    def _report_to_gate(self, folder: Path) -> None:
+        from pytest_repro.plugin.run_recorder import RunRecorder
+
+        recorder = RunRecorder(SessionFolder(folder), iterations=self._iterations)
+        self._config.pluginmanager.register(recorder, "repro-run-recorder")
+
+    def _iterations(self) -> int:
+        return 0 if self._controller is None else self._controller.report().executed
+
+    def _record_each_test(self) -> None:
+        self._timing_hooks = TimingHooks(self._timekeeper, self._current)
+        self._config.pluginmanager.register(self._timing_hooks, "repro-timing")
+
+    def _begin_stress(self, plan: StressPlan) -> None:
+        from pytest_repro.plugin.stress_controller import StressController
+
+        is_distributed = self._config.getoption("dist", "no") != "no"
+        self._controller = controller = StressController(
+            self._config,
+            plan,
+            folder=self._session_folder("stress"),
+            is_distributed=is_distributed,
+            add_profile=self.add_profile,
+            json_path=None if self._run_folder else self._options.json_path,
+            began_ns=self._clock(),
+        )
+        self._config.pluginmanager.register(controller, "repro-stress-controller")
+        if not is_distributed:
+
+            def receive(message: Message) -> None:
+                controller.receive(None, message)
+
+            self._register_runner(plan, send=receive, control=controller.control)
+
+    def _begin_stress_in_worker(self, told: Mapping[str, Any]) -> None:
+        from pytest_repro.plugin.stress_control import WorkerControl
+        from pytest_repro.stress.plan import StressPlan
+
+        plan = StressPlan.from_payload(told["plan"])
+
+        def send(message: Message) -> None:
+            internals.send_to_controller(self._config, message)
+
+        control = WorkerControl(Path(told["shared"]), self._place.id, plan)
+        self._register_runner(plan, send=send, control=control)
+
+    def _register_runner(self, plan: StressPlan, *, send: Any, control: Any) -> None:
+        from pytest_repro.plugin.stress_iteration import Bench
+        from pytest_repro.plugin.stress_runner import StressRunner
+
+        bench = Bench(
+            config=self._config,
+            plan=plan,
+            place=self._place,
+            send=send,
+            control=control,
+            current=self._current,
+            timekeeper=self._timekeeper,
+            clock=self._clock,
+        )
+        self._config.pluginmanager.register(StressRunner(bench), "repro-stress-runner")
+
+
+CAPABILITIES: pytest.StashKey[Capabilities] = pytest.StashKey()

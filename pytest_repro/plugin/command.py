@@ -1,0 +1,127 @@
+"""Makes the command that runs one iteration again from the command that ran them all."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+# Options that choose, spread or report tests; everything else may change how the test itself runs.
+_DROPPED_FLAGS = frozenset(
+    [
+        "-x",
+        "--exitfirst",
+        "--lf",
+        "--last-failed",
+        "--ff",
+        "--failed-first",
+        "--nf",
+        "--new-first",
+        "--sw",
+        "--stepwise",
+        "--stepwise-skip",
+        "--cache-clear",
+        "--verify-keep-going",
+        "-f",
+        "--looponfail",
+        "--collect-only",
+        "--co",
+        "--no-header",
+        "--no-summary",
+        "--pyargs",
+        "--repro-timing",
+    ]
+)
+_DROPPED_VALUES = frozenset(
+    [
+        "-n",
+        "--numprocesses",
+        "--maxprocesses",
+        "--max-worker-restart",
+        "--dist",
+        "--tx",
+        "--maxfail",
+        "-k",
+        "-m",
+        "--deselect",
+        "--ignore",
+        "--ignore-glob",
+        "--junitxml",
+        "--junit-xml",
+        "--durations",
+        "--durations-min",
+        "-r",
+        "--repro-stress",
+        "--repro-stress-time",
+        "--repro-stop",
+        "--repro-seed",
+        "--repro-replay",
+        "--repro-json",
+        "--verify-runs",
+    ]
+)
+_VERBOSITY = re.compile(r"-[vqlsx]+")
+
+
+def replay_command(config: pytest.Config, *, test: str, seed: int | None, iteration: int) -> str:
+    """Returns a shell command, to be given where pytest was started, that runs one iteration again.
+
+    Args:
+        config: Of the session that ran it.
+        test: Node id.
+        seed: Base seed of the session, or None where nothing was reseeded.
+        iteration: 1-based.
+    """
+    kept = kept_arguments(config.invocation_params.args, positional=config.args)
+    reseed = () if seed is None else ("--repro-seed", str(seed))
+    target = command_line_id(test, root=config.rootpath, start=config.invocation_params.dir)
+    return shlex.join(("pytest", *kept, target, *reseed, "--repro-replay", str(iteration)))
+
+
+def command_line_id(test: str, *, root: Path, start: Path) -> str:
+    """Returns a node id as it is given on the command line, relative to where pytest is started."""
+    file, separator, rest = test.partition("::")
+    path = root / file
+    relative = os.path.relpath(path, start)
+    return (str(path) if relative.startswith("../..") else relative) + separator + rest
+
+
+def kept_arguments(arguments: Sequence[str], *, positional: Sequence[str]) -> list[str]:
+    """Returns the arguments that can change how one test runs: no files, no choice, no distribution."""
+    paths = set(positional)
+    return [
+        argument
+        for argument in without_options(arguments, flags=_DROPPED_FLAGS, values=_DROPPED_VALUES)
+        if argument not in paths and not _is_short_form(argument)
+    ]
+
+
+def without_gate(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments of one run of the gate, without the gate itself."""
+    return without_options(
+        arguments, flags=frozenset({"--verify-keep-going"}), values=frozenset({"--verify-runs"})
+    )
+
+
+def without_options(arguments: Sequence[str], *, flags: frozenset[str], values: frozenset[str]) -> list[str]:
+    """Returns the arguments without these options and, for those that take one, their values."""
+    kept: list[str] = []
+    is_value = False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        if is_value:
+            is_value = False
+        elif name in values:
+            is_value = not equals
+        elif argument not in flags:
+            kept.append(argument)
+    return kept
+
+
+def _is_short_form(argument: str) -> bool:
+    is_joined = argument[:2] in _DROPPED_VALUES and len(argument) > 2 and not argument.startswith("--")
+    return is_joined or (_VERBOSITY.fullmatch(argument) is not None and argument != "-s")

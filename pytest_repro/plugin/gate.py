@@ -1,0 +1,160 @@
+"""The gate as pytest's main job: fresh processes instead of a session."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_repro.clock import monotonic_ns, now_utc
+from pytest_repro.errors import OptionError
+from pytest_repro.plugin import internals
+from pytest_repro.plugin.command import without_gate
+from pytest_repro.plugin.options import Options, resolve
+from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, session_facts
+from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
+from pytest_repro.store import FORMAT_VERSION, SessionFolder, Store, write_json
+from pytest_repro.verify.gate import Run, judge, must_stop, reasons_against
+from pytest_repro.verify.process import RunCommand, execute
+
+_EXIT_INTERRUPTED = 2
+
+
+def gate_exit_status(config: pytest.Config) -> int | None:
+    """Runs the gate and returns its exit status; None where something else was asked of pytest.
+
+    Raises:
+        pytest.UsageError: Options contradict each other.
+    """
+    # A run's xdist workers hold the same options, and the variable is gone by then.
+    if RUN_FOLDER_VARIABLE in os.environ or is_worker(config) or _asks_for_information(config):
+        return None
+    try:
+        options = resolve(config)
+        _refuse_debugger(config)
+    except OptionError as error:
+        raise pytest.UsageError(str(error)) from error
+    return Gate(config, options).run()
+
+
+class Gate:
+    """N runs of pytest, one after the other, and the verdict on them.
+
+    Args:
+        config: Of the process that was asked for the gate; it never becomes a session.
+        options: What was asked for.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        assert options.verify_runs is not None
+        self._config = config
+        self._options = options
+        self._asked = options.verify_runs
+        self._terminal = internals.terminal_writer(config)
+        self._folder = Store(config.rootpath).begin("verify", now=now_utc())
+
+    def run(self) -> int:
+        """Runs all that is needed for a verdict and returns the exit status."""
+        if self._folder.problem is not None:
+            raise pytest.UsageError(
+                f"--verify-runs needs a folder for the output of its runs: {self._folder.problem}. "
+                "Make the folder writable, or choose another root with --rootdir."
+            )
+        self._folder.write_json("session.json", session_facts(self._config, "verify"))
+        self._say(f"verify: {self._asked} runs of {self._line()}")
+        runs: list[Run] = []
+        try:
+            for run in self._runs():
+                runs.append(run)
+                self._tell(run, runs)
+                if must_stop(run, keep_going=self._options.verify_keep_going):
+                    break
+        except KeyboardInterrupt:
+            self._conclude(runs)
+            return _EXIT_INTERRUPTED
+        return self._conclude(runs)
+
+    def _runs(self) -> Iterator[Run]:
+        command = RunCommand(
+            arguments=(*_pytest_of_this_process(), *self._config.invocation_params.args),
+            directory=self._config.invocation_params.dir,
+            environment=dict(os.environ),
+            folder_variable=RUN_FOLDER_VARIABLE,
+            line=self._line(),
+        )
+        for number in range(1, self._asked + 1):
+            yield execute(
+                command,
+                number=number,
+                folder=self._folder.path / f"run_{number}",
+                output=self._output(number),
+                clock=monotonic_ns,
+            )
+
+    def _tell(self, run: Run, runs: list[Run]) -> None:
+        self._folder.append("runs.jsonl", run_record(run))
+        reasons = reasons_against(run, runs)
+        is_good = not run.is_failing and not reasons
+        verbose = self._config.option.verbose
+        if verbose > 0 or not is_good:
+            self._say(self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip())
+        self._say(run_line(run, asked=self._asked, reasons=reasons), green=is_good, red=not is_good)
+
+    def _conclude(self, runs: list[Run]) -> int:
+        verdict = judge(runs, asked=self._asked)
+        record = verdict_record(verdict, runs)
+        self._folder.write_json("summary.json", record)
+        self._folder.close()
+        if self._options.json_path is not None:
+            write_json(
+                self._config.invocation_params.dir / self._options.json_path,
+                {"format_version": FORMAT_VERSION, **record},
+            )
+        is_stable = verdict.exit_status == 0
+        self._terminal.sep("=", "verify", green=is_stable, red=not is_stable, bold=True)
+        for line in verdict_lines(verdict, runs, folder=_relative(self._folder, self._config)):
+            self._say(line)
+        if self._folder.problem is not None:
+            self._say(f"records are incomplete: {self._folder.problem}")
+        return verdict.exit_status
+
+    def _line(self) -> str:
+        return shlex.join(("pytest", *without_gate(self._config.invocation_params.args)))
+
+    def _output(self, number: int) -> Path:
+        return self._folder.path / f"verify_run_{number}.txt"
+
+    def _say(self, line: str, **markup: bool) -> None:
+        self._terminal.line(line, **markup)
+        self._terminal.flush()
+
+
+def _pytest_of_this_process() -> tuple[str, ...]:
+    """Returns how pytest itself was started: `pytest` and `python -m pytest` differ in `sys.path`."""
+    script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
+    if script is not None and script.stem in ("pytest", "py.test") and script.is_file():
+        return (sys.executable, str(script.resolve()))
+    return (sys.executable, "-m", "pytest")
+
+
+def _asks_for_information(config: pytest.Config) -> bool:
+    names = ("help", "version", "showfixtures", "show_fixtures_per_test", "markers")
+    return any(getattr(config.option, name, False) for name in names)
+
+
+def _refuse_debugger(config: pytest.Config) -> None:
+    if config.getoption("usepdb", default=False):
+        raise OptionError(
+            "--verify-runs cannot be combined with --pdb: its runs have no terminal",
+            next_step="Drop one of them.",
+        )
+
+
+def _relative(folder: SessionFolder, config: pytest.Config) -> str:
+    path: Any = os.path.relpath(folder.path, config.invocation_params.dir)
+    return str(folder.path) if path.startswith("..") else str(path)

@@ -1,0 +1,188 @@
+"""Options of the command line and the ini file, resolved once: flag over ini over default."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pytest
+
+from pytest_repro.errors import OptionError
+from pytest_repro.stress.plan import StressPlan
+
+_Value = TypeVar("_Value")
+
+_UNITS_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """All that a session was asked to do.
+
+    Attributes:
+        stress: Plan of the stress run, or None.
+        verify_runs: Runs of the gate, or None.
+        verify_keep_going: Whether the gate goes on after a failing run.
+        timing: Automatic phases: True on, False everything off, None only phases made by hand.
+        json_path: Where the session's summary is also written, or None.
+    """
+
+    stress: StressPlan | None
+    verify_runs: int | None
+    verify_keep_going: bool
+    timing: bool | None
+    json_path: str | None
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declares all options; each can stand in the ini file under its name without the dashes."""
+    group = parser.getgroup("repro", "reproduce, time and verify (pytest-repro)")
+    for name, metavar, text in _VALUES:
+        group.addoption(f"--{name}", dest=_dest(name), metavar=metavar, default=None, help=text)
+        parser.addini(_dest(name), f"{text} As --{name}.", default=None)
+    for name, text in _FLAGS:
+        group.addoption(f"--{name}", dest=_dest(name), action="store_true", default=None, help=text)
+        parser.addini(_dest(name), f"{text} As --{name}.", type="bool", default=None)
+    for name, positive, text in _NEGATIONS:
+        group.addoption(f"--{name}", dest=_dest(positive), action="store_false", default=None, help=text)
+    reseed_text = "Seed the random number generators before each iteration."
+    parser.addini(_dest("repro-reseed"), reseed_text, type="bool", default=None)
+
+
+_VALUES = (
+    ("repro-stress", "N", "Run each selected test N times and group its failures by signature."),
+    (
+        "repro-stress-time",
+        "TIME",
+        "Repeat tests until TIME (such as 90s, 5m, 1h) is over, all tests together.",
+    ),
+    ("repro-stop", "K", "Stop a test after its K-th failing iteration and go on with the others."),
+    ("repro-seed", "SEED", "Number that the seeds of all iterations derive from (a new one each session)."),
+    ("repro-replay", "I", "Run exactly iteration I again; take the seed from the failing session's summary."),
+    ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
+    ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
+)
+
+_FLAGS = (
+    ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
+    ("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),
+)
+
+_NEGATIONS = (
+    ("no-repro-timing", "repro-timing", "Record no phases at all, not even those made by hand."),
+    ("no-repro-reseed", "repro-reseed", "Leave the random number generators alone between iterations."),
+)
+
+
+def resolve(config: pytest.Config) -> Options:
+    """Reads all options of this session.
+
+    Raises:
+        OptionError: A value cannot be read, or options contradict each other.
+    """
+    read = _Reader(config)
+    iterations = read.value("repro-stress", _at_least_one)
+    budget_ns = read.value("repro-stress-time", parse_duration_ns)
+    replay = read.value("repro-replay", _at_least_one)
+    stress = None
+    if iterations is not None or budget_ns is not None or replay is not None:
+        _refuse_count(config)
+        seed = read.value("repro-seed", _whole_number)
+        reseed = read.flag("repro-reseed")
+        if replay is not None and seed is None and reseed is not False:
+            raise OptionError(
+                f"--repro-replay {replay} needs the seed of the session in which iteration {replay} failed",
+                next_step="Add --repro-seed SEED; the summary of that session prints the whole command.",
+            )
+        stress = StressPlan(
+            iterations=iterations,
+            budget_ns=budget_ns,
+            stop_after=read.value("repro-stop", _at_least_one),
+            max_failures=config.getoption("maxfail") or None,
+            base_seed=secrets.randbits(32) if seed is None else seed,
+            reseed=reseed is not False,
+            only_iteration=replay,
+        )
+    else:
+        read.refuse_alone("repro-stop", "--repro-stress N")
+    return Options(
+        stress=stress,
+        verify_runs=read.value("verify-runs", _at_least_one),
+        verify_keep_going=bool(read.flag("verify-keep-going")),
+        timing=read.flag("repro-timing"),
+        json_path=read.value("repro-json", str),
+    )
+
+
+def parse_duration_ns(text: str) -> int:
+    """Reads `90`, `90s`, `1.5m`, `250ms` or `1h` as nanoseconds; a bare number is seconds.
+
+    Raises:
+        ValueError: It is none of these, or zero.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    duration_ns = round(float(found[1]) * _UNITS_NS[found[2]]) if found else 0
+    if duration_ns <= 0:
+        raise ValueError("a time above zero such as 90s, 5m or 1h")
+    return duration_ns
+
+
+class _Reader:
+    """Looks an option up on the command line, then in the ini file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def value(self, name: str, parse: Callable[[str], _Value]) -> _Value | None:
+        text, place = self._text(name)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise OptionError(f"{place} {text!r} cannot be used", next_step=f"Give {error}.") from error
+
+    def flag(self, name: str) -> bool | None:
+        value = self._config.getoption(_dest(name))
+        if value is None:
+            value = self._config.getini(_dest(name))
+        return value if value is None else bool(value)
+
+    def refuse_alone(self, name: str, partner: str) -> None:
+        if self._config.getoption(_dest(name)) is not None:
+            raise OptionError(f"--{name} does nothing without a stress run", next_step=f"Add {partner}.")
+
+    def _text(self, name: str) -> tuple[str | None, str]:
+        given = self._config.getoption(_dest(name))
+        if given is not None:
+            return str(given), f"--{name}"
+        ini = self._config.getini(_dest(name))
+        return (str(ini), f"{_dest(name)} in the ini file:") if ini else (None, "")
+
+
+def _refuse_count(config: pytest.Config) -> None:
+    if (config.getoption("count", 1) or 1) != 1:
+        raise OptionError(
+            "--repro-stress cannot be combined with --count: both repeat tests", next_step="Drop --count."
+        )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text) if re.fullmatch(r"\d{1,18}", text.strip()) else 0
+    if number < 1:
+        raise ValueError("a whole number from 1 on")
+    return number
+
+
+def _whole_number(text: str) -> int:
+    if not re.fullmatch(r"\d{1,18}", text.strip()):
+        raise ValueError("a whole number from 0 on")
+    return int(text)
+
+
+def _dest(name: str) -> str:
+    return name.replace("-", "_")

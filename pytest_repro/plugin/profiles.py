@@ -1,0 +1,60 @@
+"""Writes the profiling logs of a session and shows them as a table."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytest_repro.model import Profile
+from pytest_repro.store import SessionFolder
+from pytest_repro.timing.formats import jsonl_record, log_line, profile_from_payload, trace_events
+from pytest_repro.timing.lines import table_lines
+
+TABLE_PROFILES = 2000
+"""Newest profiles that the table and the trace are made from; the logs hold all."""
+
+LOG = "profiling_results.log"
+RECORDS = "profiling.jsonl"
+TRACE = "trace.json"
+
+
+class ProfileBook:
+    """All profiles of a session, written as they arrive.
+
+    Args:
+        folder: Where the logs go.
+    """
+
+    def __init__(self, folder: SessionFolder) -> None:
+        self._folder = folder
+        self._newest: deque[Profile] = deque(maxlen=TABLE_PROFILES)
+
+    def add(self, payload: Mapping[str, Any]) -> None:
+        """Writes one profile."""
+        profile = profile_from_payload(payload)
+        self._newest.append(profile)
+        self._folder.append_line(LOG, log_line(profile))
+        self._folder.append(RECORDS, jsonl_record(profile))
+
+    def close(self) -> None:
+        """Writes the trace."""
+        self._folder.write_foreign_json(TRACE, {"traceEvents": trace_events(self._newest)})
+
+    def lines(self, *, width: int) -> list[str]:
+        """Returns the table with the bottleneck marked, and where the logs are."""
+        return [*table_lines(list(self._newest), width=width), f"profiling logs: {self._folder.path / LOG}"]
+
+
+class LazyBook:
+    """Makes the book, and with it the session's folder, when the first profile arrives."""
+
+    def __init__(self, folder: Callable[[], SessionFolder]) -> None:
+        self._folder = folder
+        self.book: ProfileBook | None = None
+
+    def add(self, payload: Mapping[str, Any]) -> None:
+        """Writes one profile."""
+        if self.book is None:
+            self.book = ProfileBook(self._folder())
+        self.book.add(payload)

@@ -1,0 +1,82 @@
+"""How processes that run iterations hear that they must stop, and tell where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from pytest_repro.stress.board import FlightRecorder, StopBoard
+from pytest_repro.stress.plan import StressPlan
+
+BOARD = "stop"
+"""File of the stop board, in the folder that controller and workers share."""
+
+
+def recorder_path(folder: Path, worker: str) -> Path:
+    """Returns the file in which a worker notes where it is."""
+    return folder / f"{worker}.position"
+
+
+class Control(Protocol):
+    """How a process hears that it must stop, and tells where it is."""
+
+    def is_stopped(self, index: int) -> bool:
+        """Tells whether the test with this number must not start another iteration."""
+
+    def note_position(self, index: int, iteration: int) -> None:
+        """Notes the iteration that begins now, 0 between two slices."""
+
+    def note_failure(self, index: int) -> None:
+        """Notes a failing iteration, before anything is sent."""
+
+
+class LocalControl:
+    """Control of iterations that run in the controller's own process."""
+
+    def __init__(self) -> None:
+        self._stopped: set[int] = set()
+
+    def stop_test(self, index: int) -> None:
+        """No further iteration of this test starts."""
+        self._stopped.add(index)
+
+    def is_stopped(self, index: int) -> bool:
+        """See `Control`."""
+        return index in self._stopped
+
+    def note_position(self, index: int, iteration: int) -> None:
+        """See `Control`: a process that dies takes the controller along, so nobody would read it."""
+
+    def note_failure(self, index: int) -> None:
+        """See `Control`: the controller hears of it before the next iteration anyway."""
+
+
+class WorkerControl:
+    """Control of iterations in an xdist worker, through memory shared with the controller.
+
+    Args:
+        folder: Of the shared files.
+        worker: This worker's id.
+        plan: What was asked for.
+    """
+
+    def __init__(self, folder: Path, worker: str, plan: StressPlan) -> None:
+        self._board = StopBoard(folder / BOARD)
+        self._recorder = FlightRecorder(recorder_path(folder, worker))
+        self._stop_test_now = plan.stop_after == 1
+        self._stop_all_now = plan.max_failures == 1
+
+    def is_stopped(self, index: int) -> bool:
+        """See `Control`."""
+        return self._board.is_stopped(index)
+
+    def note_position(self, index: int, iteration: int) -> None:
+        """See `Control`."""
+        self._recorder.update(index, iteration)
+
+    def note_failure(self, index: int) -> None:
+        """See `Control`: where one failure is enough, all workers know at once."""
+        if self._stop_all_now:
+            self._board.stop_all()
+        if self._stop_test_now:
+            self._board.stop_test(index)

@@ -1,0 +1,265 @@
+"""The controller's side of a stress run: adds up, writes, tells pytest, stops."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_repro.model import Failure, Outcome, Signature, Stage
+from pytest_repro.plugin import internals
+from pytest_repro.plugin.command import replay_command
+from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path
+from pytest_repro.report.stress import StressReport, failure_record, report_record
+from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
+from pytest_repro.stress.board import StopBoard, read_position
+from pytest_repro.stress.loop import Message
+from pytest_repro.stress.plan import StressPlan, cut_slices
+from pytest_repro.stress.tally import Bug, StressTally, durations_of
+
+EXIT_INCOMPLETE = 6
+"""Exit status: fewer valid iterations than asked."""
+
+
+class StressController:
+    """Hears from all processes of a stress run.
+
+    Args:
+        config: Of the controller, which without workers is the only process.
+        plan: What was asked for.
+        folder: Where the records go.
+        is_distributed: Whether xdist's workers run the iterations, and not this process.
+        add_profile: Takes the payload of a profile.
+        json_path: Where the summary is also written, or None.
+        began_ns: Monotonic clock at the start.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        plan: StressPlan,
+        *,
+        folder: SessionFolder,
+        is_distributed: bool,
+        add_profile: Callable[[Mapping[str, Any]], None],
+        json_path: str | None,
+        began_ns: int,
+    ) -> None:
+        self.control = LocalControl()
+        self._config = config
+        self._plan = plan
+        self._folder = folder
+        self._is_distributed = is_distributed
+        self._add_profile = add_profile
+        self._json_path = json_path
+        self._tally = StressTally(plan, began_ns=began_ns)
+        self._session: pytest.Session | None = None
+        self._index: dict[str, int] = {}
+        self._slices: dict[str, int] = {}
+        self._open_slices: dict[str, int] = {}
+        self._started: set[str] = set()
+        self._reported: set[str] = set()
+        self._shown: set[str] = set()
+        self._failures_by_test: dict[str, int] = {}
+        self._was_stopped = False
+        self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-") if is_distributed else None
+        self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
+
+    @property
+    def shared_folder(self) -> Path:
+        """Where the files lie that controller and workers have in common."""
+        assert self._shared is not None
+        return Path(self._shared.name)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Keeps the session: failures stop it."""
+        self._session = session
+
+    def receive(self, node: Any, message: Message) -> None:
+        """Takes one message of a process; `node` is xdist's, or None for this process."""
+        kind = message["kind"]
+        if kind == "batch":
+            self._receive_batch(node, message)
+        elif kind == "slice_begin":
+            if node is None:
+                self._log_start(message["test"], message["location"])
+        elif kind == "slice_end":
+            self._receive_slice_end(node, message)
+        else:
+            self._receive_tests(message)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
+        """Counts the iteration in which a worker died, under the test's own name."""
+        index = self._slices.get(crashitem)
+        if index is None:
+            return
+        test = next(name for name, number in self._index.items() if number == index)
+        worker = report.node.gateway.id
+        report.nodeid = test
+        position = read_position(recorder_path(self.shared_folder, worker))
+        if position is None or position.test_index != index:
+            return
+        report.longrepr = f"worker {worker} crashed in iteration {position.iteration} of {test}"
+        self._reported.add(test)
+        failure = Failure(
+            test=test,
+            iteration=position.iteration,
+            outcome=Outcome.CRASH,
+            stage=Stage.CALL,
+            signature=Signature(exception=None, message="the worker process died"),
+            message="the worker process died",
+            seed=None,
+            worker=worker,
+            elapsed_ns=0,
+            text=report.longrepr,
+        )
+        self._tally.add_crash(failure)
+        self._note_failure(failure)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
+        """Sets the exit status and writes the summary."""
+        if exitstatus == pytest.ExitCode.INTERRUPTED and self._was_stopped:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif exitstatus == pytest.ExitCode.OK and not self.report().is_complete:
+            session.exitstatus = EXIT_INCOMPLETE
+        summary = report_record(self.report(), exit_status=int(session.exitstatus))
+        self._folder.write_json("summary.json", summary)
+        if self._json_path is not None:
+            self._write_json_for_user(summary)
+        try:
+            return (yield)
+        finally:
+            self._folder.close()
+            if self._shared is not None:
+                self._shared.cleanup()
+
+    def report(self) -> StressReport:
+        """Returns all that is known, as records."""
+        bugs = self._tally.bugs()
+        return StressReport(
+            plan=self._plan,
+            tests=tuple(self._tally.summaries()),
+            bugs=tuple(bugs),
+            replays={bug.signature.key: self._replay(bug.first) for bug in bugs},
+            folder=str(self._folder.path),
+            problem=self._folder.problem,
+        )
+
+    def was_shown(self, bug: Bug) -> bool:
+        """Tells whether pytest shows a traceback of this bug among its own failures."""
+        return bug.signature.key in self._shown
+
+    def _receive_tests(self, message: Message) -> None:
+        tests: Sequence[str] = message["tests"]
+        self._tally.expect(tests)
+        self._index = {test: index for index, test in enumerate(tests)}
+        self._slices.update(message["slices"])
+        if self._is_distributed and self._session is not None:
+            # xdist has counted slices; pytest's progress and its exit status count tests.
+            self._session.testscollected = len(tests)
+
+    def _receive_batch(self, node: Any, message: Message) -> None:
+        failures = self._tally.add_batch(message)
+        self._folder.append("iterations.jsonl", _batch_record(message))
+        for payload in message["profiles"]:
+            self._add_profile(payload)
+        for failure, facts in zip(failures, message["failures"], strict=True):
+            self._folder.append("failures.jsonl", failure_record(failure))
+            self._note_failure(failure)
+            if failure.test not in self._reported and facts["reports"]:
+                self._shown.add(failure.signature.key)
+                self._emit(node, failure.test, facts["reports"], iteration=failure)
+
+    def _note_failure(self, failure: Failure) -> None:
+        count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
+        if self._plan.stop_after is not None and count >= self._plan.stop_after:
+            index = self._index[failure.test]
+            self.control.stop_test(index)
+            if self._board is not None:
+                self._board.stop_test(index)
+        most = self._plan.max_failures
+        if most is not None and self._tally.failures >= most and not self._was_stopped:
+            self._stop(f"stopping after {self._tally.failures} failures")
+
+    def _stop(self, reason: str) -> None:
+        self._was_stopped = True
+        if self._board is not None:
+            self._board.stop_all()
+            internals.stop_distribution(self._config, reason)
+        elif self._session is not None:
+            self._session.shouldfail = reason
+
+    def _receive_slice_end(self, node: Any, message: Message) -> None:
+        test = message["test"]
+        ended = self._open_slices[test] = self._open_slices.get(test, 0) + 1
+        if ended < self._slices_of_a_test(node) or test in self._reported or message["reports"] is None:
+            return
+        summary = self._tally.summary(test)
+        if summary.finished and summary.is_complete:
+            self._emit(node, test, message["reports"], stages_ns=summary.stages_ns)
+
+    def _slices_of_a_test(self, node: Any) -> int:
+        if node is None:
+            return 1
+        workers = int(node.workerinput["workercount"])
+        if self._config.getoption("dist") == "each":
+            return min(workers, self._plan.iterations or workers)
+        return len(cut_slices(self._plan, workers=workers))
+
+    def _emit(
+        self,
+        node: Any,
+        test: str,
+        reports: Sequence[Mapping[str, Any]],
+        *,
+        stages_ns: Sequence[int] | None = None,
+        iteration: Failure | None = None,
+    ) -> None:
+        """Tells pytest the outcome of a test, once: all its plugins see one test, not its iterations."""
+        self._reported.add(test)
+        hook = self._config.hook
+        location: Any = None
+        for number, data in enumerate(reports):
+            report = hook.pytest_report_from_serializable(config=self._config, data=dict(data))
+            report.nodeid = test
+            if stages_ns is not None and len(reports) == len(stages_ns):
+                report.duration = stages_ns[number] / 1e9
+            if iteration is not None and report.failed:
+                report.sections.append((f"iteration {iteration.iteration:,}", self._replay(iteration)))
+            if node is not None:
+                report.node = node
+            location = report.location
+            self._log_start(test, location)
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=test, location=location)
+
+    def _log_start(self, test: str, location: Any) -> None:
+        if test not in self._started:
+            self._started.add(test)
+            self._config.hook.pytest_runtest_logstart(nodeid=test, location=tuple(location))
+
+    def _replay(self, failure: Failure) -> str:
+        return replay_command(
+            self._config,
+            test=failure.test,
+            seed=self._plan.base_seed if self._plan.reseed else None,
+            iteration=failure.iteration,
+        )
+
+    def _write_json_for_user(self, summary: Mapping[str, Any]) -> None:
+        path = self._config.invocation_params.dir / str(self._json_path)
+        try:
+            write_json(path, {"format_version": FORMAT_VERSION, **summary})
+        except OSError as error:
+            self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
+
+
+def _batch_record(message: Message) -> dict[str, Any]:
+    kept = ("test", "worker", "first", "step", "started_ns", "outcomes")
+    return {name: message[name] for name in kept} | {"durations_ns": durations_of(message).tolist()}

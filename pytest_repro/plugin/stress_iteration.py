@@ -1,0 +1,217 @@
+"""One test's iterations in this process, through all of pytest's hooks (the full lane)."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from pytest_repro.clock import MonotonicNs
+from pytest_repro.model import Frame, Outcome, Signature, Stage
+from pytest_repro.plugin import internals
+from pytest_repro.plugin.iteration import Current
+from pytest_repro.plugin.session import WorkerPlace
+from pytest_repro.plugin.stress_control import Control
+from pytest_repro.plugin.timing import Timekeeper
+from pytest_repro.signature import MESSAGE_LIMIT, make_signature, signature_to_dict
+from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
+from pytest_repro.stress.plan import SeedSource, StressPlan
+
+TEXT_LIMIT = 100_000
+"""Characters kept of one traceback with its captured output."""
+
+_STAGES: Sequence[str | None] = ("setup", "call", "teardown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What running iterations needs, made once for a process.
+
+    Attributes:
+        config: Of this process.
+        plan: What was asked for.
+        place: Which process this is.
+        send: Takes a message for the controller.
+        control: Stop signs and position.
+        current: Told which iteration runs.
+        timekeeper: Collects phases.
+        clock: Monotonic, in nanoseconds.
+    """
+
+    config: pytest.Config
+    plan: StressPlan
+    place: WorkerPlace
+    send: Callable[[Message], None]
+    control: Control
+    current: Current
+    timekeeper: Timekeeper
+    clock: MonotonicNs
+
+
+class RunningTest:
+    """A test while one slice of it runs.
+
+    Args:
+        bench: Of this process.
+        item: The item that is run again and again.
+        nextitem: What pytest runs after the slice, or None.
+        index: 0-based number of the test.
+        nodeid: Its node id.
+    """
+
+    def __init__(
+        self, bench: Bench, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
+    ) -> None:
+        self.item = item
+        self._bench = bench
+        self._nextitem = nextitem
+        self._index = index
+        self._nodeid = nodeid
+        # As next item it keeps all but function scope set up: it shares the item's parents.
+        self._twin = internals.copy_item(item)
+        self._fresh = internals.FreshItem(item)
+        self._seeds = SeedSource(bench.plan.base_seed, nodeid)
+        self._protocol = internals.IterationProtocol(bench.config)
+        self._reports: list[pytest.TestReport] = []
+        self._raised: Raised | None = None
+        self._shown: set[str] = set()
+
+    def execute(self, iteration: int, *, is_last: bool) -> IterationResult:
+        """Runs one iteration; see `pytest_repro.stress.loop.Execute`."""
+        bench = self._bench
+        bench.control.note_position(self._index, iteration)
+        self._fresh.restore()
+        seed = None
+        if bench.plan.reseed:
+            seed = self._seeds.seed(iteration)
+            reseed(seed)
+        bench.current.begin(test=self._nodeid, iteration=iteration, seed=seed)
+        bench.timekeeper.begin()
+        self._protocol.run(self.item, self._nextitem if is_last else self._twin)
+        return self._result(iteration, seed)
+
+    def run_stages(self, nextitem: pytest.Item | None) -> None:
+        """Runs setup, call and teardown; called back from inside the protocol's hooks."""
+        self._reports = internals.run_stages(self.item, nextitem)
+
+    def note_exception(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Keeps the first exception of the iteration, which its report only has as text."""
+        if self._raised is None:
+            self._raised = raised_of(excinfo, root=str(self._bench.config.rootpath))
+
+    def tear_down_wider_scopes(self) -> None:
+        """Ends what the last iteration left set up for a next one that does not come."""
+        self._fresh.restore()
+        report = internals.tear_down_to(self.item, self._nextitem)
+        if report.failed and self._reports:
+            self._reports[-1] = report
+
+    def last_reports(self) -> list[Any] | None:
+        """Returns the last iteration's reports, serialised, or None if none ran."""
+        return self._serialised() if self._reports else None
+
+    def _result(self, iteration: int, seed: int | None) -> IterationResult:
+        outcome, stage = outcome_of(self._reports)
+        stages_ns = [0, 0, 0]
+        for report in self._reports:
+            stages_ns[_STAGES.index(report.when)] += round(report.duration * 1e9)
+        failure = None
+        if stage is not None:
+            self._bench.control.note_failure(self._index)
+            failure = self._failure(stage)
+        return IterationResult(
+            outcome=outcome,
+            stages_ns=(stages_ns[0], stages_ns[1], stages_ns[2]),
+            seed=seed,
+            failure=failure,
+            profile=self._bench.timekeeper.end(self._nodeid, iteration, outcome),
+        )
+
+    def _failure(self, stage: Stage) -> FailureFacts:
+        report = next(report for report in self._reports if report.failed)
+        raised, self._raised = self._raised, None
+        if raised is None:
+            # Failed without an exception here (a plugin changed the outcome): the text is all there is.
+            message = report.longreprtext
+            raised = Raised(signature=make_signature(exception=None, message=message), message=message)
+        facts = FailureFacts(
+            stage=stage, signature=signature_to_dict(raised.signature), message=first_line(raised.message)
+        )
+        if raised.signature.key in self._shown:
+            return facts
+        self._shown.add(raised.signature.key)
+        return replace(facts, text=_text_of(report), reports=self._serialised())
+
+    def _serialised(self) -> list[Any]:
+        config = self._bench.config
+        serialise = config.hook.pytest_report_to_serializable
+        return [serialise(config=config, report=report) for report in self._reports]
+
+
+def outcome_of(reports: Sequence[pytest.TestReport]) -> tuple[Outcome, Stage | None]:
+    """Returns the outcome of one execution and, for a failure, the stage in which it failed."""
+    outcome = Outcome.PASSED
+    for report in reports:
+        if report.failed:
+            stage = Stage(report.when)
+            return (Outcome.FAILED if stage is Stage.CALL else Outcome.ERROR), stage
+        if report.skipped:
+            outcome = Outcome.XFAILED if hasattr(report, "wasxfail") else Outcome.SKIPPED
+        elif report.when == "call" and hasattr(report, "wasxfail"):
+            outcome = Outcome.XPASSED
+    return outcome, None
+
+
+def reseed(seed: int) -> None:
+    """Seeds `random`, and numpy and torch where the tests have imported them already."""
+    random.seed(seed)
+    numpy_random = getattr(sys.modules.get("numpy"), "random", None)
+    if numpy_random is not None:
+        numpy_random.seed(seed)
+    manual_seed = getattr(sys.modules.get("torch"), "manual_seed", None)
+    if manual_seed is not None:
+        manual_seed(seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """An exception that ended a stage.
+
+    Attributes:
+        signature: Made from the deepest frame that pytest would show.
+        message: As it was.
+    """
+
+    signature: Signature
+    message: str
+
+
+def first_line(message: str) -> str:
+    """Returns the first line of a message, cut where no terminal would show more."""
+    return message.strip().partition("\n")[0][:MESSAGE_LIMIT]
+
+
+def raised_of(excinfo: pytest.ExceptionInfo[BaseException], *, root: str) -> Raised:
+    """Returns signature and message of an exception; `root` is the project's."""
+    entries = [entry for entry in excinfo.traceback if not entry.ishidden(excinfo)] or list(excinfo.traceback)
+    frame = None
+    if entries:
+        deepest = entries[-1]
+        frame = Frame(file=str(deepest.path), line=deepest.lineno + 1, function=deepest.name)
+    try:
+        message = str(excinfo.value)
+    except Exception as error:  # noqa: BLE001  a user's __str__ may raise anything
+        message = f"<message not printable: {type(error).__name__}>"
+    kind = excinfo.type
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    signature = make_signature(exception=name, message=message, frame=frame, root=root)
+    return Raised(signature=signature, message=message)
+
+
+def _text_of(report: pytest.TestReport) -> str:
+    sections = "".join(f"\n--- {name} ---\n{content}" for name, content in report.sections)
+    return (report.longreprtext + sections)[:TEXT_LIMIT]

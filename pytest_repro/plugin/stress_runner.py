@@ -1,0 +1,131 @@
+"""Hooks of a stress run in a process that runs tests: the main one, or an xdist worker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from pytest_repro.plugin import internals
+from pytest_repro.plugin.stress_iteration import Bench, RunningTest
+from pytest_repro.stress.loop import run_slice
+from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
+
+
+class StressRunner:
+    """Widens the collection to slices and runs each slice's iterations through pytest's own protocol.
+
+    Args:
+        bench: Of this process.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._slices: dict[pytest.Item, tuple[int, Slice]] = {}
+        self._nodeids: list[str] = []
+        self._expected_slices = 0
+        self._deadline_ns: int | None = None
+        self._running: RunningTest | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
+        """Widens what is left after every selection."""
+        result = yield
+        self._nodeids = [item.nodeid for item in items]
+        items[:] = [twin for index, item in enumerate(items) for twin in self._widened(index, item)]
+        # With `each`, a worker runs all that it holds; with the other modes, its share of it.
+        sharers = 1 if self._bench.place.mode == "each" else self._bench.place.workers
+        self._expected_slices = -(-len(items) // sharers)
+        return result
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Gives the slices back their test's node id, once xdist has sent the distinct ones."""
+        slices: dict[str, int] = {}
+        for item in session.items:
+            index, _ = self._slices[item]
+            slices[item.nodeid] = index
+            internals.set_nodeid(item, self._nodeids[index])
+        self._bench.send({"kind": "tests", "tests": self._nodeids, "slices": slices})
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Runs a slice and, called again from inside it through all hooks, each iteration."""
+        if self._running is not None and self._running.item is item:
+            self._running.run_stages(nextitem)
+            return True
+        if item not in self._slices:
+            return None
+        self._run_slice(item, nextitem)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keeps exception and place of a failure."""
+        report = yield
+        if report.failed and call.excinfo and self._running is not None and self._running.item is item:
+            self._running.note_exception(call.excinfo)
+        return report
+
+    def _widened(self, index: int, item: pytest.Item) -> list[pytest.Item]:
+        place = self._bench.place
+        if place.mode == "each":
+            share = share_of_worker(self._bench.plan, index=place.index, workers=place.workers)
+            parts: tuple[Slice, ...] = () if share is None else (share,)
+        else:
+            parts = cut_slices(self._bench.plan, workers=place.workers)
+        twins = [internals.copy_item(item, _slice_nodeid(item, part, mode=place.mode)) for part in parts]
+        self._slices.update((twin, (index, part)) for twin, part in zip(twins, parts, strict=True))
+        return twins
+
+    def _run_slice(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        bench = self._bench
+        index, part = self._slices[item]
+        nodeid = self._nodeids[index]
+        internals.cancel_timeout(item)
+        self._running = running = RunningTest(bench, item, nextitem, index=index, nodeid=nodeid)
+        session = item.session
+        bench.send({"kind": "slice_begin", "test": nodeid, "location": list(item.location)})
+        try:
+            was_told_last = run_slice(
+                part,
+                running.execute,
+                test=nodeid,
+                worker=bench.place.id,
+                send=bench.send,
+                should_stop=lambda: bool(
+                    session.shouldfail or session.shouldstop or bench.control.is_stopped(index)
+                ),
+                clock=bench.clock,
+                deadline_ns=self._slice_deadline(),
+            )
+            if not was_told_last:
+                running.tear_down_wider_scopes()
+        finally:
+            self._running = None
+            bench.control.note_position(index, 0)
+        bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
+
+    def _slice_deadline(self) -> int | None:
+        """Shares what is left of the budget equally among the slices that this process still expects."""
+        if self._bench.plan.budget_ns is None:
+            return None
+        now_ns = self._bench.clock()
+        if self._deadline_ns is None:
+            self._deadline_ns = now_ns + self._bench.plan.budget_ns
+        share_ns = (self._deadline_ns - now_ns) // max(1, self._expected_slices)
+        self._expected_slices -= 1
+        return now_ns + share_ns
+
+
+def _slice_nodeid(item: pytest.Item, part: Slice, *, mode: str) -> str | None:
+    """Returns a node id that is unique in xdist's collection; the group of `loadgroup` stays last."""
+    if mode in ("no", "each"):
+        return None
+    name, group = item.nodeid, ""
+    if mode == "loadgroup" and name.rfind("@") > name.rfind("]"):
+        name, _, group = name.rpartition("@")
+        group = f"@{group}"
+    return f"{name} ({part.label}){group}"

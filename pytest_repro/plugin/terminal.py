@@ -1,0 +1,35 @@
+"""What a session shows at its end, through pytest's own terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_repro.report.stress import stress_lines
+
+if TYPE_CHECKING:
+    from pytest_repro.plugin.profiles import ProfileBook
+    from pytest_repro.plugin.stress_controller import StressController
+
+
+def show_stress(terminal: Any, controller: StressController) -> None:
+    """Writes the summary of a stress run, with the traceback of each bug that pytest did not show."""
+    report = controller.report()
+    verbose = terminal.config.option.verbose
+    for bug in report.bugs:
+        if bug.first.text and not controller.was_shown(bug) and terminal.config.option.tbstyle != "no":
+            name = f"bug {bug.signature.key}: {bug.first.test}, iteration {bug.first.iteration:,}"
+            terminal.write_sep("_", name, red=True, bold=True)
+            terminal.write_line(bug.first.text)
+    colour = {"red": True} if report.failures else {"green": True} if report.is_complete else {"yellow": True}
+    terminal.write_sep("=", "stress", **colour)
+    for line in stress_lines(report, verbose=verbose):
+        terminal.write_line(line, red=line.startswith("bug "))
+
+
+def show_profiles(terminal: Any, book: ProfileBook) -> None:
+    """Writes the table of phases."""
+    if terminal.config.option.verbose < 0:
+        return
+    terminal.write_sep("=", "timing")
+    for line in book.lines(width=terminal.config.get_terminal_writer().fullwidth):
+        terminal.write_line(line)

@@ -1,0 +1,172 @@
+"""Phases of tests: recorded where tests run, sent with their reports, written by the controller."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Generator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_repro.clock import MonotonicNs
+from pytest_repro.model import Outcome, Profile
+from pytest_repro.plugin.iteration import Current
+from pytest_repro.plugin.session import WorkerPlace
+
+if TYPE_CHECKING:
+    from pytest_repro.timing.attach import Harness
+    from pytest_repro.timing.recorder import Recorder
+
+REPORT_ATTRIBUTE = "repro_profile"
+"""Attribute of the teardown report that carries the phases of a test."""
+
+
+class Timekeeper:
+    """The recorder of this process, made when it is first needed.
+
+    Args:
+        automatic: True: device libraries are timed too; None: only phases made by hand; False: nothing.
+        place: Which process this is.
+        clock: Monotonic, in nanoseconds.
+    """
+
+    def __init__(self, *, automatic: bool | None, place: WorkerPlace, clock: MonotonicNs) -> None:
+        self.is_off = automatic is False
+        self._place = place
+        self._clock = clock
+        self._recorder: Recorder | None = None
+        self._harness: Harness | None = None
+        self._is_open = False
+        if automatic:
+            from pytest_repro.timing.attach import Harness
+
+            self._harness = Harness(clock=clock)
+            self._harness.start()
+            self._recorder = self._harness.recorder
+
+    def begin(self) -> None:
+        """A test or iteration begins."""
+        if self._recorder is not None:
+            self._recorder.begin()
+            self._is_open = True
+
+    def recorder(self) -> Recorder:
+        """Returns the recorder of the running iteration, for phases made by hand."""
+        if self._recorder is None:
+            from pytest_repro.timing.recorder import Recorder
+
+            self._recorder = Recorder(self._clock)
+        if not self._is_open:
+            self.begin()
+        return self._recorder
+
+    def end(self, test: str, iteration: int, outcome: Outcome) -> dict[str, Any] | None:
+        """A test or iteration ended; returns the payload of its profile if anything was timed."""
+        if self._recorder is None or not self._is_open:
+            return None
+        self._is_open = False
+        phases, metrics = self._recorder.finish()
+        if not phases and not metrics:
+            return None
+        from pytest_repro.timing.formats import profile_to_payload
+
+        return profile_to_payload(
+            Profile(
+                test=test,
+                iteration=iteration,
+                worker=self._place.id,
+                outcome=outcome,
+                contended=self._contention(),
+                phases=phases,
+                metrics=metrics,
+            )
+        )
+
+    def stop(self) -> None:
+        """Takes all instruments off the device libraries."""
+        if self._harness is not None:
+            self._harness.stop()
+
+    def _contention(self) -> str:
+        reasons = []
+        if self._place.workers > 1:
+            reasons.append(f"{self._place.workers} workers")
+        if sys.gettrace() is not None or sys.getprofile() is not None:
+            reasons.append("a tracer or profiler")
+        return " and ".join(reasons)
+
+
+class TimingHooks:
+    """Records each test of a session without a stress run.
+
+    Args:
+        timekeeper: Of this process.
+        current: Told which test runs.
+    """
+
+    def __init__(self, timekeeper: Timekeeper, current: Current) -> None:
+        self._timekeeper = timekeeper
+        self._current = current
+        self._outcome = Outcome.PASSED
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Begins a new record before any fixture runs."""
+        self._current.begin(test=item.nodeid, iteration=1, seed=None)
+        self._timekeeper.begin()
+        self._outcome = Outcome.PASSED
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attaches the record to the report of the last stage."""
+        report = yield
+        if report.failed:
+            self._outcome = Outcome.FAILED if report.when == "call" else Outcome.ERROR
+        elif report.skipped:
+            self._outcome = Outcome.SKIPPED
+        if report.when == "teardown":
+            payload = self._timekeeper.end(item.nodeid, 1, self._outcome)
+            if payload is not None:
+                setattr(report, REPORT_ATTRIBUTE, payload)
+        return report
+
+
+class Repro:
+    """What a test can ask and tell, as the fixture `repro`.
+
+    Attributes:
+        iteration: 1-based number of this iteration; 1 outside a stress run.
+        seed: Seed that this iteration started from, or None where nothing was reseeded.
+        worker: xdist's worker id, or `main`.
+    """
+
+    def __init__(self, current: Current, timekeeper: Timekeeper) -> None:
+        self.iteration = current.iteration
+        self.seed = current.seed
+        self.worker = current.worker
+        self._timekeeper = timekeeper
+
+    def phase(self, name: str) -> contextlib.AbstractContextManager[object]:
+        """Times the block as a phase of this name; device work in it is waited for."""
+        if self._timekeeper.is_off:
+            return contextlib.nullcontext()
+        return self._timekeeper.recorder().phase(name)
+
+    def metric(self, name: str, value: float) -> None:
+        """Records a number that the test reports about itself, such as `samples_per_s`.
+
+        Raises:
+            TimingError: The value is not a number.
+        """
+        if not self._timekeeper.is_off:
+            self._timekeeper.recorder().metric(name, value)
+
+
+def payload_of(report: object) -> Mapping[str, Any] | None:
+    """Returns the profile that a report carries, if any."""
+    payload: Mapping[str, Any] | None = getattr(report, REPORT_ATTRIBUTE, None)
+    return payload

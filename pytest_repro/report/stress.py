@@ -1,0 +1,201 @@
+"""The summary of a stress run, as lines for a terminal and as a record for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_repro.model import Failure
+from pytest_repro.report.words import counted, percent, percent_range, seconds
+from pytest_repro.signature import signature_to_dict
+from pytest_repro.stress.plan import StressPlan
+from pytest_repro.stress.tally import Bug, TestSummary
+
+MOST_TESTS_OF_A_BUG = 5
+"""Tests named below one bug; the records name all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressReport:
+    """All that a stress run learned.
+
+    Attributes:
+        plan: What was asked for.
+        tests: One summary a test, in order of collection.
+        bugs: In order of appearance.
+        replays: Command that runs the first failure again, by signature key.
+        folder: Where the records are.
+        problem: Why they are incomplete, or None.
+    """
+
+    plan: StressPlan
+    tests: tuple[TestSummary, ...]
+    bugs: tuple[Bug, ...]
+    replays: Mapping[str, str]
+    folder: str
+    problem: str | None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was asked for ran, and anything ran at all."""
+        ran_any = any(test.executed for test in self.tests)
+        return ran_any and all(test.is_complete for test in self.tests)
+
+    @property
+    def executed(self) -> int:
+        """Iterations that really ran, of all tests."""
+        return sum(test.executed for test in self.tests)
+
+    @property
+    def failures(self) -> int:
+        """Failing iterations of all tests."""
+        return sum(test.failures for test in self.tests)
+
+
+def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
+    """Returns the summary: tests that failed or did not run as asked, then the bugs.
+
+    Args:
+        report: What was learned.
+        verbose: pytest's verbosity; above 0 every test is listed, below 0 only counts and bugs are.
+    """
+    listed = [test for test in report.tests if verbose > 0 or test.failures or not test.is_complete]
+    lines = [_overview(report)]
+    if verbose >= 0:
+        for test in listed:
+            lines += _test_lines(test)
+        calm = len(report.tests) - len(listed)
+        if calm and listed:
+            lines.append(f"{counted(calm, 'other test')} ran as asked without a failure")
+    for number, bug in enumerate(report.bugs, 1):
+        lines += _bug_lines(report, bug, number=number)
+    if report.problem:
+        lines.append(f"records are incomplete: {report.problem}")
+    else:
+        lines.append(f"records: {report.folder}")
+    return lines
+
+
+def _overview(report: StressReport) -> str:
+    failed = sum(1 for test in report.tests if test.failures)
+    missing = sum(test.missing for test in report.tests if not test.is_complete)
+    parts = [
+        f"{counted(report.executed, 'iteration')} of {counted(len(report.tests), 'test')} ran",
+        f"{counted(report.failures, 'failure')} in {counted(failed, 'test')}" if failed else "no failure",
+    ]
+    if missing:
+        parts.append(f"{counted(missing, 'iteration')} did not run")
+    if report.plan.reseed:
+        parts.append(f"seed {report.plan.base_seed}")
+    return ", ".join(parts)
+
+
+def _test_lines(test: TestSummary) -> list[str]:
+    return [test.test, *(f"  {line}" for line in _test_facts(test))]
+
+
+def _test_facts(test: TestSummary) -> list[str]:
+    planned = "" if test.planned is None else f" of {test.planned:,}"
+    counts = f"{test.executed:,}{planned} {'iteration' if planned == ' of 1' else 'iterations'} ran"
+    if test.skipped:
+        counts += f", {test.skipped:,} skipped"
+    if test.missing:
+        counts += f", {test.missing:,} did not run"
+    rate = test.failure_rate
+    if rate is not None:
+        interval = f"95 % interval {percent_range(test.interval)}"
+        counts += f", {test.failures:,} failed ({percent(rate)}, {interval})"
+    facts = [counts]
+    first = test.first_failure
+    if first is not None:
+        seed = "" if first.seed is None else f", its seed {first.seed}"
+        after = seconds(first.elapsed_ns)
+        facts.append(f"first failure: iteration {first.iteration:,} on {first.worker}, after {after}{seed}")
+    return facts
+
+
+def _bug_lines(report: StressReport, bug: Bug, *, number: int) -> list[str]:
+    tests = counted(len(bug.tests), "test")
+    lines = [
+        f"bug {number} of {len(report.bugs)}: {_title(bug)}",
+        f"  {counted(bug.failures, 'failure')} in {tests}, signature {bug.signature.key}{_where(bug)}",
+    ]
+    if len(bug.tests) > 1:
+        shown = bug.tests[:MOST_TESTS_OF_A_BUG]
+        lines += [f"    {test}" for test in shown]
+        more = len(bug.tests) - len(shown)
+        lines += [f"    and {counted(more, 'more test')}"] if more else []
+    return [*lines, f"  replay: {report.replays[bug.signature.key]}"]
+
+
+def _title(bug: Bug) -> str:
+    name = (bug.signature.exception or "").rpartition(".")[2]
+    return ": ".join(part for part in (name, bug.first.message) if part) or "no message"
+
+
+def _where(bug: Bug) -> str:
+    return f", {bug.signature.where}" if bug.signature.where else ""
+
+
+def report_record(report: StressReport, *, exit_status: int) -> dict[str, Any]:
+    """Returns the summary as plain builtins: durations in nanoseconds, rates from 0 to 1."""
+    return {
+        "kind": "stress",
+        "exit_status": exit_status,
+        "is_complete": report.is_complete,
+        "iterations_planned": report.plan.iterations,
+        "budget_ns": report.plan.budget_ns,
+        "base_seed": report.plan.base_seed if report.plan.reseed else None,
+        "iterations_executed": report.executed,
+        "failures": report.failures,
+        "tests": [_test_record(test) for test in report.tests],
+        "bugs": [
+            {
+                "signature": signature_to_dict(bug.signature),
+                "failures": bug.failures,
+                "tests": list(bug.tests),
+                "first": failure_record(bug.first),
+                "replay": report.replays[bug.signature.key],
+            }
+            for bug in report.bugs
+        ],
+        "records": report.folder,
+        "problem": report.problem,
+    }
+
+
+def _test_record(test: TestSummary) -> dict[str, Any]:
+    interval = test.interval
+    return {
+        "test": test.test,
+        "planned": test.planned,
+        "executed": test.executed,
+        "skipped": test.skipped,
+        "missing": test.missing,
+        "failures": test.failures,
+        "outcomes": {outcome.value: number for outcome, number in test.outcomes.items()},
+        "failure_rate": test.failure_rate,
+        "failure_rate_low": interval.low,
+        "failure_rate_high": interval.high,
+        "stages_ns": list(test.stages_ns),
+        "fastest_ns": test.fastest_ns,
+        "slowest_ns": test.slowest_ns,
+        "first_failure": None if test.first_failure is None else failure_record(test.first_failure),
+    }
+
+
+def failure_record(failure: Failure) -> dict[str, Any]:
+    """Returns one failing iteration as plain builtins."""
+    return {
+        "test": failure.test,
+        "iteration": failure.iteration,
+        "outcome": failure.outcome.value,
+        "stage": failure.stage.value,
+        "signature": signature_to_dict(failure.signature),
+        "message": failure.message,
+        "seed": failure.seed,
+        "worker": failure.worker,
+        "elapsed_ns": failure.elapsed_ns,
+        "text": failure.text,
+    }

@@ -1,0 +1,87 @@
+"""What the gate says, as lines for a terminal and as records for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_repro.report.words import counted, percent, seconds
+from pytest_repro.stats import DEFAULT_CONFIDENCE, ruled_out_rate
+from pytest_repro.verify.gate import Run, Verdict, VerdictKind
+
+
+def run_line(run: Run, *, asked: int, reasons: Sequence[str]) -> str:
+    """Returns one line about a run that just ended."""
+    counts = f"{counted(len(run.executed), 'test')} in {seconds(run.duration_ns)}"
+    if run.iterations:
+        counts = f"{counted(run.iterations, 'iteration')} of {counts}"
+    if run.is_failing:
+        return f"run {run.number} of {asked} failed: {counts}, {counted(len(run.failed), 'failure')}"
+    word = "does not count" if reasons else "passed"
+    return f"run {run.number} of {asked} {word}: {counts}"
+
+
+def verdict_lines(verdict: Verdict, runs: Sequence[Run], *, folder: str) -> list[str]:
+    """Returns the verdict, what it proves or why it proves nothing, and where the output is."""
+    lines = [_headline(verdict, runs)]
+    lines += verdict.reasons
+    for run in runs:
+        if run.is_failing:
+            lines += [f"run {run.number}: {test} {(run.outcomes or {})[test].value}" for test in run.failed]
+            lines += [f"run {run.number} again: {run.command}"]
+    return [*lines, f"output of the runs: {folder}/verify_run_<i>.txt"]
+
+
+def _headline(verdict: Verdict, runs: Sequence[Run]) -> str:
+    count = f"{verdict.passed} of {verdict.asked} runs passed"
+    kind = verdict.kind
+    if kind is VerdictKind.STABLE:
+        return f"stable: {count}: {_proof(verdict, runs)}"
+    if kind is VerdictKind.UNSTABLE:
+        return f"unstable: {counted(len(verdict.failed), 'run')} of {len(runs)} failed, {count}"
+    return f"incomplete: {count}; this says nothing about stability"
+
+
+def _proof(verdict: Verdict, runs: Sequence[Run]) -> str:
+    confidence = percent(DEFAULT_CONFIDENCE)
+    rate = percent(ruled_out_rate(verdict.passed))
+    proof = f"a failure rate above {rate} is ruled out at {confidence} confidence"
+    iterations = sum(run.iterations for run in runs)
+    if iterations:
+        # All tests together: each test has its own share, so the rate is said of an iteration of any.
+        proof += f"; {counted(iterations, 'iteration')} ran without a failure"
+    return proof
+
+
+def verdict_record(verdict: Verdict, runs: Sequence[Run]) -> dict[str, Any]:
+    """Returns the verdict as plain builtins: durations in nanoseconds, rates from 0 to 1."""
+    return {
+        "kind": "verify",
+        "verdict": verdict.kind.value,
+        "exit_status": verdict.exit_status,
+        "runs_asked": verdict.asked,
+        "runs_passed": verdict.passed,
+        "runs_failed": list(verdict.failed),
+        "reasons": list(verdict.reasons),
+        "ruled_out_rate": ruled_out_rate(verdict.passed) if verdict.kind is VerdictKind.STABLE else None,
+        "confidence": DEFAULT_CONFIDENCE,
+        "runs": [run_record(run) for run in runs],
+    }
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """Returns one run as plain builtins."""
+    outcomes = (
+        None if run.outcomes is None else {test: outcome.value for test, outcome in run.outcomes.items()}
+    )
+    return {
+        "run": run.number,
+        "exit_status": run.exit_status,
+        "duration_ns": run.duration_ns,
+        "outcomes": outcomes,
+        "rescued": list(run.rescued),
+        "collection_errors": list(run.collection_errors),
+        "iterations": run.iterations,
+        "output": run.output,
+        "command": run.command,
+    }

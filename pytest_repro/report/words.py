@@ -1,0 +1,40 @@
+"""Numbers in people's words."""
+
+from __future__ import annotations
+
+from pytest_repro.stats import Interval
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns `1 test`, `2 tests`, `20,000 iterations`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def percent(rate: float) -> str:
+    """Returns a rate (0 to 1) in percent with two significant digits: `0.030 %`, `45 %`, `100 %`."""
+    value = 100.0 * rate
+    if value == 0.0:
+        return "0 %"
+    decimals = 0 if value >= 9.95 else 1
+    while value < 10.0 ** (1 - decimals) and decimals < 9:
+        decimals += 1
+    return f"{value:.{decimals}f} %"
+
+
+def percent_range(interval: Interval) -> str:
+    """Returns `0.011 % to 0.065 %`."""
+    return f"{percent(interval.low)} to {percent(interval.high)}"
+
+
+def seconds(duration_ns: int) -> str:
+    """Returns a duration (ns) in the unit that fits: `380 µs`, `1.24 s`, `3 min 20 s`."""
+    value = duration_ns / 1e9
+    if value < 1e-3:
+        return f"{value * 1e6:.3g} µs"
+    if value < 1.0:
+        return f"{value * 1e3:.3g} ms"
+    if value < 99.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,183 @@
+"""One test, many iterations: runs a slice and reports in batches."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pytest_repro.clock import MonotonicNs
+from pytest_repro.model import Outcome, Stage
+from pytest_repro.stress.plan import Slice
+
+FLUSH_NS = 500_000_000
+"""A batch is sent at least so often: what a crash can take along is younger than that."""
+
+FLUSH_ITERATIONS = 16_384
+"""A batch holds at most so many iterations, so that memory does not grow with them."""
+
+Message = dict[str, Any]
+"""Plain builtins only: it may cross the channel between an xdist worker and the controller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureFacts:
+    """What a process knows of its own failing iteration.
+
+    Attributes:
+        stage: Where it failed.
+        signature: `signature_to_dict` of it.
+        message: First line of the message as it was.
+        text: Traceback and captured output; None if this process has shown the same bug of this test before.
+        reports: pytest's own reports of the iteration, serialised; None likewise.
+    """
+
+    stage: Stage
+    signature: Mapping[str, Any]
+    message: str
+    text: str | None = None
+    reports: list[Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IterationResult:
+    """How one iteration ended.
+
+    Attributes:
+        outcome: Its outcome.
+        stages_ns: Durations of setup, call and teardown.
+        seed: Seed that it started from, or None.
+        failure: Facts, if the outcome is a failure.
+        profile: Payload of its timed phases, if there are any.
+    """
+
+    outcome: Outcome
+    stages_ns: tuple[int, int, int]
+    seed: int | None = None
+    failure: FailureFacts | None = None
+    profile: Mapping[str, Any] | None = None
+
+
+class Execute(Protocol):
+    """Runs one iteration; `is_last` means that what the test leaves behind may be torn down too."""
+
+    def __call__(self, iteration: int, *, is_last: bool) -> IterationResult:
+        """Runs the iteration with this 1-based number."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """Iterations of one slice that were not sent yet."""
+
+    test: str
+    worker: str
+    step: int
+    first: int = 0
+    started_ns: int = 0
+    durations_ns: array[int] = field(default_factory=lambda: array("q"))
+    outcomes: list[list[Any]] = field(default_factory=list)
+    stages_ns: list[int] = field(default_factory=lambda: [0, 0, 0])
+    failures: list[Message] = field(default_factory=list)
+    profiles: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def add(self, iteration: int, result: IterationResult, *, started_ns: int, ended_ns: int) -> None:
+        """Adds one finished iteration."""
+        if not self.durations_ns:
+            self.first, self.started_ns = iteration, started_ns
+        self.durations_ns.append(ended_ns - started_ns)
+        outcome = result.outcome.value
+        if self.outcomes and self.outcomes[-1][0] == outcome:
+            self.outcomes[-1][1] += 1
+        else:
+            self.outcomes.append([outcome, 1])
+        for index, duration in enumerate(result.stages_ns):
+            self.stages_ns[index] += duration
+        if result.failure is not None:
+            self.failures.append(_failure_message(iteration, result, result.failure, ended_ns=ended_ns))
+        if result.profile is not None:
+            self.profiles.append(result.profile)
+
+    def message(self) -> Message:
+        """Returns the batch as plain builtins; durations as bytes of native 64-bit integers."""
+        return {
+            "kind": "batch",
+            "test": self.test,
+            "worker": self.worker,
+            "first": self.first,
+            "step": self.step,
+            "started_ns": self.started_ns,
+            "durations_ns": self.durations_ns.tobytes(),
+            "outcomes": self.outcomes,
+            "stages_ns": self.stages_ns,
+            "failures": self.failures,
+            "profiles": self.profiles,
+        }
+
+
+def run_slice(
+    part: Slice,
+    execute: Execute,
+    *,
+    test: str,
+    worker: str,
+    send: Callable[[Message], None],
+    should_stop: Callable[[], bool],
+    clock: MonotonicNs,
+    deadline_ns: int | None = None,
+) -> bool:
+    """Runs the iterations of one slice until they are done, the time is over or something says stop.
+
+    What finished is sent even when an iteration ends the process's work (Ctrl-C, `pytest.exit`).
+
+    Args:
+        part: The iterations.
+        execute: Runs one of them.
+        test: Node id.
+        worker: xdist's worker id, or `main`.
+        send: Takes a batch.
+        should_stop: Asked before each iteration.
+        clock: Monotonic, in nanoseconds.
+        deadline_ns: No iteration starts after it, except iteration 1: each test gets at least one.
+
+    Returns:
+        Whether the last iteration of the slice was told that it is the last.
+    """
+    last = None if part.size is None else part.first + (part.size - 1) * part.step
+    batch = Batch(test=test, worker=worker, step=part.step)
+    flushed_ns = started_ns = clock()
+    told_last = False
+    try:
+        for iteration in part.iterations():
+            if should_stop() or (deadline_ns is not None and started_ns >= deadline_ns and iteration != 1):
+                break
+            told_last = iteration == last
+            result = execute(iteration, is_last=told_last)
+            ended_ns = clock()
+            batch.add(iteration, result, started_ns=started_ns, ended_ns=ended_ns)
+            is_full = len(batch.durations_ns) >= FLUSH_ITERATIONS
+            if is_full or result.failure is not None or ended_ns - flushed_ns >= FLUSH_NS:
+                send(batch.message())
+                batch = Batch(test=test, worker=worker, step=part.step)
+                flushed_ns = ended_ns = clock()
+            started_ns = ended_ns
+    finally:
+        if batch.durations_ns:
+            send(batch.message())
+    return told_last
+
+
+def _failure_message(
+    iteration: int, result: IterationResult, facts: FailureFacts, *, ended_ns: int
+) -> Message:
+    return {
+        "iteration": iteration,
+        "outcome": result.outcome.value,
+        "stage": facts.stage.value,
+        "signature": dict(facts.signature),
+        "message": facts.message,
+        "seed": result.seed,
+        "ended_ns": ended_ns,
+        "text": facts.text,
+        "reports": facts.reports,
+    }

@@ -1,0 +1,244 @@
+"""Adds up batches: what ran, what failed, which bugs there are."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_repro.model import Failure, Outcome, Signature, Stage
+from pytest_repro.signature import signature_from_dict
+from pytest_repro.stats import Interval, failure_rate_interval
+from pytest_repro.stress.plan import StressPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bug:
+    """All failures of one signature in one session.
+
+    Attributes:
+        signature: What they have in common.
+        failures: How many there are.
+        tests: Node ids of the tests that show it, in order of appearance.
+        first: The first of them in time, with its text.
+    """
+
+    signature: Signature
+    failures: int
+    tests: tuple[str, ...]
+    first: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSummary:
+    """What a stress run learned about one test.
+
+    Attributes:
+        test: Node id.
+        planned: Iterations asked for, or None for as many as fit into the budget.
+        has_budget: Whether time could end the test before all its iterations ran.
+        outcomes: Finished iterations by outcome.
+        stages_ns: Total durations of setup, call and teardown.
+        fastest_ns: Shortest iteration, None without any.
+        slowest_ns: Longest iteration, None without any.
+        first_failure: The first in time, or None.
+    """
+
+    __test__ = False  # keeps pytest from collecting a record whose name begins with Test
+
+    test: str
+    planned: int | None
+    has_budget: bool
+    outcomes: Mapping[Outcome, int]
+    stages_ns: tuple[int, int, int]
+    fastest_ns: int | None
+    slowest_ns: int | None
+    first_failure: Failure | None
+
+    @property
+    def finished(self) -> int:
+        """Iterations that came to an end, skipped ones included."""
+        return sum(self.outcomes.values())
+
+    @property
+    def executed(self) -> int:
+        """Iterations that really ran the test."""
+        return sum(number for outcome, number in self.outcomes.items() if outcome.is_executed)
+
+    @property
+    def skipped(self) -> int:
+        """Iterations that pytest skipped."""
+        return self.outcomes.get(Outcome.SKIPPED, 0)
+
+    @property
+    def failures(self) -> int:
+        """Iterations that failed."""
+        return sum(number for outcome, number in self.outcomes.items() if outcome.is_failure)
+
+    @property
+    def failure_rate(self) -> float | None:
+        """Failures by executed iterations, from 0 to 1; None where none was executed."""
+        return self.failures / self.executed if self.executed else None
+
+    @property
+    def interval(self) -> Interval:
+        """95 % confidence interval of the failure rate."""
+        return failure_rate_interval(self.failures, self.executed)
+
+    @property
+    def missing(self) -> int:
+        """Iterations that were asked for and did not run; without a number, one was."""
+        return max(0, (1 if self.planned is None else self.planned) - self.finished)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that was asked of this test ran; a test that was always skipped counts as run.
+
+        Where time may end the test first, one iteration is enough. A test that was skipped in some iterations
+        and not in others has not run as often as asked.
+        """
+        has_ended = self.finished >= 1 if self.has_budget else self.missing == 0
+        return has_ended and self.skipped in (0, self.finished)
+
+
+@dataclass(slots=True, kw_only=True)
+class _TestTally:
+    """The growing counterpart of TestSummary."""
+
+    test: str
+    outcomes: dict[Outcome, int] = field(default_factory=dict)
+    stages_ns: list[int] = field(default_factory=lambda: [0, 0, 0])
+    fastest_ns: int | None = None
+    slowest_ns: int | None = None
+    first_failure: Failure | None = None
+
+    def count(self, outcome: Outcome, number: int) -> None:
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
+
+
+@dataclass(slots=True, kw_only=True)
+class _BugTally:
+    """The growing counterpart of Bug."""
+
+    failures: int = 0
+    tests: dict[str, None] = field(default_factory=dict)
+    first: Failure
+
+
+class StressTally:
+    """Collects the messages of all processes; its memory does not grow with the iterations.
+
+    Args:
+        plan: What was asked for.
+        began_ns: Monotonic clock at the start of the stress run.
+    """
+
+    def __init__(self, plan: StressPlan, *, began_ns: int) -> None:
+        self._plan = plan
+        self._began_ns = began_ns
+        self._tests: dict[str, _TestTally] = {}
+        self._bugs: dict[str, _BugTally] = {}
+        self.failures = 0
+
+    def expect(self, tests: Iterable[str]) -> None:
+        """Names tests that were collected, so that one that never runs is missed."""
+        for test in tests:
+            self._tests.setdefault(test, _TestTally(test=test))
+
+    def add_batch(self, message: Mapping[str, Any]) -> list[Failure]:
+        """Adds the iterations of one batch.
+
+        Returns:
+            The failures in it.
+        """
+        tally = self._tests.setdefault(message["test"], _TestTally(test=message["test"]))
+        for outcome, number in message["outcomes"]:
+            tally.count(Outcome(outcome), number)
+        for index, duration in enumerate(message["stages_ns"]):
+            tally.stages_ns[index] += duration
+        durations = durations_of(message)
+        tally.fastest_ns = (
+            min(durations, default=None) if tally.fastest_ns is None else min(tally.fastest_ns, *durations)
+        )
+        tally.slowest_ns = (
+            max(durations, default=None) if tally.slowest_ns is None else max(tally.slowest_ns, *durations)
+        )
+        failures = [self._failure(message, failure) for failure in message["failures"]]
+        for failure in failures:
+            self._note(failure)
+        return failures
+
+    def add_crash(self, failure: Failure) -> None:
+        """Adds an iteration that ended with its process, and so in no batch."""
+        tally = self._tests.setdefault(failure.test, _TestTally(test=failure.test))
+        tally.count(failure.outcome, 1)
+        self._note(failure)
+
+    def summary(self, test: str) -> TestSummary:
+        """Returns what is known of one test.
+
+        Raises:
+            KeyError: No such test.
+        """
+        tally = self._tests[test]
+        planned = 1 if self._plan.only_iteration is not None else self._plan.iterations
+        setup, call, teardown = tally.stages_ns
+        return TestSummary(
+            test=test,
+            planned=planned,
+            has_budget=self._plan.budget_ns is not None,
+            outcomes=dict(tally.outcomes),
+            stages_ns=(setup, call, teardown),
+            fastest_ns=tally.fastest_ns,
+            slowest_ns=tally.slowest_ns,
+            first_failure=tally.first_failure,
+        )
+
+    def summaries(self) -> list[TestSummary]:
+        """Returns what is known of all tests, in order of collection."""
+        return [self.summary(test) for test in self._tests]
+
+    def bugs(self) -> list[Bug]:
+        """Returns the bugs, in order of appearance."""
+        return [
+            Bug(
+                signature=tally.first.signature,
+                failures=tally.failures,
+                tests=tuple(tally.tests),
+                first=tally.first,
+            )
+            for tally in self._bugs.values()
+        ]
+
+    def _note(self, failure: Failure) -> None:
+        self.failures += 1
+        tally = self._tests[failure.test]
+        if tally.first_failure is None or failure.elapsed_ns < tally.first_failure.elapsed_ns:
+            tally.first_failure = failure
+        bug = self._bugs.setdefault(failure.signature.key, _BugTally(first=failure))
+        if failure.elapsed_ns < bug.first.elapsed_ns:
+            bug.first = failure
+        bug.failures += 1
+        bug.tests.setdefault(failure.test)
+
+    def _failure(self, message: Mapping[str, Any], failure: Mapping[str, Any]) -> Failure:
+        return Failure(
+            test=message["test"],
+            iteration=failure["iteration"],
+            outcome=Outcome(failure["outcome"]),
+            stage=Stage(failure["stage"]),
+            signature=signature_from_dict(failure["signature"]),
+            message=failure["message"],
+            seed=failure["seed"],
+            worker=message["worker"],
+            elapsed_ns=failure["ended_ns"] - self._began_ns,
+            text=failure["text"],
+        )
+
+
+def durations_of(message: Mapping[str, Any]) -> array[int]:
+    """Reads the durations of a batch, in nanoseconds, in order of its iterations."""
+    durations = array("q")
+    durations.frombytes(message["durations_ns"])
+    return durations
