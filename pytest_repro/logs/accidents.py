@@ -24,7 +24,8 @@ _CURRENT_THREAD = re.compile(r"(?P<current>Current thread|Thread) 0x[0-9a-f]+.*\
 _KEYBOARD = re.compile(r"!+ (?:\w+\.)*KeyboardInterrupt !+")
 _CANCELLED = re.compile(
     r"(?:##\[error\]|Error: |::error::)?(?:The (?:operation was canceled|action has timed out|"
-    r"job (?:running on .* )?has exceeded the maximum execution time).*|The runner has received a shutdown signal.*|"
+    r"job (?:running on .* )?has exceeded the maximum "
+    r"execution time).*|The runner has received a shutdown signal.*|"
     r"The hosted runner .*lost communication.*|The self-hosted runner .*lost communication.*|"
     r"The action '.*' has timed out.*)|"
     r"ERROR: Job failed(?: \(system failure\))?: "

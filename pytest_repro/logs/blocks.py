@@ -156,7 +156,7 @@ def _marked_error(segment: Sequence[str]) -> str | None:
     for line in segment:
         if line == "E" or line.startswith(("E ", "E\t")):
             run.append(line[1:])
-        elif run:
+        elif run and line.strip():  # some logs have an empty line after each line
             last, run = run, []
     last = run or last
     filled = [line for line in last if line.strip()]

@@ -8,7 +8,7 @@ _RUNNER = (
     r"(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*|xvfb-run (?:-\S+ )*|"
     r"coverage run (?:-\S+ )*-m |env |sudo (?:-\S+ )*|nice (?:-\S+ )*|timeout (?:-\S+ )*\S+ |"
     r"(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[A-Za-z]+ )*-m (?:coverage run (?:-\S+ )*-m )?|"
-    r"stdbuf \S+ |catchsegv |mpirun (?:-\S+ (?:\S+ )??)*)"
+    r"stdbuf \S+ |catchsegv |conda run (?:-\S+ +(?:[^\s-]\S* +)??)*|mpirun (?:-\S+ (?:\S+ )??)*)"
 )
 _ASSIGNMENT = r"(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;|&]*) )"
 _PYTEST = r"(?:\S*/)?(?:pytest|py\.test|pytest-3)(?:\.exe)?"
@@ -23,7 +23,7 @@ _LEADS = re.compile(
     r"(?:\s*(?:\$|\+{1,3}|>|%|#)\s+|Run |\S+@\S+[:~][^#$]*[#$] ?|\(\S+\) ?(?:\S+ )?[$#%>] ?|"
     r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|"
     r"run(?:_args|_cmd)?: |command: |.*?\bTest Script: |\[command\]|##\[command\]|"
-    r"Running(?: command)?:? |Executing command:? |cmd: |nox > |conda run (?:-\S+ (?:\S+ )??)*|"
+    r"Running(?: command)?:? |Executing command:? |cmd: |nox > |"
     r"\s*[-*] |eval |\s+)*"
 )
 _CUT = re.compile(
@@ -34,6 +34,7 @@ _NOT_A_CALL = re.compile(
     r"poetry add|Collecting |Requirement already|Downloading |Installing |Successfully |Using cached |"
     r"echo |sed -i|which |grep |if ! command)"
 )
+_CONDA = re.compile(r"conda run (?:(?:-n|-p|--name|--prefix)[ =]\S+ +|-\S+ +)*")
 _PROSE = re.compile(
     r"(?:[-=]{0,2}[\d.]+\S*|is|was|has|can|will|and|or|to|in|for|from|not|with|plugins?|version|tests?"
     r"|failed|passed|exited|configuration|cache|results?|reports?|output|run|:.*|=.*|,.*|-- .*)(?:\s.*)?"
@@ -54,7 +55,7 @@ def pytest_command(text: str) -> str | None:
     match = _COMMAND.match(rest) or _after_shell(rest)
     if match is None or _is_prose(match["rest"]):
         return None
-    return shell_word_end(match["command"])
+    return shell_word_end(_CONDA.sub("", match["command"]))
 
 
 def _after_shell(text: str) -> re.Match[str] | None:
@@ -101,3 +102,38 @@ def unittest_command(text: str) -> str | None:
     if match is None:
         return None
     return shell_word_end(match["command"])
+
+
+class Branches:
+    """Follows the `if` blocks of a script whose conditions compare two literals, as CI systems write them in."""
+
+    def __init__(self) -> None:
+        self._taken: list[bool | None] = []
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether the line last read may have been run."""
+        return all(taken is not False for taken in self._taken)
+
+    def feed(self, text: str) -> None:
+        """Takes the next line of the script."""
+        word = text.strip()
+        if word.startswith("if "):
+            self._taken.append(_literal_condition(word))
+        elif self._taken and word.startswith("elif "):
+            self._taken[-1] = False if self._taken[-1] else _literal_condition(word)
+        elif self._taken and word in {"else", "else;"}:
+            self._taken[-1] = None if self._taken[-1] is None else not self._taken[-1]
+        elif self._taken and (word == "fi" or word.startswith(("fi ", "fi;"))):
+            self._taken.pop()
+
+
+_CONDITION = re.compile(
+    r"(?:el)?if \[\[? (?P<a>[\"']?)(?P<left>[^$`\"']*)(?P=a) (?P<sign>={1,2}|!=) "
+    r"(?P<b>[\"']?)(?P<right>[^$`\"']*)(?P=b) \]\]?(?:;.*)?"
+)
+
+
+def _literal_condition(text: str) -> bool | None:
+    match = _CONDITION.fullmatch(text)
+    return None if match is None else (match["left"] == match["right"]) == (match["sign"] != "!=")

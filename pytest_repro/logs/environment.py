@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from pytest_repro.logs.commands import pytest_command, unittest_command
-from pytest_repro.logs.records import Found, LogLine, Variable
+from pytest_repro.logs.commands import Branches, pytest_command, unittest_command
+from pytest_repro.logs.records import Found, LogLine, Origin, Variable
 from pytest_repro.logs.secrets import is_secret
 
 MOST_VARIABLES = 400
@@ -16,6 +16,7 @@ _GROUP = re.compile(r"##\[group\](?P<title>.+)|\[group\](?P<bare>Run .+)")
 _RUN_PLAIN = re.compile(r"Run (?P<title>\S.*)")
 _SECTION = re.compile(r"##\[section\]Starting: (?P<title>.+)")
 _SHELL = re.compile(r"shell: \S.*")
+_SHELL_DEATH = re.compile(r".*: line \d+: +\d+ .*\(core dumped\) (?P<command>.*)")
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][\w.-]*): ?(?P<value>.*)")
 _EXPORT = re.compile(r"(?:[+$]+ )?(?:export|declare -x) (?P<name>[A-Za-z_]\w*)=(?P<value>.+)")
 _SET = re.compile(
@@ -67,11 +68,13 @@ class EnvironmentReader:
         self._step = Step()
         self._in_header = False
         self._in_env = False
+        self._branches = Branches()
         self._column: tuple[str | None, str | None] = (None, None)
         self._exports: dict[str, Variable] = {}
         self._shown: dict[str, Variable] = {}
         self._secret_values: set[str] = set()
         self.commands: list[Found] = []
+        self.late_command: Found | None = None
         self.last_variables: dict[str, Variable] = {}
         self.images: list[Found] = []
         self.commit: Found | None = None
@@ -157,6 +160,7 @@ class EnvironmentReader:
         self._begin_step(title or f"Run {plain['title']}" if plain else title, line)
         self._in_header = True
         self._in_env = False
+        self._branches = Branches()
         return True
 
     def _begin_step(self, title: str | None, line: LogLine) -> None:
@@ -179,6 +183,8 @@ class EnvironmentReader:
         if _SHELL.fullmatch(text.strip()):
             return
         self._script_line(line, text)
+        if "-e " in text or "--env " in text:
+            self._docker(line, text)
 
     def _variable(self, name: str, value: str, line: LogLine) -> None:
         if len(self._step.variables) < MOST_VARIABLES:
@@ -188,14 +194,15 @@ class EnvironmentReader:
         if path is not None:
             self.python = Found(value=path["version"], line=line.number)
 
-    def _made(self, name: str, value: str, line: LogLine, *, is_shell: bool = False) -> Variable:
+    def _made(self, name: str, value: str, line: LogLine, origin: Origin = Origin.STEP) -> Variable:
         if is_secret(name, value):
             self._secret_values.add(value.strip("'\""))
-            return Variable(name=name, value=None, line=line.number, is_shell=is_shell)
-        return Variable(name=name, value=value, line=line.number, is_shell=is_shell)
+            return Variable(name=name, value=None, line=line.number, origin=origin)
+        return Variable(name=name, value=value, line=line.number, origin=origin)
 
     def _script_line(self, line: LogLine, text: str) -> None:
-        command = pytest_command(text)
+        self._branches.feed(text)
+        command = pytest_command(text) if self._branches.is_taken else None
         if command is not None:
             found = Found(value=command, line=line.number)
             self._step.commands.append(found)
@@ -206,7 +213,7 @@ class EnvironmentReader:
         match = _EXPORT.fullmatch(text) if "export " in text or "declare -x" in text else None
         if match is None:
             return False
-        self._exports[match["name"]] = self._made(match["name"], match["value"], line, is_shell=True)
+        self._exports[match["name"]] = self._made(match["name"], match["value"], line, Origin.EXPORT)
         return True
 
     def _body_line(self, line: LogLine, text: str) -> None:
@@ -220,6 +227,11 @@ class EnvironmentReader:
 
     def _traced(self, line: LogLine, text: str) -> None:
         command = pytest_command(text) if not text.startswith(("E ", ">", "    ")) else None
+        died = _SHELL_DEATH.fullmatch(text) if "(core dumped)" in text else None
+        if died is not None and not self._step.traced and not self._step.commands:
+            self.late_command = (
+                Found(value=died["command"], line=line.number) if "pytest" in died["command"] else None
+            )
         if command is None and text.startswith(("$ ", "root@", "+ ", "[", "(")):
             command = unittest_command(re.sub(r"^(?:\[[\w.-]+\] )+Command: ", "$ ", text))
         if command is None:
@@ -232,12 +244,13 @@ class EnvironmentReader:
         if match is None or len(self._shown) >= MOST_VARIABLES:
             return
         name, value = (match["a"], match["av"]) if match["a"] else (match["b"], match["bv"])
-        self._shown[name] = self._made(name, value, line)
+        self._shown[name] = self._made(name, value, line, Origin.MENTION)
 
     def _docker(self, line: LogLine, text: str) -> None:
         for match in _DOCKER_E.finditer(text[:4000]):
             if len(self._shown) < MOST_VARIABLES:
-                self._shown[match["name"]] = self._made(match["name"], match["value"], line)
+                made = self._made(match["name"], match["value"], line, Origin.MENTION)
+                self._shown[made.name] = made
 
     def _machine(self, line: LogLine, text: str) -> None:
         commit = _COMMIT.fullmatch(text) if "HEAD is now" in text or "heck" in text else None

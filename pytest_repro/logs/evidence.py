@@ -103,6 +103,9 @@ class Evidence:
     blocks: list[Block] = field(default_factory=list)
     file_letters: dict[str, tuple[str, int]] = field(default_factory=dict)
     unnamed_letters: str = ""
+    line_errors: list[tuple[Frame, str]] = field(default_factory=list)
+    annotations: list[Mention] = field(default_factory=list)
+    headless: Block | None = None
     accidents: list[Accident] = field(default_factory=list)
     in_flight: Found | None = None
     in_flight_file: Found | None = None

@@ -22,6 +22,7 @@ from pytest_repro.model import Frame, Outcome, Stage
 _TIMEOUT = re.compile(r"(?:Failed: )?Timeout (?:>|\(>)[\d.]+")
 _WORKER_CRASH = re.compile(r"worker '?(?P<worker>gw\d+)'? crashed while running '?(?P<nodeid>.+?)'?\s*")
 _CPP_PLACE = re.compile(r"(?:TT_\w+|\w+) @ (?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
+_SUBTEST = re.compile(r"(?<=\w) (?:\[.*\]|\(.*\)).*$")
 _COUNT = re.compile(r"(?P<count>\d+) (?P<what>failed|errors?)\b")
 
 
@@ -81,6 +82,8 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
         block = _take_block(blocks, mention)
         found.append(_failure(mention, block))
     complete = _is_complete(evidence)
+    found = _with_line_errors(_with_headless(found, evidence), evidence)
+    found += _from_annotations(found, evidence)
     for block in blocks:
         if complete and block.runner is Runner.PYTEST:
             continue  # a session that a test itself ran, or one that a retry has put right
@@ -88,6 +91,75 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
         if rebuilt is not None:
             found.append(rebuilt)
     return found
+
+
+def _with_headless(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
+    """Gives the end of a block, whose header the log has lost, to the failures with its message."""
+    if evidence.headless is None:
+        return found
+    facts = read_block(evidence.headless.lines)
+    return [
+        replace(
+            one,
+            place=facts.place,
+            test_place=_own_place(one, evidence.headless),
+            text=facts.text,
+            stage=Stage.CALL,
+        )
+        if one.place is None and facts.message and one.message == facts.message
+        else one
+        for one in found
+    ]
+
+
+def _with_line_errors(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
+    """Gives the places that `--tb=line` prints to the failures with their error, in order."""
+    left = list(evidence.line_errors)
+    completed = []
+    for failure in found:
+        hit = None if failure.place else next((one for one in left if _is_same_error(failure, one[1])), None)
+        if hit is not None:
+            left.remove(hit)
+            exception, message = split_error(hit[1])
+            failure = replace(
+                failure, place=hit[0], exception=exception or failure.exception, message=message
+            )  # noqa: PLW2901 - the fuller one
+        completed.append(failure)
+    return completed
+
+
+def _is_same_error(failure: CiFailure, text: str) -> bool:
+    shown = ": ".join(part for part in (failure.exception, failure.message) if part)
+    return bool(shown) and (shown == text or (shown.endswith("...") and text.startswith(shown[:-3])))
+
+
+def _own_place(failure: CiFailure, block: Block) -> Frame | None:
+    return read_block(block.lines, test_file=failure.nodeid.partition("::")[0]).test_place
+
+
+def _from_annotations(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
+    """Failures that only an annotation tells of, with the id of the test that was running."""
+    named = {one.nodeid.rpartition("::")[2] for one in found} | {
+        one.nodeid.partition("[")[0].rpartition("::")[2] for one in found
+    }
+    running = [one for one in (evidence.in_flight, evidence.last_test) if one is not None]
+    made = []
+    for annotation in evidence.annotations:
+        if annotation.nodeid in named:
+            continue
+        whole = next((one for one in running if one.value.endswith("::" + annotation.nodeid)), None)
+        if whole is not None:
+            exception, message = split_error(annotation.message or "")
+            made.append(
+                CiFailure(
+                    nodeid=whole.value,
+                    line=whole.line,
+                    outcome=Outcome.FAILED,
+                    exception=exception,
+                    message=message,
+                )
+            )
+    return made
 
 
 def _mentions(evidence: Evidence) -> list[Mention]:
@@ -221,13 +293,14 @@ def _rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
     place = facts.place
     test_place = facts.test_place
     if block.runner is Runner.UNITTEST:
-        place = _deepest_outside_unittest(block.lines)
+        ended = facts.exception is not None or facts.message is not None
+        place = _deepest_outside_unittest(block.lines) if ended else None
     return _with_kind(
         CiFailure(
             nodeid=nodeid,
             line=block.line,
             outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
-            is_verbatim=block.runner is Runner.UNITTEST or block.stage is Stage.COLLECT,
+            is_verbatim=block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT,
             stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
             exception=facts.exception,
             message=facts.message,
@@ -247,11 +320,11 @@ def _deepest_outside_unittest(lines: Iterable[str]) -> Frame | None:
 
 
 def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
-    if block.runner is Runner.UNITTEST or block.stage is Stage.COLLECT:
+    if block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT:
         return block.name
-    name = block.name.removeprefix("[doctest] ")
+    name = _SUBTEST.sub("", block.name.removeprefix("[doctest] "))
     file = _file_of(block, facts, evidence)
-    if name != block.name:
+    if block.name.startswith("[doctest] "):
         return f"{file}::{name}" if file else None
     return from_header(_relative(file, evidence), name) if file else name
 
@@ -261,11 +334,14 @@ def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
     listed = [file for file, (letters, _) in evidence.file_letters.items() if letter in letters]
     if len(listed) == 1:
         return listed[0]
-    frames = [frame.file for line in block.lines if (frame := frame_of(line)) is not None]
-    for file in frames:
-        if is_test_file(file):
-            return next((one for one in listed if same_file(one, file)), file)
-    return facts.test_place.file if facts.test_place else None
+    function = re.split(r"[.\[ ]", block.name.partition("[")[0])[-1]
+    heads = (f"def {function}(", f"async def {function}(")
+    shows_source = any(line.lstrip("> ").startswith(heads) for line in block.lines)
+    for line in block.lines:
+        frame = frame_of(line)
+        if frame is not None and is_test_file(frame.file) and (shows_source or frame.function is not None):
+            return next((one for one in listed if same_file(one, frame.file)), frame.file)
+    return facts.test_place.file if facts.test_place and block.is_error else None
 
 
 def _relative(file: str, evidence: Evidence) -> str:

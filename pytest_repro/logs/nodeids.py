@@ -103,15 +103,22 @@ def split_summary(rest: str) -> tuple[str, str | None]:
 
     A ` - ` within the brackets of a parameter does not end the id, unless the brackets never close.
     """
-    start = 0
-    while (index := rest.find(" - ", start)) >= 0:
-        if is_balanced(rest[:index]):
-            return rest[:index].rstrip(), rest[index + 3 :].strip()
-        start = index + 3
-    index = rest.find("] - ")
-    if index >= 0 and not is_balanced(rest):
-        return rest[: index + 1], rest[index + 4 :].strip()
+    ends = [match.start() for match in re.finditer(" - ", rest)]
+    likely = [end for end in ends if _ERROR_START.match(rest, end + 3) and _may_end(rest[:end])]
+    balanced = [end for end in ends if is_balanced(rest[:end])]
+    closed = [end for end in ends if rest[:end].endswith("]") and not is_balanced(rest)]
+    for end in (*likely[:1], *balanced[:1], *closed[:1]):
+        return rest[:end].rstrip(), rest[end + 3 :].strip()
     return rest.strip(), None
+
+
+_ERROR_START = re.compile(
+    r"[A-Za-z_][\w.]*(?:Error|Exception|Failed|Exit|Interrupt|Warning|Group)?(?::|$|\.\.\.)|assert "
+)
+
+
+def _may_end(nodeid: str) -> bool:
+    return "[" not in nodeid or nodeid.endswith("]")
 
 
 def looks_like_nodeid(text: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from pytest_repro.logs.accidents import AccidentReader
+from pytest_repro.logs.blocks import frame_of
 from pytest_repro.logs.evidence import Block, Evidence, Mention
 from pytest_repro.logs.nodeids import lone_status, looks_like_nodeid, split_summary, verbose_line
 from pytest_repro.logs.records import Found, LogLine, Runner
@@ -43,6 +45,10 @@ _USAGE = re.compile(
 _BOUNDARY = re.compile(
     r"##\[(?:group|error|section)\].*|[-~+]{3} :.*|~~~ .*|\$ .*|Post job cleanup\.?|>>>>> .*"
 )
+_ANNOTATION = re.compile(r"(?:##\[error\]|Error: |::error [^:]*::)(?P<name>test\w*(?:\[.*\])?)")
+_ANNOTATED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Failed|Warning)\b.*|assert .*")
+_MID_BLOCK = re.compile(r">\s{3,}\S.*|E\s{3,}\S.*")
+_ANNOTATION_LINES = 3
 _FAILING = frozenset({"FAILED", "ERROR", "SUBFAIL", "SUBFAILED"})
 _PASSING = frozenset({"PASSED", "XPASS", "XPASSED"})
 
@@ -61,7 +67,9 @@ class PytestReader:
         self._block: Block | None = None
         self._captured = False
         self._nested = 0
+        self._width = 0
         self._unittest_rule = 0
+        self._annotation: Mention | None = None
         self._accidents = AccidentReader()
 
     @property
@@ -125,6 +133,9 @@ class PytestReader:
         if match is None:
             return self._final(line, text)
         title = match["title"].strip()
+        if self._is_captured(text):
+            self._add_to_block(text)
+            return True
         if title == "test session starts":
             self._begin(line)
         elif title in {"FAILURES", "ERRORS", "RERUNS", "PASSES", "XFAILURES", "XPASSES"}:
@@ -141,6 +152,11 @@ class PytestReader:
         self._session(line)
         self._leave_block()
         self._section = section
+        self._width = len(line.text.rstrip())
+
+    def _is_captured(self, text: str) -> bool:
+        """Tells what a test has printed from pytest's own rules, which are as wide as the terminal."""
+        return self._captured and self._width > 40 and abs(len(text) - self._width) > 4
 
     def _final(self, line: LogLine, text: str) -> bool:
         match = _FINAL.fullmatch(text)
@@ -161,8 +177,10 @@ class PytestReader:
 
     def _block_header(self, line: LogLine, text: str) -> bool:
         match = _HEADER.fullmatch(text) if text.startswith("_") else None
-        if match is None or set(match["name"]) <= {"_", " "}:
+        if match is None or set(match["name"]) <= {"_", " "} or self._is_captured(text):
             return False
+        if self._sympy(line, match["name"]):
+            return True
         if self._section in {"FAILURES", "ERRORS"}:
             pass
         elif self._section or not (
@@ -172,6 +190,16 @@ class PytestReader:
         if self._section in {"PASSES", "RERUNS"}:
             return False
         self._open_block(line, match["name"])
+        return True
+
+    def _sympy(self, line: LogLine, title: str) -> bool:
+        if re.fullmatch(r"\S+\.py:\w+", title) is None or self._section not in {"", "sympy"}:
+            return False
+        session = self._session(line)
+        self._leave_block()
+        self._section = "sympy"
+        self._block = Block(line=line.number, name=title, runner=Runner.SYMPY)
+        session.blocks.append(self._block)
         return True
 
     def _open_block(self, line: LogLine, title: str) -> None:
@@ -204,6 +232,13 @@ class PytestReader:
             )
             session.blocks.append(self._block)
             return True
+        if self._section == "sympy" and "tests finished: " in text:
+            session = self._session(line)
+            session.summary = Found(value=text.strip("= "), line=line.number)
+            self._leave_block()
+            self._section = ""
+            session.is_over = True
+            return True
         if self._section == "unittest" and re.fullmatch(r"Ran \d+ tests? in [\d.]+s", text):
             session = self._session(line)
             session.summary = Found(value=text, line=line.number)
@@ -220,7 +255,42 @@ class PytestReader:
         if self._section == "summary":
             self._short(line, text)
             return
+        if self._section == "FAILURES":
+            self._line_error(text)
+        if self._mid_block(line, text):
+            return
+        self._annotated(line, text)
         self._running(line, text)
+
+    def _line_error(self, text: str) -> None:
+        """Takes what `--tb=line` prints: no header, but `file:line: error` for each failure."""
+        frame = frame_of(text)
+        _, _, error = text.partition(f":{frame.line}: ") if frame is not None else ("", "", "")
+        if frame is not None and error and self.current is not None:
+            self.current.line_errors.append((frame, error))
+
+    def _mid_block(self, line: LogLine, text: str) -> bool:
+        """Opens a block without a header, where a log begins within one."""
+        if self._sessions or _MID_BLOCK.fullmatch(text) is None:
+            return False
+        session = self._begin(line)
+        self._section = "FAILURES"
+        self._block = session.headless = Block(line=line.number, name="")
+        self._block.add(text)
+        return True
+
+    def _annotated(self, line: LogLine, text: str) -> None:
+        """Reads what annotation plugins print: the test's name, an empty line, the error."""
+        match = _ANNOTATION.fullmatch(text) if "rror" in text else None
+        if match is not None:
+            self._annotation = Mention(nodeid=match["name"], line=line.number)
+            return
+        waiting = self._annotation
+        if waiting is None or not text:
+            return
+        if line.number - waiting.line <= _ANNOTATION_LINES and _ANNOTATED.fullmatch(text):
+            self._session(line).annotations.append(replace(waiting, message=text))
+        self._annotation = None
 
     def _in_block(self, line: LogLine, text: str) -> None:
         if _BOUNDARY.fullmatch(text):
@@ -233,7 +303,7 @@ class PytestReader:
             return
         self._captured = self._captured or bool(re.match(r"-{3,} ?Captured ", text))
         self._add_to_block(text)
-        if text.startswith(("FAILED ", "ERROR ")) and "::" in text:
+        if text.startswith(("FAILED ", "ERROR ")) and "::" in text and not self._captured:
             self._short(line, text)  # a log in which the summary's own title was cut out
 
     def _add_to_block(self, text: str) -> None:

@@ -22,6 +22,7 @@ from pytest_repro.model import Outcome
 _CRASH_SIGNAL = re.compile(
     r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped"
 )
+_SHELL_DEATH = re.compile(r"\(core dumped\)")
 _TIMEOUT_SIGNAL = re.compile(r"Stack of .+\(\d+\)|\+ ?Timeout|returning 124")
 
 
@@ -67,30 +68,42 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
 
     sessions = PytestReader(start)
     unnamed = UnnamedReader()
+    scene: Evidence | None = None
     last = 0
     for line in lines:
         environment.feed(line)
         sessions.feed(line)
         unnamed.feed(line, in_session=sessions.current is not None)
+        if scene is None and (unnamed.failures or line.text.startswith("##[error]")):
+            scene = start(line)
         last = line.number
     masker = Masker(environment.secret_values)
-    return _report(last, environment, sessions, unnamed, masker), masker
+    loose = tuple(_masked(one, masker) for one in unnamed.failures)
+    return _report(
+        last, environment, sessions, scene or start(LogLine(number=1, text="")), loose, masker
+    ), masker
 
 
 def _report(
-    last: int, environment: EnvironmentReader, reader: PytestReader, unnamed: UnnamedReader, masker: Masker
+    last: int,
+    environment: EnvironmentReader,
+    reader: PytestReader,
+    scene: Evidence,
+    loose: tuple[CiFailure, ...],
+    masker: Masker,
 ) -> LogReport:
     passed = frozenset().union(*(one.passed_again for one in reader.sessions))
     sessions = [_session(one, masker, passed) for one in reader.sessions]
-    loose = tuple(_masked(one, masker) for one in unnamed.failures)
-    primary = _primary(sessions) or _no_session(environment)
+    primary = _primary(sessions)
+    if primary is None or (loose and not primary.failures):
+        primary = _session(scene, masker, passed)
     everything = (primary, *(one for one in sessions if one is not primary))
     failures = tuple(_unique([*(failure for one in everything for failure in one.failures), *loose]))
     signals = tuple(replace(one, value=masker(one.value)) for one in reader.signals)
     commands = tuple(replace(one, value=masker(one.value)) for one in environment.commands)
     return LogReport(
         line_count=last,
-        session=_completed(primary, environment, masker),
+        session=_completed(primary, sessions, environment, masker),
         failures=failures,
         outcome=_outcome(primary, failures, signals),
         signals=signals,
@@ -144,17 +157,10 @@ def _primary(sessions: list[Session]) -> Session | None:
     return max(sessions, key=weight, default=None)
 
 
-def _no_session(environment: EnvironmentReader) -> Session:
-    return Session(
-        line=1,
-        job=environment.job,
-        step=None,
-        python=environment.python,
-        command=environment.session_command(),
-    )
-
-
-def _completed(session: Session, environment: EnvironmentReader, masker: Masker) -> Session:
+def _completed(
+    session: Session, sessions: list[Session], environment: EnvironmentReader, masker: Masker
+) -> Session:
+    """Fills in what the session's own lines do not say and what the log says elsewhere without contradiction."""
     variables: tuple[Variable, ...] = session.variables or tuple(environment.last_variables.values())
     shown = tuple(
         replace(one, value=masker(one.value)) if one.value is not None else one for one in variables
@@ -164,8 +170,17 @@ def _completed(session: Session, environment: EnvironmentReader, masker: Masker)
         variables=tuple(
             replace(one, value=None) if one.value and "***" in one.value else one for one in shown
         ),
-        python=session.python or environment.python,
+        python=session.python or _agreed(sessions, "python") or environment.python,
+        pytest=session.pytest or _agreed(sessions, "pytest"),
+        platform=session.platform or _agreed(sessions, "platform"),
+        command=session.command or environment.late_command,
     )
+
+
+def _agreed(sessions: list[Session], name: str) -> Found | None:
+    """A version that all sessions of the log that print it agree on."""
+    found: list[Found] = [one for session in sessions if (one := getattr(session, name)) is not None]
+    return found[0] if len({one.value for one in found}) == 1 else None
 
 
 def _unique(failures: list[CiFailure]) -> Iterator[CiFailure]:
@@ -186,6 +201,9 @@ def _others(commands: tuple[Found, ...], used: Found | None) -> Iterator[Found]:
 
 
 def _outcome(session: Session, failures: tuple[CiFailure, ...], signals: tuple[Found, ...]) -> LogOutcome:
+    died = session.summary is None and any(_SHELL_DEATH.search(signal.value) for signal in signals)
+    if session.outcome is LogOutcome.FAILED and died:
+        return LogOutcome.CRASH
     if session.outcome not in {LogOutcome.NO_TEST_FAILURE, LogOutcome.PASSED}:
         return session.outcome
     if failures:

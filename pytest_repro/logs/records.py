@@ -14,6 +14,7 @@ class Runner(str, Enum):
     PYTEST = "pytest"
     UNITTEST = "unittest"
     GTEST = "gtest"
+    SYMPY = "sympy"
 
 
 class LogOutcome(str, Enum):
@@ -54,6 +55,14 @@ class Found:
     line: int
 
 
+class Origin(str, Enum):
+    """How a log shows an environment variable."""
+
+    STEP = "step"
+    EXPORT = "export"
+    MENTION = "mention"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
     """An environment variable of the run.
@@ -62,13 +71,18 @@ class Variable:
         name: Its name.
         value: Its value, unexpanded; None where it is masked or looks secret, and so never left the log.
         line: 1-based line of the log.
-        is_shell: Whether the value is shell text (an `export` line) that may name other variables.
+        origin: How the log shows it.
     """
 
     name: str
     value: str | None
     line: int
-    is_shell: bool = False
+    origin: Origin = Origin.STEP
+
+    @property
+    def is_shell(self) -> bool:
+        """Whether the value is shell text that may name other variables."""
+        return self.origin is Origin.EXPORT
 
     @property
     def is_secret(self) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_repro.logs.reader import read_log_file
-from pytest_repro.logs.records import CiFailure, LogOutcome, LogReport
+from pytest_repro.logs.records import CiFailure, LogOutcome, LogReport, Origin
 from pytest_repro.model import Frame
 
 Row = dict[str, Any]
@@ -211,7 +211,7 @@ def _score_variables(scores: Scores, row: Row, report: LogReport) -> None:
     if row.get("env"):
         known = {*row["env"], *(row.get("exports") or {}), *(row.get("env_shown") or {})}
         for name, one in read.items():
-            if name not in known:
+            if name not in known and one.origin is not Origin.MENTION:  # mentions are labelled in part only
                 scores.add("environment", row, None, f"{name}={one.value}", same=False)
 
 
