@@ -141,7 +141,7 @@ def _mode_class(torch: Any) -> type[Any]:
             # A property's getter or setter, or a graph being traced: it must see torch calls only.
             if type(func) is MethodWrapperType or is_compiling():
                 return func(*args, **kwargs)
-            name = func.__name__
+            name = getattr(func, "__name__", "")
             label = self._labels.get(name)
             if label is None:
                 label = self._labels[name] = label_of(name)

@@ -39,7 +39,7 @@ _HOST = frozenset({"cpu", "meta"})
 def label_of(name: str) -> str:
     """Returns how a torch function is called in reports; empty for one that does no work on data."""
     is_private = name.startswith("_") and not name.startswith("__")
-    if name in _NO_WORK or is_private or (name.startswith("is_") and name not in _BLOCKING):
+    if not name or name in _NO_WORK or is_private or (name.startswith("is_") and name not in _BLOCKING):
         return ""
     return f"torch.{name}"
 
