@@ -10,7 +10,7 @@ from pytest_repro.timing.summary import HOST, breakdowns
 from pytest_repro.timing.units import humanise_bytes, humanise_ns, humanise_rate, humanise_share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pytest_repro.model import Profile
     from pytest_repro.timing.summary import Breakdown, Row
@@ -36,15 +36,15 @@ def table_lines(profiles: Sequence[Profile], width: int = 80) -> list[str]:
 
 def breakdown_lines(breakdown: Breakdown, width: int) -> list[str]:
     """Returns the table of one test."""
-    table = _Table(breakdown, width)
-    lines = [_heading(breakdown), table.line("phase", [column.title for column in table.columns])]
-    for row in breakdown.rows:
-        operations = [operation for operation in breakdown.operations if operation.path == row.path]
-        lines.append(table.row(row, _label(row, operations)))
-        if len(operations) > 1:
-            lines += _operation_lines(operations, table)
+    labelled = [entry for row in breakdown.rows for entry in _entries(row, breakdown)]
+    table = _Table(breakdown, width, longest=max((len(label) for label, _ in labelled), default=0))
     total = [humanise_ns(breakdown.total_ns) if column.title == "total" else "" for column in table.columns]
-    lines.append(table.line("TOTAL", total))
+    lines = [
+        _heading(breakdown),
+        table.line("phase", [column.title for column in table.columns]),
+        *(f"  {label}" if row is None else table.row(row, label) for label, row in labelled),
+        table.line("TOTAL", total),
+    ]
     return lines + [
         line for note in _notes(breakdown) for line in wrap(f"  {note}", width, subsequent_indent="  ")
     ]
@@ -79,12 +79,12 @@ class _Column(NamedTuple):
 class _Table:
     """The columns that have something to tell and fit beside the names."""
 
-    def __init__(self, breakdown: Breakdown, width: int) -> None:
+    def __init__(self, breakdown: Breakdown, width: int, *, longest: int) -> None:
         self.columns = [column for column in _COLUMNS if any(column.is_told(row) for row in breakdown.rows)]
         for title in _LEAST:
             if self._room(width) < _NAME_WIDTH:
                 self.columns = [column for column in self.columns if column.title != title]
-        self._name_width = max(_NAME_WIDTH, self._room(width))
+        self._name_width = max(_NAME_WIDTH, min(longest, self._room(width)))
 
     def row(self, row: Row, name: str) -> str:
         mark = _MARK if row.is_bottleneck else ""
@@ -106,23 +106,22 @@ def _heading(breakdown: Breakdown) -> str:
     return f"{breakdown.test} ({count}{contended})"
 
 
-def _label(row: Row, operations: Sequence[Row]) -> str:
+def _entries(row: Row, breakdown: Breakdown) -> Iterator[tuple[str, Row | None]]:
+    """Yields what is said about one phase: a label and its numbers, or a label alone."""
+    operations = [operation for operation in breakdown.operations if operation.path == row.path]
     name = row.name
     if len(operations) == 1 and operations[0].operation != name:
         name += f": {operations[0].operation}"
-    return f"{'  ' * len(row.within)}{name}{' (open)' if row.is_open else ''}"
-
-
-def _operation_lines(operations: Sequence[Row], table: _Table) -> list[str]:
-    indent = "  " * (len(operations[0].within) + 1)
-    lines = [
-        table.row(operation, f"{indent}{operation.operation}") for operation in operations[:OPERATIONS_SHOWN]
-    ]
+    indent = "  " * len(row.within)
+    yield f"{indent}{name}{' (open)' if row.is_open else ''}", row
+    if len(operations) < 2:
+        return
+    for operation in operations[:OPERATIONS_SHOWN]:
+        yield f"{indent}  {operation.operation}", operation
     more = operations[OPERATIONS_SHOWN:]
     if more:
         rest_ns = sum(operation.total_ns for operation in more)
-        lines.append(f"  {indent}and {len(more)} more, {humanise_ns(rest_ns)} together")
-    return lines
+        yield f"{indent}  and {len(more)} more, {humanise_ns(rest_ns)} together", None
 
 
 def _notes(breakdown: Breakdown) -> list[str]:

@@ -40,9 +40,9 @@ def humanise_rate(size_bytes: int, duration_ns: int) -> str:
 
 def humanise_share(share: float) -> str:
     """Returns a part of one as per cent; never `100 %` or `0 %` for what is only close to it."""
-    if 0 < share < 0.01:
+    if 0 < share < 0.005:
         return "<1 %"
-    if 0.99 < share < 1:
+    if 0.995 < share < 1:
         return ">99 %"
     return f"{share:.0%}".replace("%", " %")
 

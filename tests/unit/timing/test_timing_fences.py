@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -75,7 +76,7 @@ def test_the_unfenced_view_is_what_a_naive_timer_shows(clock: SimulatedClock) ->
         marks.append(clock())
         device.to_torch(y)
         marks.append(clock())
-        spans = [after - before for before, after in zip(marks, marks[1:], strict=False)]
+        spans = [after - before for before, after in pairwise(marks)]
         return [spans[index] for index in (0, 1, 3, 4, 5, 7)]
 
     naive = program(SimulatedDevice(clock=clock), clock)
@@ -89,7 +90,9 @@ def test_the_unfenced_view_is_what_a_naive_timer_shows(clock: SimulatedClock) ->
     assert [phase.duration_ns for phase in phases] == [20 * MS, 30 * MS, 5 * MS, 20 * MS, 2 * MS, 20 * MS]
 
 
-def test_work_queued_before_is_not_charged_to_the_next_call(recorder: Recorder, clock: SimulatedClock) -> None:
+def test_work_queued_before_is_not_charged_to_the_next_call(
+    recorder: Recorder, clock: SimulatedClock
+) -> None:
     """The fence at the start edge waits for work of calls that nobody saw."""
     waits: list[int] = [40 * MS]
 

@@ -71,11 +71,13 @@ def test_a_reproduction_test_shows_the_three_phases(recorder: Recorder) -> None:
         (lambda x: bool(x[0]), "to_torch"),
         (lambda x: x + x, "op"),
         (lambda x: x @ x, "op"),
-        (lambda x: torch.nn.functional.relu(x), "op"),
+        (torch.nn.functional.relu, "op"),
         (lambda x: torch.equal(x, x), "op"),
     ],
 )
-def test_each_call_is_the_phase_it_should_be(recorder: Recorder, call: Callable[[Any], Any], phase: str) -> None:
+def test_each_call_is_the_phase_it_should_be(
+    recorder: Recorder, call: Callable[[Any], Any], phase: str
+) -> None:
     """Transfers and read-backs are told by what the call did, not by its name alone."""
     x = torch.ones(3)
     call(x)
@@ -131,7 +133,7 @@ def test_an_operation_that_raises_is_open(recorder: Recorder) -> None:
 
 
 def test_other_threads_are_left_alone(recorder: Recorder) -> None:
-    """torch keeps function modes by thread: a call elsewhere is not recorded, and not disturbed."""
+    """Torch keeps function modes by thread: a call elsewhere is not recorded, and not disturbed."""
     results: list[float] = []
     thread = Thread(target=lambda: results.append(torch.ones(3).sum().item()))
     thread.start()
@@ -142,23 +144,23 @@ def test_other_threads_are_left_alone(recorder: Recorder) -> None:
 
 def test_after_detaching_no_mode_is_left() -> None:
     """The mode goes, also from below a mode that a test has left on the stack; that one stays."""
-    from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
-
     from pytest_repro.timing.backends.torch import TorchBackend
 
-    before = list(_get_current_function_mode_stack())
-    backend, left = TorchBackend(), TorchFunctionMode()
+    overrides: Any = torch.overrides
+    stack = overrides._get_current_function_mode_stack
+    before = list(stack())
+    backend, left = TorchBackend(), overrides.TorchFunctionMode()
     backend.attach(Recorder())
     left.__enter__()
     backend.detach()
-    assert _get_current_function_mode_stack() == [*before, left]
+    assert stack() == [*before, left]
     left.__exit__(None, None, None)
     backend.detach()
-    assert _get_current_function_mode_stack() == before
+    assert stack() == before
 
 
 def test_compiled_functions_stay_in_one_graph(recorder: Recorder) -> None:
-    """Nothing of the harness is traced: `fullgraph=True` still holds, and each call is seen once, when run."""
+    """Nothing of the harness is traced: `fullgraph=True` still holds, and each call is seen once."""
     torch._dynamo.reset()
     compiled = torch.compile(lambda x: torch.sin(x) + 1, backend="eager", fullgraph=True)
     assert compiled(torch.zeros(2)).tolist() == [1.0, 1.0]

@@ -13,6 +13,7 @@ from pytest_repro.timing.attach import Harness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
     from pytest_repro.model import Phase
 
 pytestmark = [
@@ -182,7 +183,10 @@ def test_nothing_is_fenced_while_a_trace_is_captured(harness: Harness, device: A
     with harness.recorder.phase("after"):
         pass
     ttnn.release_trace(device, trace)
-    assert [(phase.name, phase.fenced) for phase in device_phases(harness)] == [("captured", False), ("after", True)]
+    assert [(phase.name, phase.fenced) for phase in device_phases(harness)] == [
+        ("captured", False),
+        ("after", True),
+    ]
 
 
 def test_work_of_torch_beside_it_is_of_the_host(harness: Harness, device: Any) -> None:
@@ -205,8 +209,15 @@ def test_the_originals_are_back_after_an_exception(device: Any) -> None:
 
     def names() -> list[Any]:
         functions = [ttnn.synchronize_device, ttnn.execute_trace, ttnn.close_device, ttnn.event_synchronize]
-        methods = [vars(ttnn.Tensor)[name] for name in ("cpu", "item", "to", "to_list", "to_numpy", "to_torch")]
-        return [*functions, *methods, vars(decorators.FastOperation)["__call__"], vars(decorators.Operation)["__call__"]]
+        methods = [
+            vars(ttnn.Tensor)[name] for name in ("cpu", "item", "to", "to_list", "to_numpy", "to_torch")
+        ]
+        return [
+            *functions,
+            *methods,
+            vars(decorators.FastOperation)["__call__"],
+            vars(decorators.Operation)["__call__"],
+        ]
 
     before = names()
     harness = Harness()
