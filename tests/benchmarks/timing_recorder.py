@@ -20,7 +20,7 @@ ROUNDS = 15
 
 
 def best_ns(act: Callable[[], object], calls: int, recorder: Recorder | None = None) -> float:
-    """Returns nanoseconds a call, the best of several rounds: the others measured the machine's other work."""
+    """Returns nanoseconds a call, best of several rounds: the others measured other work of the machine."""
     best = float("inf")
     for _ in range(ROUNDS):
         if recorder is not None:

@@ -52,7 +52,8 @@ for name in {modules.split()!r}:
     importlib.import_module("pytest_repro.timing." + name)
 from pytest_repro.timing.attach import Harness
 harness = Harness(); harness.start(); harness.stop()
-print(sorted({{"pytest", "torch", "ttnn", "numpy", "pandas", "scipy", "pyinstrument", "jinja2"}} & set(sys.modules)))
+heavy = {{"pytest", "torch", "ttnn", "numpy", "pandas", "scipy", "pyinstrument", "jinja2"}}
+print(sorted(heavy & set(sys.modules)))
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "[]\n", "")

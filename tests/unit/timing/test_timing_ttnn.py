@@ -16,16 +16,13 @@ if TYPE_CHECKING:
 
     from pytest_repro.model import Phase
 
-pytestmark = [
-    pytest.mark.ttnn,
-    pytest.mark.skipif(importlib.util.find_spec("ttnn") is None, reason="ttnn is not installed"),
-    pytest.mark.skipif(
-        "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ,
-        reason="no mocked device: TT_METAL_MOCK_CLUSTER_DESC_PATH is not set",
-    ),
-    # Importing ttnn and torch brings warnings of their own.
-    pytest.mark.filterwarnings("default"),
-]
+if importlib.util.find_spec("ttnn") is None:
+    pytest.skip("ttnn is not installed", allow_module_level=True)
+if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
+    pytest.skip("no mocked device: TT_METAL_MOCK_CLUSTER_DESC_PATH is not set", allow_module_level=True)
+
+# Importing ttnn and torch brings warnings of their own.
+pytestmark = [pytest.mark.ttnn, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")
