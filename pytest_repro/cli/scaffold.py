@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -123,15 +124,19 @@ def _opened(log: str | None) -> Iterator[OpenLog | None]:
     if log != "-":
         path = Path(log)
         _check_readable(path)
-        yield lambda: path.open("rb")
+        yield partial(_open_binary, path)
         return
     descriptor, name = tempfile.mkstemp(prefix="repro-scaffold-")
     try:
         with os.fdopen(descriptor, "wb") as kept:
             shutil.copyfileobj(sys.stdin.buffer, kept)
-        yield lambda: Path(name).open("rb")
+        yield partial(_open_binary, Path(name))
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _open_binary(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _check_readable(path: Path) -> None:

@@ -14,7 +14,9 @@ MOST_SIGNALS = 100
 _LONGEST_STACK = 200
 
 _FATAL = re.compile(r".*?(?P<message>(?:Fatal Python error|Windows fatal exception): .*)")
-_WORKER_CRASH = re.compile(r".*?worker '?(?P<worker>gw\d+)'? crashed while running '?(?P<nodeid>.+?)'?\s*")
+_WORKER_CRASH = re.compile(
+    r".*?(?:worker|[Ss]lave) '(?P<worker>gw\d+)' crashed while running '(?P<nodeid>.+)'\s*"
+)
 _NODE_DOWN = re.compile(r"\[?(?P<worker>gw\d+)\] (?P<message>node down: .*)")
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<name>[^']+)'")
 _WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)")

@@ -48,14 +48,20 @@ def pytest_command(text: str) -> str | None:
     """
     if "pytest" not in text and "py.test" not in text:
         return None
-    if len(text) > 8000 or _NOT_A_CALL.search(text):
+    if len(text) > 8000:
         return None
     lead = _LEADS.match(text)
     rest = text[lead.end() :] if lead else text
     match = _COMMAND.match(rest) or _after_shell(rest)
-    if match is None or _is_prose(match["rest"]):
+    if match is None or _is_prose(match["rest"]) or _NOT_A_CALL.search(_simple_command(match)):
         return None
     return shell_word_end(_CONDA.sub("", match["command"]))
+
+
+def _simple_command(match: re.Match[str]) -> str:
+    """The text from the last shell separator up to where the call of pytest was found."""
+    before = match.string[: match.start("rest") if match["rest"] else match.end()]
+    return re.split(r"&&|\|\||;", before)[-1]
 
 
 def _after_shell(text: str) -> re.Match[str] | None:
@@ -67,12 +73,13 @@ def _after_shell(text: str) -> re.Match[str] | None:
     return None
 
 
+_OPTION_OR_PATH = re.compile(r"-|tests?[/\\.]|tests?(?:\s+-|$)")
+
+
 def _is_prose(rest: str | None) -> bool:
-    return (
-        rest is not None
-        and bool(_PROSE.fullmatch(rest))
-        and not re.match(r"tests?[/\\.]|tests?(?:\s+-|$)|-", rest)
-    )
+    if rest is None or _OPTION_OR_PATH.match(rest):
+        return False
+    return bool(_PROSE.fullmatch(rest))
 
 
 def shell_word_end(command: str) -> str:
@@ -105,7 +112,7 @@ def unittest_command(text: str) -> str | None:
 
 
 class Branches:
-    """Follows the `if` blocks of a script whose conditions compare two literals, as CI systems write them in."""
+    """Follows the `if` blocks of a script whose conditions compare two literals."""
 
     def __init__(self) -> None:
         self._taken: list[bool | None] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import replace
 
 from pytest_repro.logs.blocks import (
@@ -14,21 +13,18 @@ from pytest_repro.logs.blocks import (
     same_file,
     split_error,
 )
-from pytest_repro.logs.evidence import Accident, Block, Evidence, Mention
-from pytest_repro.logs.nodeids import from_header, header_name, is_test_file
+from pytest_repro.logs.evidence import Block, Evidence, Mention
+from pytest_repro.logs.nodeids import from_header, header_name
+from pytest_repro.logs.rebuilt import from_accidents, rebuilt, with_kind
 from pytest_repro.logs.records import CiFailure, LogOutcome, Runner
 from pytest_repro.model import Frame, Outcome, Stage
 
-_TIMEOUT = re.compile(r"(?:Failed: )?Timeout (?:>|\(>)[\d.]+")
-_WORKER_CRASH = re.compile(r"worker '?(?P<worker>gw\d+)'? crashed while running '?(?P<nodeid>.+?)'?\s*")
-_CPP_PLACE = re.compile(r"(?:TT_\w+|\w+) @ (?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
-_SUBTEST = re.compile(r"(?<=\w) (?:\[.*\]|\(.*\)).*$")
 _COUNT = re.compile(r"(?P<count>\d+) (?P<what>failed|errors?)\b")
 
 
 def failures_of(evidence: Evidence) -> tuple[CiFailure, ...]:
     """Concludes which tests of a session failed, and how."""
-    failures = [*_from_mentions(evidence), *_from_accidents(evidence)]
+    failures = [*_from_mentions(evidence), *from_accidents(evidence)]
     unique: dict[tuple[str, bool], CiFailure] = {}
     for failure in failures:
         key = (failure.nodeid, failure.outcome is Outcome.ERROR)
@@ -87,9 +83,9 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
     for block in blocks:
         if complete and block.runner is Runner.PYTEST:
             continue  # a session that a test itself ran, or one that a retry has put right
-        rebuilt = _rebuilt(block, evidence)
-        if rebuilt is not None:
-            found.append(rebuilt)
+        made = rebuilt(block, evidence)
+        if made is not None:
+            found.append(made)
     return found
 
 
@@ -115,17 +111,16 @@ def _with_headless(found: list[CiFailure], evidence: Evidence) -> list[CiFailure
 def _with_line_errors(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
     """Gives the places that `--tb=line` prints to the failures with their error, in order."""
     left = list(evidence.line_errors)
-    completed = []
-    for failure in found:
-        hit = None if failure.place else next((one for one in left if _is_same_error(failure, one[1])), None)
-        if hit is not None:
-            left.remove(hit)
-            exception, message = split_error(hit[1])
-            failure = replace(
-                failure, place=hit[0], exception=exception or failure.exception, message=message
-            )  # noqa: PLW2901 - the fuller one
-        completed.append(failure)
-    return completed
+    return [_with_line_error(failure, left) for failure in found]
+
+
+def _with_line_error(failure: CiFailure, left: list[tuple[Frame, str]]) -> CiFailure:
+    hit = None if failure.place else next((one for one in left if _is_same_error(failure, one[1])), None)
+    if hit is None:
+        return failure
+    left.remove(hit)
+    exception, message = split_error(hit[1])
+    return replace(failure, place=hit[0], exception=exception or failure.exception, message=message)
 
 
 def _is_same_error(failure: CiFailure, text: str) -> bool:
@@ -237,7 +232,7 @@ def _failure(mention: Mention, block: Block | None) -> CiFailure:
         stage = Stage.COLLECT
     if stage is None and block is not None and not mention.is_error:
         stage = Stage.CALL
-    return _with_kind(
+    return with_kind(
         CiFailure(
             nodeid=mention.nodeid,
             line=mention.line,
@@ -265,140 +260,6 @@ def _summary_error(text: str) -> tuple[str | None, str | None]:
 
 def _is_cut_short(message: str, full: str) -> bool:
     return message.endswith("...") and not full.endswith("...") and message[:-3] in full
-
-
-def _with_kind(failure: CiFailure) -> CiFailure:
-    """Tells timeouts and crashes, and C++ places, by the message."""
-    message = failure.message or ""
-    crash = _WORKER_CRASH.search(message) or _WORKER_CRASH.search(failure.text[-500:])
-    if crash is not None:
-        return replace(
-            failure,
-            nodeid=crash["nodeid"],
-            outcome=Outcome.CRASH,
-            worker=crash["worker"],
-            message=crash[0].strip(),
-        )
-    if failure.exception in {"Failed", "_pytest.outcomes.Failed", None} and _TIMEOUT.match(message):
-        failure = replace(failure, outcome=Outcome.TIMEOUT)
-    place = _CPP_PLACE.search(message) if failure.place is None else None
-    return replace(failure, place=Frame(file=place["file"], line=int(place["line"]))) if place else failure
-
-
-def _rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
-    facts = read_block(block.lines)
-    nodeid = _rebuilt_id(block, facts, evidence)
-    if nodeid is None:
-        return None
-    place = facts.place
-    test_place = facts.test_place
-    if block.runner is Runner.UNITTEST:
-        ended = facts.exception is not None or facts.message is not None
-        place = _deepest_outside_unittest(block.lines) if ended else None
-    return _with_kind(
-        CiFailure(
-            nodeid=nodeid,
-            line=block.line,
-            outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
-            is_verbatim=block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT,
-            stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
-            exception=facts.exception,
-            message=facts.message,
-            place=place,
-            test_place=test_place,
-            text=facts.text,
-            worker=block.worker,
-            runner=block.runner,
-        )
-    )
-
-
-def _deepest_outside_unittest(lines: Iterable[str]) -> Frame | None:
-    frames = [frame for line in lines if (frame := frame_of(line)) is not None]
-    outside = [one for one in frames if not re.search(r"[/\\](?:unittest|nose)[/\\]", one.file)]
-    return outside[-1] if outside else None
-
-
-def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
-    if block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT:
-        return block.name
-    name = _SUBTEST.sub("", block.name.removeprefix("[doctest] "))
-    file = _file_of(block, facts, evidence)
-    if block.name.startswith("[doctest] "):
-        return f"{file}::{name}" if file else None
-    return from_header(_relative(file, evidence), name) if file else name
-
-
-def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
-    letter = "E" if block.is_error else "F"
-    listed = [file for file, (letters, _) in evidence.file_letters.items() if letter in letters]
-    if len(listed) == 1:
-        return listed[0]
-    function = re.split(r"[.\[ ]", block.name.partition("[")[0])[-1]
-    heads = (f"def {function}(", f"async def {function}(")
-    shows_source = any(line.lstrip("> ").startswith(heads) for line in block.lines)
-    for line in block.lines:
-        frame = frame_of(line)
-        if frame is not None and is_test_file(frame.file) and (shows_source or frame.function is not None):
-            return next((one for one in listed if same_file(one, frame.file)), frame.file)
-    return facts.test_place.file if facts.test_place and block.is_error else None
-
-
-def _relative(file: str, evidence: Evidence) -> str:
-    plain = file.replace("\\", "/")
-    if evidence.rootdir is not None:
-        root = evidence.rootdir.value.replace("\\", "/").rstrip("/") + "/"
-        if plain.startswith(root):
-            return plain[len(root) :]
-    work = re.match(r"(?:/home/runner/work|/Users/runner/work|/__w|[A-Z]:/a)/([^/]+)/\1/(?P<rest>.+)", plain)
-    return work["rest"] if work else plain
-
-
-def _from_accidents(evidence: Evidence) -> list[CiFailure]:
-    found = []
-    for accident in evidence.accidents:
-        nodeid, is_verbatim, place = _accident_test(accident, evidence)
-        if nodeid is None:
-            continue
-        found.append(
-            CiFailure(
-                nodeid=nodeid,
-                line=accident.line,
-                outcome=accident.outcome,
-                is_verbatim=is_verbatim,
-                stage=Stage.CALL if place else None,
-                exception=accident.exception,
-                message=accident.message,
-                place=place or accident.place,
-                test_place=place,
-                worker=accident.worker,
-            )
-        )
-    return found
-
-
-def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, bool, Frame | None]:
-    place = next(
-        (one for one in accident.stack if is_test_file(one.file) and (one.function or "").startswith("test")),
-        None,
-    )
-    if accident.nodeid is not None:
-        return accident.nodeid, True, place
-    if accident.worker is not None:
-        return (
-            next((one.nodeid for one in evidence.verbose if one.worker == accident.worker), None),
-            True,
-            place,
-        )
-    if accident.outcome is not Outcome.CRASH:
-        return None, False, place
-    file = evidence.in_flight_file.value if evidence.in_flight_file else None
-    if place is not None:
-        listed = file if file and same_file(file, place.file) else _relative(place.file, evidence)
-        return from_header(listed, place.function or ""), False, place
-    finished = file is not None and "[" in evidence.file_letters.get(file, ("", 0))[0]
-    is_open = file is not None and file not in evidence.file_letters and not finished
-    return (file, True, None) if is_open and accident.message else (None, False, None)
 
 
 def _from_letters(evidence: Evidence) -> list[CiFailure]:

@@ -10,47 +10,32 @@ from pytest_repro.logs.accidents import AccidentReader
 from pytest_repro.logs.blocks import frame_of
 from pytest_repro.logs.evidence import Block, Evidence, Mention
 from pytest_repro.logs.nodeids import lone_status, looks_like_nodeid, split_summary, verbose_line
+from pytest_repro.logs.patterns import (
+    ANNOTATED,
+    ANNOTATION,
+    ANNOTATION_LINES,
+    BOUNDARY,
+    FAILING,
+    FILE_ALONE,
+    FINAL,
+    HEADER,
+    HEADER_LINE,
+    LETTERS,
+    MID_BLOCK,
+    NAMED,
+    PASSING,
+    PROGRESS,
+    SHORT_LINE,
+    TITLE,
+    UNITTEST_HEAD,
+    USAGE,
+    WORKER_LINE,
+)
 from pytest_repro.logs.records import Found, LogLine, Runner
 from pytest_repro.model import Stage
 
 StartSession = Callable[[LogLine], Evidence]
 """Makes the evidence of a new session, with the job, step, command and variables known at that line."""
-
-_TITLE = re.compile(r"(?P<fill>=+) (?P<title>\S.*?) ?=+")
-_HEADER = re.compile(r"_{1,} (?P<name>\S.*?) _{1,}")
-_NAMED = re.compile(
-    r"(?:ERROR (?:at (?P<stage>setup|teardown|call) of |(?P<collect>collecting) ))?(?P<name>.+)"
-)
-_FINAL = re.compile(
-    r"(?:=+ )?(?P<counts>(?:\d+ "
-    r"(?:failed|passed|skipped|deselected|xfailed|xpassed|errors?|warnings?|rerun|subtests \w+)"
-    r"(?:, )?)+ in \d[\d.:]* ?(?:s(?:econds)?)?\b.*?|no tests ran(?: in \d.*?)?)(?: =+)?"
-)
-_HEADER_LINE = re.compile(
-    r"(?:\[gw\d+\] )?platform (?P<platform>\S+) -- Python (?P<python>\S+?),? "
-    r"pytest-(?P<pytest>[^\s,]+)(?:,.*)?"
-)
-_SHORT_LINE = re.compile(r"(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?(?:\(.*?\)|\[.*?\])?) (?P<rest>\S.*)")
-_PROGRESS = re.compile(r"(?P<file>\S+\.\w{1,6}) (?P<letters>[.FEsxXRfu,]+)\s*(?:\[ *\d+%\])?\s*")
-_LETTERS = re.compile(r"(?P<letters>[.FEsxXRu,]+)(?: +\[ *\d+%\])")
-_FILE_ALONE = re.compile(r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P<rest>\s*[A-Z].*)?")
-_UNITTEST_HEAD = re.compile(
-    r"(?P<word>FAIL|ERROR): (?P<name>[\w.]+ \(.+\)|[\w.]+\.[\w.]+)(?: \[.*\]| \(.*\))*\s*"
-)
-_WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
-_USAGE = re.compile(
-    r"(?:ERROR: (?:usage: .*|file or directory not found: .*|not found: .*|Unknown .*)|pytest: error: .*|"
-    r"__main__\.py: error: .*|ERROR: usage)"
-)
-_BOUNDARY = re.compile(
-    r"##\[(?:group|error|section)\].*|[-~+]{3} :.*|~~~ .*|\$ .*|Post job cleanup\.?|>>>>> .*"
-)
-_ANNOTATION = re.compile(r"(?:##\[error\]|Error: |::error [^:]*::)(?P<name>test\w*(?:\[.*\])?)")
-_ANNOTATED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Failed|Warning)\b.*|assert .*")
-_MID_BLOCK = re.compile(r">\s{3,}\S.*|E\s{3,}\S.*")
-_ANNOTATION_LINES = 3
-_FAILING = frozenset({"FAILED", "ERROR", "SUBFAIL", "SUBFAILED"})
-_PASSING = frozenset({"PASSED", "XPASS", "XPASSED"})
 
 
 class PytestReader:
@@ -114,22 +99,22 @@ class PytestReader:
         """Follows sessions that a test itself has run and that stand in its captured output."""
         if self._block is None:
             return False
-        title = _TITLE.fullmatch(text) if text.startswith("=") else None
+        title = TITLE.fullmatch(text) if text.startswith("=") else None
         if title is not None and self._captured and title["title"] == "test session starts":
             self._nested += 1
             return True
         if not self._nested:
             return False
-        if _FINAL.fullmatch(text):
+        if FINAL.fullmatch(text):
             self._nested -= 1
             return True
-        if _BOUNDARY.fullmatch(text):
+        if BOUNDARY.fullmatch(text):
             self._nested = 0
             return False
         return True
 
     def _title(self, line: LogLine, text: str) -> bool:
-        match = _TITLE.fullmatch(text) if text.startswith("=") else None
+        match = TITLE.fullmatch(text) if text.startswith("=") else None
         if match is None:
             return self._final(line, text)
         title = match["title"].strip()
@@ -142,7 +127,7 @@ class PytestReader:
             self._enter(line, title)
         elif title.startswith("short test summary info"):
             self._enter(line, "summary")
-        elif _FINAL.fullmatch(text):
+        elif FINAL.fullmatch(text):
             return self._final(line, text)
         elif len(match["fill"]) >= 3 and self.current is not None:
             self._enter(line, "other")
@@ -159,7 +144,7 @@ class PytestReader:
         return self._captured and self._width > 40 and abs(len(text) - self._width) > 4
 
     def _final(self, line: LogLine, text: str) -> bool:
-        match = _FINAL.fullmatch(text)
+        match = FINAL.fullmatch(text)
         if match is None:
             return False
         session = self._session(line)
@@ -176,7 +161,7 @@ class PytestReader:
         self._nested = 0
 
     def _block_header(self, line: LogLine, text: str) -> bool:
-        match = _HEADER.fullmatch(text) if text.startswith("_") else None
+        match = HEADER.fullmatch(text) if text.startswith("_") else None
         if match is None or set(match["name"]) <= {"_", " "} or self._is_captured(text):
             return False
         if self._sympy(line, match["name"]):
@@ -203,7 +188,7 @@ class PytestReader:
         return True
 
     def _open_block(self, line: LogLine, title: str) -> None:
-        named = _NAMED.fullmatch(title)
+        named = NAMED.fullmatch(title)
         assert named is not None
         stage = Stage.COLLECT if named["collect"] else Stage(named["stage"]) if named["stage"] else None
         session = self._session(line)
@@ -217,7 +202,7 @@ class PytestReader:
             self._unittest_rule = line.number
             return True
         if self._unittest_rule and line.number - self._unittest_rule <= 2 and text:
-            match = _UNITTEST_HEAD.fullmatch(text)
+            match = UNITTEST_HEAD.fullmatch(text)
             self._unittest_rule = 0
             if match is None:
                 return False
@@ -271,7 +256,7 @@ class PytestReader:
 
     def _mid_block(self, line: LogLine, text: str) -> bool:
         """Opens a block without a header, where a log begins within one."""
-        if self._sessions or _MID_BLOCK.fullmatch(text) is None:
+        if self._sessions or MID_BLOCK.fullmatch(text) is None:
             return False
         session = self._begin(line)
         self._section = "FAILURES"
@@ -281,23 +266,23 @@ class PytestReader:
 
     def _annotated(self, line: LogLine, text: str) -> None:
         """Reads what annotation plugins print: the test's name, an empty line, the error."""
-        match = _ANNOTATION.fullmatch(text) if "rror" in text else None
+        match = ANNOTATION.fullmatch(text) if "rror" in text else None
         if match is not None:
             self._annotation = Mention(nodeid=match["name"], line=line.number)
             return
         waiting = self._annotation
         if waiting is None or not text:
             return
-        if line.number - waiting.line <= _ANNOTATION_LINES and _ANNOTATED.fullmatch(text):
+        if line.number - waiting.line <= ANNOTATION_LINES and ANNOTATED.fullmatch(text):
             self._session(line).annotations.append(replace(waiting, message=text))
         self._annotation = None
 
     def _in_block(self, line: LogLine, text: str) -> None:
-        if _BOUNDARY.fullmatch(text):
+        if BOUNDARY.fullmatch(text):
             if re.match(r"##\[error\](?!Process completed)", text) is None:
                 self._leave_block()
             return
-        worker = _WORKER_LINE.fullmatch(text)
+        worker = WORKER_LINE.fullmatch(text)
         if worker is not None and self._block is not None and not self._captured:
             self._block.worker = worker["worker"]
             return
@@ -311,7 +296,7 @@ class PytestReader:
             self._block.add(text)
 
     def _short(self, line: LogLine, text: str) -> bool:
-        match = _SHORT_LINE.fullmatch(text)
+        match = SHORT_LINE.fullmatch(text)
         if match is None:
             return False
         nodeid, message = split_summary(match["rest"])
@@ -337,11 +322,11 @@ class PytestReader:
             status = lone_status(text)
             if status is not None:
                 self._ended(session, session.in_flight.value, status, line, worker=None)
-        if _USAGE.fullmatch(text):
+        if USAGE.fullmatch(text):
             self._session(line).usage_error = True
 
     def _header_facts(self, line: LogLine, text: str) -> bool:
-        match = _HEADER_LINE.fullmatch(text) if "platform " in text else None
+        match = HEADER_LINE.fullmatch(text) if "platform " in text else None
         if match is not None:
             session = self._for_header(line)
             session.platform = Found(value=match["platform"], line=line.number)
@@ -378,30 +363,31 @@ class PytestReader:
     def _ended(
         self, session: Evidence, nodeid: str, status: str, line: LogLine, *, worker: str | None
     ) -> None:
-        if status in _FAILING:
+        if status in FAILING:
             session.verbose.append(
                 Mention(nodeid=nodeid, line=line.number, is_error=status == "ERROR", worker=worker)
             )
-        elif (
-            status in _PASSING
-            and any(nodeid == failed.nodeid for one in self._sessions for failed in one.verbose)
-        ) or (
-            status in _PASSING
-            and any(nodeid == accident.nodeid for one in self._sessions[:-1] for accident in one.accidents)
-        ):
+        elif status in PASSING and self._has_failed(nodeid):
             session.passed_again.add(nodeid)
         if session.in_flight is not None and session.in_flight.value == nodeid:
             session.in_flight = None
 
+    def _has_failed(self, nodeid: str) -> bool:
+        return any(
+            any(nodeid == mention.nodeid for mention in session.verbose)
+            or any(nodeid == accident.nodeid for accident in session.accidents)
+            for session in self._sessions
+        )
+
     def _progress(self, line: LogLine, text: str) -> bool:
-        match = _PROGRESS.fullmatch(text)
+        match = PROGRESS.fullmatch(text)
         if match is not None and ("[" in text or self.current is not None):
             session = self._session(line)
             earlier = session.file_letters.get(match["file"], ("", line.number))[0]
             session.file_letters[match["file"]] = (earlier + match["letters"], line.number)
             session.in_flight_file = Found(value=match["file"], line=line.number)
             return True
-        match = _LETTERS.fullmatch(text)
+        match = LETTERS.fullmatch(text)
         if match is not None:
             session = self._session(line)
             if session.in_flight_file is not None:
@@ -411,7 +397,7 @@ class PytestReader:
             else:
                 session.unnamed_letters += match["letters"]
             return True
-        match = _FILE_ALONE.fullmatch(text) if self.current is not None and ".py" in text else None
+        match = FILE_ALONE.fullmatch(text) if self.current is not None and ".py" in text else None
         if match is not None and self.current is not None:
             session = self.current
             session.in_flight_file = Found(value=match["file"], line=line.number)
@@ -419,8 +405,3 @@ class PytestReader:
                 earlier = session.file_letters.get(match["file"], ("", line.number))[0]
                 session.file_letters[match["file"]] = (earlier + match["letters"], line.number)
         return False
-
-
-def mention_of(nodeid: str, line: int) -> Mention:
-    """Makes the mention of a test that another part of the log names as failing."""
-    return Mention(nodeid=nodeid, line=line)

@@ -160,7 +160,7 @@ def _primary(sessions: list[Session]) -> Session | None:
 def _completed(
     session: Session, sessions: list[Session], environment: EnvironmentReader, masker: Masker
 ) -> Session:
-    """Fills in what the session's own lines do not say and what the log says elsewhere without contradiction."""
+    """Fills in what the session's own lines do not say, from what the log says elsewhere."""
     variables: tuple[Variable, ...] = session.variables or tuple(environment.last_variables.values())
     shown = tuple(
         replace(one, value=masker(one.value)) if one.value is not None else one for one in variables
@@ -208,8 +208,10 @@ def _outcome(session: Session, failures: tuple[CiFailure, ...], signals: tuple[F
         return session.outcome
     if failures:
         return LogOutcome.FAILED
-    if session.outcome is LogOutcome.PASSED:
-        return LogOutcome.PASSED
+    return session.outcome if session.outcome is LogOutcome.PASSED else _outcome_of_signals(signals)
+
+
+def _outcome_of_signals(signals: tuple[Found, ...]) -> LogOutcome:
     texts = [signal.value for signal in signals]
     if any(_TIMEOUT_SIGNAL.search(text) for text in texts):
         return LogOutcome.TIMEOUT

@@ -51,7 +51,12 @@ def planned_files(
     ]
     if open_log is None:
         return [*files, text_file("logs/.gitkeep", "")]
-    return [*files, PlannedFile(path="logs/ci.log", write=lambda file: _copy_log(open_log, file, masker))]
+    return [
+        *files,
+        PlannedFile(
+            path="logs/ci.log", write=lambda file: _copy_log(open_log, file, masker), is_edited=False
+        ),
+    ]
 
 
 def _signature_json(reproduction: Reproduction) -> str:

@@ -25,11 +25,13 @@ class PlannedFile:
         path: Path below the folder, with forward slashes.
         write: Writes its text; called with an open file, so that a log need not fit into memory.
         is_executable: Whether it can be run.
+        is_edited: Whether people edit it, so that an earlier version is worth keeping.
     """
 
     path: str
     write: Callable[[TextIO], object]
     is_executable: bool = False
+    is_edited: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,7 @@ def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = Fa
     """Writes a reproduction.
 
     A new folder appears whole or not at all. An existing one is only touched with `force`: then the planned
-    files are replaced one by one, earlier versions that differ are kept as `<file>.bak`, and all else stays.
+    files are replaced one by one, what people may have edited is kept as `<file>.bak`, and all else stays.
 
     Raises:
         ScaffoldError: The folder exists and `force` is not given, or it cannot be written.
@@ -110,7 +112,7 @@ def _move_into(draft: Path, folder: Path, files: Iterable[PlannedFile]) -> Itera
     for file in files:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(target) and not _is_same(draft / file.path, target):
+        if file.is_edited and os.path.lexists(target) and not _is_same(draft / file.path, target):
             backup = _free_backup(target)
             shutil.copy2(target, backup)
             yield backup

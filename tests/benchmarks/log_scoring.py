@@ -154,11 +154,11 @@ def _take(left: list[CiFailure], truth: Row) -> CiFailure | None:
 def _same_message(truth: Row, read: str | None) -> bool:
     expected, note = truth["message"], truth.get("message_note")
     if expected is None or read is None:
-        return expected == read
+        return expected is read
     if note is None:
         return bool(" ".join(expected.split()) == " ".join(read.split()))
-    core = expected.rstrip(".").rstrip()
-    return core in read or (note == "log-truncated" and read.rstrip(".").rstrip() in expected)
+    core = str(expected).rstrip(".").rstrip()
+    return core in read or bool(note == "log-truncated" and read.rstrip(".").rstrip() in str(expected))
 
 
 def _place(frame: Frame | None) -> str | None:

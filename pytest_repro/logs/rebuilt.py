@@ -1,0 +1,157 @@
+"""Failing tests whose id no line prints whole: rebuilt from headers, frames and dumps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from pytest_repro.logs.blocks import BlockFacts, frame_of, read_block, same_file
+from pytest_repro.logs.evidence import Accident, Block, Evidence
+from pytest_repro.logs.nodeids import from_header, is_test_file
+from pytest_repro.logs.records import CiFailure, Runner
+from pytest_repro.model import Frame, Outcome, Stage
+
+_TIMEOUT = re.compile(r"(?:Failed: )?Timeout (?:>|\(>)[\d.]+")
+_WORKER_CRASH = re.compile(
+    r"(?:worker|[Ss]lave) '(?P<worker>gw\d+)' crashed while running '(?P<nodeid>[^\n]+)'"
+)
+_CPP_PLACE = re.compile(r"(?:TT_\w+|\w+) @ (?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
+_SUBTEST = re.compile(r"(?<=\w) (?:\[.*\]|\(.*\)).*$")
+
+
+def with_kind(failure: CiFailure) -> CiFailure:
+    """Tells timeouts and crashes, and C++ places, by the message."""
+    message = failure.message or ""
+    crash = _WORKER_CRASH.search(message) or _WORKER_CRASH.search(failure.text[-500:])
+    if crash is not None:
+        return replace(
+            failure,
+            nodeid=crash["nodeid"],
+            outcome=Outcome.CRASH,
+            worker=crash["worker"],
+            message=crash[0].strip(),
+        )
+    if failure.exception in {"Failed", "_pytest.outcomes.Failed", None} and _TIMEOUT.match(message):
+        failure = replace(failure, outcome=Outcome.TIMEOUT)
+    place = _CPP_PLACE.search(message) if failure.place is None else None
+    return replace(failure, place=Frame(file=place["file"], line=int(place["line"]))) if place else failure
+
+
+def rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
+    """Makes the failure of a block that no line names; None where not even its file can be told."""
+    facts = read_block(block.lines)
+    nodeid = _rebuilt_id(block, facts, evidence)
+    if nodeid is None:
+        return None
+    place = facts.place
+    test_place = facts.test_place
+    if block.runner is Runner.UNITTEST:
+        ended = facts.exception is not None or facts.message is not None
+        place = _deepest_outside_unittest(block.lines) if ended else None
+    return with_kind(
+        CiFailure(
+            nodeid=nodeid,
+            line=block.line,
+            outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
+            is_verbatim=block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT,
+            stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
+            exception=facts.exception,
+            message=facts.message,
+            place=place,
+            test_place=test_place,
+            text=facts.text,
+            worker=block.worker,
+            runner=block.runner,
+        )
+    )
+
+
+def _deepest_outside_unittest(lines: Iterable[str]) -> Frame | None:
+    frames = [frame for line in lines if (frame := frame_of(line)) is not None]
+    outside = [one for one in frames if not re.search(r"[/\\](?:unittest|nose)[/\\]", one.file)]
+    return outside[-1] if outside else None
+
+
+def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
+    if block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT:
+        return block.name
+    name = _SUBTEST.sub("", block.name.removeprefix("[doctest] "))
+    file = _file_of(block, facts, evidence)
+    if block.name.startswith("[doctest] "):
+        return f"{file}::{name}" if file else None
+    return from_header(_relative(file, evidence), name) if file else name
+
+
+def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
+    letter = "E" if block.is_error else "F"
+    listed = [file for file, (letters, _) in evidence.file_letters.items() if letter in letters]
+    if len(listed) == 1:
+        return listed[0]
+    function = re.split(r"[.\[ ]", block.name.partition("[")[0])[-1]
+    heads = (f"def {function}(", f"async def {function}(")
+    shows_source = any(line.lstrip("> ").startswith(heads) for line in block.lines)
+    for line in block.lines:
+        frame = frame_of(line)
+        if frame is not None and is_test_file(frame.file) and (shows_source or frame.function is not None):
+            return next((one for one in listed if same_file(one, frame.file)), frame.file)
+    return facts.test_place.file if facts.test_place and block.is_error else None
+
+
+def _relative(file: str, evidence: Evidence) -> str:
+    plain = file.replace("\\", "/")
+    if evidence.rootdir is not None:
+        root = evidence.rootdir.value.replace("\\", "/").rstrip("/") + "/"
+        if plain.startswith(root):
+            return plain[len(root) :]
+    work = re.match(r"(?:/home/runner/work|/Users/runner/work|/__w|[A-Z]:/a)/([^/]+)/\1/(?P<rest>.+)", plain)
+    return work["rest"] if work else plain
+
+
+def from_accidents(evidence: Evidence) -> list[CiFailure]:
+    """Makes the failures of the tests that were in flight when something ended them."""
+    found = []
+    for accident in evidence.accidents:
+        nodeid, is_verbatim, place = _accident_test(accident, evidence)
+        if nodeid is None:
+            continue
+        found.append(
+            CiFailure(
+                nodeid=nodeid,
+                line=accident.line,
+                outcome=accident.outcome,
+                is_verbatim=is_verbatim,
+                stage=Stage.CALL if place else None,
+                exception=accident.exception,
+                message=accident.message,
+                place=place or accident.place,
+                test_place=place,
+                worker=accident.worker,
+            )
+        )
+    return found
+
+
+def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, bool, Frame | None]:
+    place = next(
+        (one for one in accident.stack if is_test_file(one.file) and (one.function or "").startswith("test")),
+        None,
+    )
+    if accident.nodeid is not None:
+        return accident.nodeid, True, place
+    if accident.worker is not None:
+        later = (
+            one.nodeid
+            for one in evidence.verbose
+            if one.worker == accident.worker and one.line > accident.line
+        )
+        return next(later, None), True, place
+    if accident.outcome is not Outcome.CRASH:
+        return None, False, place
+    file = evidence.in_flight_file.value if evidence.in_flight_file else None
+    if place is not None:
+        listed = file if file and same_file(file, place.file) else _relative(place.file, evidence)
+        return from_header(listed, place.function or ""), False, place
+    finished = file is not None and "[" in evidence.file_letters.get(file, ("", 0))[0]
+    is_open = file is not None and file not in evidence.file_letters and not finished
+    return (file, True, None) if is_open and accident.message else (None, False, None)
