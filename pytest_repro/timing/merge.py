@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from pytest_repro.model import Phase
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_repro.model import Phase, Transfer
+    from pytest_repro.model import Transfer
 
 KINDS = 1000
 """Kinds of phases kept apart in an iteration; all further ones share the name `other`."""
@@ -25,16 +27,38 @@ class Kind(NamedTuple):
     on_host: bool = False
 
 
-class HasKind(Protocol):
-    """A phase, or what will become one."""
+class Timed(Protocol):
+    """A phase, or what will become one: the fields of `Phase` that are added up or tell kinds apart."""
 
-    name: str
-    operation: str | None
-    within: tuple[str, ...]
-    on_host: bool
+    @property
+    def name(self) -> str: ...  # noqa: D102 - see `Phase` for all of these
+    @property
+    def operation(self) -> str | None: ...  # noqa: D102
+    @property
+    def within(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def on_host(self) -> bool: ...  # noqa: D102
+    @property
+    def start_ns(self) -> int: ...  # noqa: D102
+    @property
+    def call_ns(self) -> int: ...  # noqa: D102
+    @property
+    def wait_ns(self) -> int: ...  # noqa: D102
+    @property
+    def hidden_ns(self) -> int: ...  # noqa: D102
+    @property
+    def fenced(self) -> bool: ...  # noqa: D102
+    @property
+    def thread(self) -> int: ...  # noqa: D102
+    @property
+    def calls(self) -> int: ...  # noqa: D102
+    @property
+    def transfer(self) -> Transfer | None: ...  # noqa: D102
+    @property
+    def is_open(self) -> bool: ...  # noqa: D102
 
 
-def kind_of(phase: Phase | HasKind) -> Kind:
+def kind_of(phase: Timed) -> Kind:
     """Returns a phase's kind."""
     return Kind(phase.name, phase.operation, phase.within, phase.on_host)
 
@@ -53,71 +77,69 @@ class Merged:
         self._kinds.add(kind)
         return True
 
-    def add(self, phase: Phase) -> None:
-        """Merges one more phase in."""
-        kind = kind_of(phase)
+    def add(self, kind: Kind, phase: Timed) -> None:
+        """Merges one more phase of a kind in."""
         if kind not in self._kinds:
             kind = Kind(OTHER)
         known = self._sums.get(kind)
         if known is None:
-            self._sums[kind] = _Sum(phase)
-        else:
-            known.add(phase)
+            known = self._sums[kind] = _Sum(phase)
+        known.add(phase)
 
     def phases(self) -> list[Phase]:
         """Returns one record per kind, in the order in which they first began."""
         return [total.as_phase(kind) for kind, total in self._sums.items()]
 
 
-def merge(phases: Sequence[Phase]) -> Phase:
+def merge(phases: Sequence[Timed]) -> Phase:
     """Returns phases of one kind as one record: times, sizes and calls added up.
 
     Raises:
         IndexError: If there are none.
     """
     total = _Sum(phases[0])
-    for phase in phases[1:]:
+    for phase in phases:
         total.add(phase)
     return total.as_phase(kind_of(phases[0]))
 
 
 class _Sum:
-    """Phases of one kind, added up."""
+    """Phases of one kind, added up, where and when the first one began."""
 
-    def __init__(self, first: Phase) -> None:
-        self._first = first
+    def __init__(self, first: Timed) -> None:
+        self._start_ns = first.start_ns
+        self._thread = first.thread
         self._largest: Transfer | None = None
         self._call_ns = self._wait_ns = self._hidden_ns = self._calls = self._size_bytes = 0
         self._fenced = True
         self._is_open = False
-        self.add(first)
 
-    def add(self, phase: Phase) -> None:
+    def add(self, phase: Timed) -> None:
         self._call_ns += phase.call_ns
         self._wait_ns += phase.wait_ns
         self._hidden_ns += phase.hidden_ns
         self._calls += phase.calls
         self._fenced &= phase.fenced
         self._is_open |= phase.is_open
-        if phase.transfer is not None:
-            self._size_bytes += phase.transfer.size_bytes
-            if self._largest is None or phase.transfer.size_bytes > self._largest.size_bytes:
-                self._largest = phase.transfer
+        moved = phase.transfer
+        if moved is not None:
+            self._size_bytes += moved.size_bytes
+            if self._largest is None or moved.size_bytes > self._largest.size_bytes:
+                self._largest = moved
 
     def as_phase(self, kind: Kind) -> Phase:
-        transfer = None if self._largest is None else replace(self._largest, size_bytes=self._size_bytes)
-        return replace(
-            self._first,
+        return Phase(
             name=kind.name,
             operation=kind.operation,
             within=kind.within,
             on_host=kind.on_host,
+            start_ns=self._start_ns,
+            thread=self._thread,
             call_ns=self._call_ns,
             wait_ns=self._wait_ns,
             hidden_ns=self._hidden_ns,
             calls=self._calls,
             fenced=self._fenced,
             is_open=self._is_open,
-            cold=False,
-            transfer=transfer,
+            transfer=None if self._largest is None else replace(self._largest, size_bytes=self._size_bytes),
         )

@@ -121,7 +121,10 @@ class Recorder:
             an iteration, or inside of another library call that is.
         """
         run = self._run
-        if run is None or run.thread().in_call:
+        if run is None:
+            return None
+        thread = run.threads.get(get_ident())
+        if thread is not None and thread.in_call:
             return None
         span = Span(run, name, operation)
         span.on_host = on_host
@@ -142,21 +145,27 @@ class Recorder:
 
 
 class Span:
-    """A phase while it lasts; used once, by the thread that enters it."""
+    """A phase while it lasts; used once, by the thread that enters it.
+
+    Its fields are those of `Phase`; the times are right once it has ended.
+    """
 
     __slots__ = (
-        "_describe", "_end_ns", "_held_ns", "_hidden_ns", "_is_blocking", "_run", "_start_ns", "_thread",
-        "fenced", "is_open", "name", "on_host", "operation", "transfer", "within",
+        "_describe", "_is_blocking", "_run", "_thread", "call_ns", "fenced", "hidden_ns", "is_open", "name",
+        "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
     )  # fmt: skip
+
+    calls = 1
 
     def __init__(self, run: _Run, name: str, operation: str | None = None) -> None:
         self._run = run
         self.name = name
         self.operation = operation
-        self.transfer: Transfer | None = None
-        self.is_open = True
-        self.fenced = False
         self.on_host = False
+        self.fenced = False
+        self.is_open = True
+        self.call_ns = _RUNNING
+        self.transfer: Transfer | None = None
         self._describe: Callable[[], Transfer | None] | None = None
         self._is_blocking = False
 
@@ -182,17 +191,17 @@ class Span:
         run = self._run
         thread = self._thread = run.threads.get(get_ident()) or run.thread()
         self.within = thread.names
-        self._held_ns = thread.held_ns
-        self._hidden_ns = thread.hidden_ns
-        self._start_ns = run.clock()
+        self.wait_ns = -thread.held_ns
+        self.hidden_ns = -thread.hidden_ns
+        self.start_ns = run.clock()
         spans = run.spans
         spans.append(self)
         if len(spans) > run.limit:
             run.fold(self)
         if run.fences and not self.on_host:
-            self.fenced = run.fence(thread, self._start_ns)
-            self._held_ns = thread.held_ns
-            self._start_ns = run.clock()
+            self.fenced = run.fence(thread, self.start_ns)
+            self.wait_ns = -thread.held_ns
+            self.start_ns = run.clock()
         if self.operation is not None:
             thread.in_call = True
         else:
@@ -208,46 +217,53 @@ class Span:
         thread.names = self.within
         if self.operation is not None:
             thread.in_call = False
-        if run.fences and not self.on_host:
+        if run.fences:
             end_ns = self._end_fenced(run, thread, end_ns)
-        self._held_ns = thread.held_ns - self._held_ns
-        self._hidden_ns = thread.hidden_ns - self._hidden_ns
+        self.wait_ns += thread.held_ns
+        self.hidden_ns += thread.hidden_ns
         if self._describe is not None:
             self.transfer = _described(self._describe)
             self._describe = None
         self.is_open = kind is not None
-        self._end_ns = end_ns
+        self.call_ns = end_ns - self.start_ns - self.wait_ns
 
     def _end_fenced(self, run: _Run, thread: _Thread, end_ns: int) -> int:
+        if self.on_host:
+            self.fenced = False
+            return end_ns
         if self._is_blocking:
-            run.block(thread, self._start_ns - self._held_ns + self._hidden_ns)
+            run.block(thread, self.start_ns + self.wait_ns - self.hidden_ns)
         self.fenced = run.fence(thread, end_ns) and self.fenced
         return run.clock()
 
     @property
     def is_ended(self) -> bool:
         """Whether the phase was entered and left."""
-        return hasattr(self, "_end_ns")
+        return self.call_ns != _RUNNING
+
+    @property
+    def thread(self) -> int:
+        """Number of its thread in the iteration."""
+        return self._thread.index
 
     def as_phase(self, now_ns: int, *, cold: bool) -> Phase:
         """Returns the record; a phase that has not ended lasts until now and is open."""
-        if self.is_ended:
-            elapsed_ns, held_ns, hidden_ns = self._end_ns - self._start_ns, self._held_ns, self._hidden_ns
-        else:
-            elapsed_ns = now_ns - self._start_ns
-            held_ns = min(elapsed_ns, self._thread.held_ns - self._held_ns)
-            hidden_ns = self._thread.hidden_ns - self._hidden_ns
+        wait_ns, hidden_ns, call_ns = self.wait_ns, self.hidden_ns, self.call_ns
+        if not self.is_ended:
+            wait_ns += self._thread.held_ns
+            hidden_ns += self._thread.hidden_ns
+            call_ns = max(0, now_ns - self.start_ns - wait_ns)
         return Phase(
             name=self.name,
             operation=self.operation,
-            start_ns=self._start_ns,
-            call_ns=elapsed_ns - held_ns,
-            wait_ns=held_ns,
+            start_ns=self.start_ns,
+            call_ns=call_ns,
+            wait_ns=wait_ns,
             hidden_ns=hidden_ns,
-            fenced=self.fenced and self.is_ended and not self.on_host,
+            fenced=self.fenced and self.is_ended,
             cold=cold,
             within=self.within,
-            thread=self._thread.index,
+            thread=self.thread,
             transfer=self.transfer,
             is_open=self.is_open,
             on_host=self.on_host,
@@ -358,10 +374,10 @@ class _Run:
             for span in self.spans[self._keep : count]:
                 if span is beginning or not span.is_ended:
                     lasting.append(span)
-                elif merged.is_first(kind_of(span)):
+                elif merged.is_first(kind := kind_of(span)):
                     firsts.append(span)
                 else:
-                    merged.add(span.as_phase(0, cold=False))
+                    merged.add(kind, span)
             self.spans[self._keep : count] = firsts + lasting
             self._keep += len(firsts)
             self.limit = len(self.spans) + FOLD_EVERY
@@ -405,5 +421,8 @@ def _finite(name: str, value: Any) -> float:
 
 
 _NOTHING: AbstractContextManager[object] = nullcontext()
+_RUNNING = -1
+"""`Span.call_ns` before its end."""
+
 _SEEN_LIMIT = 10_000
 """Names remembered as warm: names with a counter in them must not fill the memory of a long stress run."""
