@@ -1,4 +1,4 @@
-"""The simulated device in real time: its own thread, real waits; the only tests here that take time."""
+"""The simulated device in real time: real waits; the only tests here that take time."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_several_devices_are_each_waited_for(threads: int) -> None:
         recorder.begin()
         with recorder.phase("all"):
             for device in devices:
-                device._engine.submit(0)
+                device._queue.submit(0)
                 device.synchronize()
-                device._engine.submit(10 * MS)
+                device._queue.submit(10 * MS)
         phases, _ = recorder.finish()
     finally:
         backend.detach()
