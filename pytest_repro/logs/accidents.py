@@ -20,7 +20,7 @@ _WORKER_CRASH = re.compile(
 _NODE_DOWN = re.compile(r"\[?(?P<worker>gw\d+)\] (?P<message>node down: .*)")
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<name>[^']+)'")
 _WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)")
-_TIMEOUT_BANNER = re.compile(r"\++ ?Timeout ?\++")
+_TIMEOUT_BANNER = re.compile(r"(?:\S+ [.FEsxX]*)?\++ ?Timeout ?\++")
 _STACK_BANNER = re.compile(r"~+ ?Stack of .+ ~+")
 _CURRENT_THREAD = re.compile(r"(?P<current>Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
 _KEYBOARD = re.compile(r"!+ (?:\w+\.)*KeyboardInterrupt !+")
@@ -111,7 +111,13 @@ class AccidentReader:
 
     def _record(self, session: Evidence, accident: Accident) -> None:
         previous = self._last
-        if previous is not None and previous in session.accidents and previous.nodeid == accident.nodeid:
+        is_same = previous is not None and previous.nodeid == accident.nodeid
+        if (
+            previous is not None
+            and is_same
+            and previous.outcome is accident.outcome
+            and previous in session.accidents
+        ):
             previous.message = previous.message or accident.message
             previous.exception = previous.exception or accident.exception
             return
@@ -161,7 +167,7 @@ class AccidentReader:
             self._signal(line, text)
 
     def _fatal(self, line: LogLine, session: Evidence, *, message: str | None, exception: str | None) -> None:
-        in_flight = session.in_flight.value if session.in_flight else None
+        in_flight = _test_in_flight(session)
         self._record(
             session,
             Accident(
@@ -177,9 +183,13 @@ class AccidentReader:
         if _TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text):
             session = session_of(line)
             self._signal(line, text)
-            in_flight = session.in_flight.value if session.in_flight else None
-            if not session.accidents or session.accidents[-1].nodeid != in_flight:
+            in_flight = _test_in_flight(session)
+            if in_flight is None or not session.accidents or session.accidents[-1].nodeid != in_flight:
                 self._record(session, Accident(line=line.number, outcome=Outcome.TIMEOUT, nodeid=in_flight))
+        elif self._last is not None and self._last.outcome is Outcome.TIMEOUT and text.startswith("  File "):
+            frame = frame_of(text)
+            if frame is not None and len(self._last.stack) < _LONGEST_STACK:
+                self._last.stack.append(frame)
         elif _STACK_BANNER.fullmatch(text):
             self._signal(line, text.strip("~ "))
         elif _KEYBOARD.fullmatch(text):
@@ -235,6 +245,11 @@ class AccidentReader:
         match = _DEVICE.fullmatch(text) if len(text) < 4000 else None
         if match is not None:
             self._signal(line, match["message"])
+
+
+def _test_in_flight(session: Evidence) -> str | None:
+    """With workers several tests are in flight: the line last printed does not tell which one died."""
+    return session.in_flight.value if session.in_flight and not session.workers_seen else None
 
 
 def is_hang_signal(text: str) -> bool:

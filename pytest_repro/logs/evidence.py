@@ -117,6 +117,13 @@ class Evidence:
     interrupted: Found | None = None
     is_over: bool = False
 
+    def add_letters(self, file: str, letters: str, number: int) -> None:
+        """Takes the progress letters of a file, which is in flight from then on."""
+        self.in_flight_file = Found(value=file, line=number)
+        if letters:
+            earlier = self.file_letters.get(file, ("", number))[0]
+            self.file_letters[file] = (earlier + letters, number)
+
     @property
     def is_bare(self) -> bool:
         """Whether nothing in it tells of a test."""

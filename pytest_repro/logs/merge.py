@@ -59,7 +59,9 @@ def _fuller(known: CiFailure, other: CiFailure) -> CiFailure:
     fatal = {Outcome.CRASH, Outcome.TIMEOUT, Outcome.HANG}
     return replace(
         known,
-        outcome=other.outcome if other.outcome in fatal else known.outcome,
+        outcome=other.outcome
+        if other.outcome in fatal and known.outcome is not Outcome.TIMEOUT
+        else known.outcome,
         exception=known.exception or other.exception,
         message=known.message or other.message,
         place=known.place or other.place,

@@ -26,6 +26,10 @@ UNITTEST_HEAD = re.compile(
     r"(?P<word>FAIL|ERROR): (?P<name>[\w.]+ \(.+\)|[\w.]+\.[\w.]+)(?: \[.*\]| \(.*\))*\s*"
 )
 WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
+WITH_WORKERS = re.compile(
+    r"created: \d+/\d+ workers?|\d+ workers? \[\d+ items?\].*|scheduling tests via .*|"
+    r"bringing up nodes\.\.\..*"
+)
 USAGE = re.compile(
     r"(?:ERROR: (?:usage: .*|file or directory not found: .*|not found: .*|Unknown .*)|pytest: error: .*|"
     r"__main__\.py: error: .*|ERROR: usage)"

@@ -29,6 +29,7 @@ from pytest_repro.logs.patterns import (
     TITLE,
     UNITTEST_HEAD,
     USAGE,
+    WITH_WORKERS,
     WORKER_LINE,
 )
 from pytest_repro.logs.records import Found, LogLine, Runner
@@ -150,7 +151,7 @@ class PytestReader:
         session = self._session(line)
         self._leave_block()
         session.summary = Found(value=match["counts"].strip(), line=line.number)
-        session.nothing_collected = match["counts"].startswith("no tests ran")
+        session.nothing_collected = re.search(r"passed|failed|error|skipped", match["counts"]) is None
         session.is_over = True
         self._section = ""
         return True
@@ -323,7 +324,9 @@ class PytestReader:
             if status is not None:
                 self._ended(session, session.in_flight.value, status, line, worker=None)
         if USAGE.fullmatch(text):
-            self._session(line).usage_error = True
+            (self._sessions[-1] if self._sessions else self._begin(line)).usage_error = True
+        elif session is not None and WITH_WORKERS.fullmatch(text):
+            session.workers_seen = True
 
     def _header_facts(self, line: LogLine, text: str) -> bool:
         match = HEADER_LINE.fullmatch(text) if "platform " in text else None
@@ -382,26 +385,17 @@ class PytestReader:
     def _progress(self, line: LogLine, text: str) -> bool:
         match = PROGRESS.fullmatch(text)
         if match is not None and ("[" in text or self.current is not None):
-            session = self._session(line)
-            earlier = session.file_letters.get(match["file"], ("", line.number))[0]
-            session.file_letters[match["file"]] = (earlier + match["letters"], line.number)
-            session.in_flight_file = Found(value=match["file"], line=line.number)
+            self._session(line).add_letters(match["file"], match["letters"], line.number)
             return True
         match = LETTERS.fullmatch(text)
         if match is not None:
             session = self._session(line)
-            if session.in_flight_file is not None:
-                file = session.in_flight_file.value
-                earlier = session.file_letters.get(file, ("", line.number))[0]
-                session.file_letters[file] = (earlier + match["letters"], line.number)
-            else:
+            if session.in_flight_file is None:
                 session.unnamed_letters += match["letters"]
+            else:
+                session.add_letters(session.in_flight_file.value, match["letters"], line.number)
             return True
-        match = FILE_ALONE.fullmatch(text) if self.current is not None and ".py" in text else None
+        match = FILE_ALONE.fullmatch(text) if ".py" in text else None
         if match is not None and self.current is not None:
-            session = self.current
-            session.in_flight_file = Found(value=match["file"], line=line.number)
-            if match["letters"]:
-                earlier = session.file_letters.get(match["file"], ("", line.number))[0]
-                session.file_letters[match["file"]] = (earlier + match["letters"], line.number)
+            self.current.add_letters(match["file"], match["letters"], line.number)
         return False

@@ -111,15 +111,16 @@ def _relative(file: str, evidence: Evidence) -> str:
 def from_accidents(evidence: Evidence) -> list[CiFailure]:
     """Makes the failures of the tests that were in flight when something ended them."""
     found = []
+    named = [one for one in evidence.accidents if one.nodeid is not None and one.worker is not None]
     for accident in evidence.accidents:
         nodeid, is_verbatim, place = _accident_test(accident, evidence)
-        if nodeid is None:
+        if nodeid is None or (named and accident.nodeid is None):
             continue
         found.append(
             CiFailure(
                 nodeid=nodeid,
                 line=accident.line,
-                outcome=accident.outcome,
+                outcome=Outcome.TIMEOUT if _timed_out(accident, evidence) else accident.outcome,
                 is_verbatim=is_verbatim,
                 stage=Stage.CALL if place else None,
                 exception=accident.exception,
@@ -130,6 +131,13 @@ def from_accidents(evidence: Evidence) -> list[CiFailure]:
             )
         )
     return found
+
+
+def _timed_out(accident: Accident, evidence: Evidence) -> bool:
+    """Whether the stacks of a timeout show the test whose worker is said to have crashed."""
+    name = (accident.nodeid or "").rpartition("::")[2].partition("[")[0] or accident.nodeid
+    dumps = [one for one in evidence.accidents if one.outcome is Outcome.TIMEOUT and one.nodeid is None]
+    return accident.worker is not None and any(frame.function == name for one in dumps for frame in one.stack)
 
 
 def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, bool, Frame | None]:
@@ -146,7 +154,7 @@ def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, 
             if one.worker == accident.worker and one.line > accident.line
         )
         return next(later, None), True, place
-    if accident.outcome is not Outcome.CRASH:
+    if accident.outcome is Outcome.HANG or (accident.outcome is Outcome.TIMEOUT and place is None):
         return None, False, place
     file = evidence.in_flight_file.value if evidence.in_flight_file else None
     if place is not None:

@@ -271,6 +271,69 @@ def test_a_dump_of_pytest_timeout_belongs_to_the_test_in_flight() -> None:
     assert (failure.nodeid, failure.outcome) == ("tests/test_a.py::test_slow", Outcome.TIMEOUT)
 
 
+def test_a_dump_without_verbose_output_names_the_test_of_its_stack() -> None:
+    """The node id is rebuilt from the frame in the test module."""
+    dump = """\
+tests/test_a.py ..+++++++++++++++++++++++++++++++++++ Timeout ++++++++++++++++++++++++++++++++++++
+~~~~~~~~~~~~~~~~~~~~ Stack of MainThread (139665393318784) ~~~~~~~~~~~~~~~~~~~~~
+  File "/usr/lib/python3.12/runpy.py", line 88, in _run_code
+    exec(code, run_globals)
+  File "/repo/tests/test_a.py", line 5, in test_slow
+    time.sleep(5)
++++++++++++++++++++++++++++++++++++ Timeout ++++++++++++++++++++++++++++++++++++
+"""
+    failure = only_failure(HEADER + dump)
+    assert (failure.nodeid, failure.outcome) == ("tests/test_a.py::test_slow", Outcome.TIMEOUT)
+
+
+def test_with_workers_the_line_last_printed_is_not_the_test_that_died() -> None:
+    """Several tests are in flight; the controller names the one."""
+    text = (
+        HEADER
+        + """\
+2 workers [3 items]
+tests/test_a.py::test_dies
+tests/test_a.py::test_innocent
+Fatal Python error: Segmentation fault
+[gw0] node down: Not properly terminated
+[gw0] FAILED tests/test_a.py::test_dies
+"""
+    )
+    failure = only_failure(text)
+    assert (failure.nodeid, failure.outcome) == ("tests/test_a.py::test_dies", Outcome.CRASH)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("==== 3 deselected in 0.10s ====\n", LogOutcome.NOTHING_COLLECTED),
+        ("==== no tests ran in 0.10s ====\n", LogOutcome.NOTHING_COLLECTED),
+        ("==== no tests ran in 0.10s ====\nERROR: file or directory not found: x\n", LogOutcome.USAGE_ERROR),
+        ("==== 3 passed in 0.10s ====\n", LogOutcome.PASSED),
+    ],
+)
+def test_a_session_without_failures_is_told_by_its_last_line(text: str, outcome: LogOutcome) -> None:
+    """Passed, nothing collected and wrong arguments are three things."""
+    assert report_of(HEADER + text).outcome is outcome
+
+
+def test_a_line_that_a_narrow_traceback_prints_gives_the_place() -> None:
+    """`--tb=line` prints no header."""
+    rule = "=================================== FAILURES ===================================\n"
+    text = HEADER + rule + "/repo/tests/test_a.py:9: AssertionError: assert 1 == 2\n" + SUMMARY
+    place = only_failure(text).place
+    assert place is not None
+    assert place.line == 9
+
+
+def test_a_log_that_begins_within_a_failure_still_gives_its_place() -> None:
+    """The end of a block, whose header is lost, belongs to the failure with its message."""
+    block = "\n".join(BLOCK.split("\n")[4:])
+    failure = only_failure(block + SUMMARY)
+    assert failure.place is not None
+    assert failure.place.line == 7
+
+
 def test_a_cancelled_job_leaves_the_test_in_flight_hanging() -> None:
     """No result was printed for it."""
     failure = only_failure(HEADER + "tests/test_a.py::test_slow \n##[error]The operation was canceled.\n")
