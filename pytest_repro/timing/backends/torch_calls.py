@@ -11,7 +11,7 @@ from pytest_repro.timing.backend import OP, TO_DEVICE, TO_TORCH
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_repro.timing.recorder import Span
+    from pytest_repro.timing.spans import Span
 
 _READS = frozenset(
     {"numpy", "item", "tolist", "__array__", "__float__", "__int__", "__bool__", "__index__", "__complex__"}
