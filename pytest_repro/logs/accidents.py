@@ -163,7 +163,7 @@ class AccidentReader:
         if fatal is not None:
             self._signal(line, fatal["message"])
             self._fatal(line, session_of(line), message=fatal["message"].rstrip(), exception=None)
-        elif _SHELL_DEATH.fullmatch(text) and len(text) < 400:
+        elif len(text) < 400 and _SHELL_DEATH.fullmatch(text):
             self._signal(line, text)
 
     def _fatal(self, line: LogLine, session: Evidence, *, message: str | None, exception: str | None) -> None:
@@ -238,7 +238,7 @@ class AccidentReader:
             session.accidents.append(
                 Accident(line=line.number, outcome=Outcome.HANG, nodeid=test.value if test else None)
             )
-        elif _EXIT_CODE.fullmatch(text) and len(text) < 300:
+        elif len(text) < 300 and _EXIT_CODE.fullmatch(text):
             self._signal(line, text)
 
     def _device_fault(self, line: LogLine, text: str) -> None:

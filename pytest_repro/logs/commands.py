@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+LONGEST_COMMAND = 8000
+"""Characters; a longer line is not looked at for a command."""
+
 _RUNNER = (
     r"(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*|xvfb-run (?:-\S+ )*|"
     r"coverage run (?:-\S+ )*-m |env |sudo (?:-\S+ )*|nice (?:-\S+ )*|timeout (?:-\S+ )*\S+ |"
@@ -24,7 +27,7 @@ _LEADS = re.compile(
     r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|"
     r"run(?:_args|_cmd)?: |command: |.*?\bTest Script: |\[command\]|##\[command\]|"
     r"Running(?: command)?:? |Executing command:? |cmd: |nox > |"
-    r"\s*[-*] |eval |\s+)*"
+    r"\s*[-*] |eval |\s+){0,8}"
 )
 _CUT = re.compile(
     r"\s*(?:&&|\|\||;|(?<![<>&\d])\|(?!\|)|2>&1|(?<!\S)>{1,2}\s?\S|(?<!\S)&>\s?\S|(?<!\S)#\s).*"
@@ -48,7 +51,7 @@ def pytest_command(text: str) -> str | None:
     """
     if "pytest" not in text and "py.test" not in text:
         return None
-    if len(text) > 8000:
+    if len(text) > LONGEST_COMMAND:
         return None
     lead = _LEADS.match(text)
     rest = text[lead.end() :] if lead else text
@@ -102,7 +105,7 @@ def shell_word_end(command: str) -> str:
 
 def unittest_command(text: str) -> str | None:
     """Reads the call of a unittest runner from a prompt, a trace or a script line."""
-    lead = _LEADS.match(text)
+    lead = _LEADS.match(text) if len(text) <= LONGEST_COMMAND else None
     if lead is None or (not lead.group().strip() and text[:1].isspace()):
         return None
     match = _UNITTEST_COMMAND.fullmatch(text[lead.end() :].rstrip())

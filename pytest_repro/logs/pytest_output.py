@@ -283,8 +283,8 @@ class PytestReader:
             if re.match(r"##\[error\](?!Process completed)", text) is None:
                 self._leave_block()
             return
-        worker = WORKER_LINE.fullmatch(text)
-        if worker is not None and self._block is not None and not self._captured:
+        worker = None if self._captured else WORKER_LINE.fullmatch(text)
+        if worker is not None and self._block is not None:
             self._block.worker = worker["worker"]
             return
         self._captured = self._captured or bool(re.match(r"-{3,} ?Captured ", text))

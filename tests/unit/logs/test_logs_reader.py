@@ -363,6 +363,15 @@ def test_unittest_failures_are_read() -> None:
     assert (failure.exception, failure.message) == ("AssertionError", "1 != 2")
 
 
+@pytest.mark.parametrize(
+    "piece", ["=", "_ ", "- ", "x.py::t ", "pytest ", "FAILED a.py::b - ", "Aborted ", "$ - "]
+)
+def test_a_hostile_line_does_not_stop_the_reading(piece: str) -> None:
+    """A line of 64 kB that almost matches many patterns is read like any other."""
+    line = "$ " + piece * (60_000 // len(piece))
+    assert only_failure(line + "\n" + HEADER + line + "\n" + BLOCK + SUMMARY).line > 1
+
+
 def test_nothing_is_made_of_a_log_without_tests() -> None:
     """A failing linter is no failing test."""
     report = report_of("Run ruff check\nE501 Line too long\n##[error]Process completed with exit code 1.\n")
