@@ -48,11 +48,13 @@ def quote_value(value: str) -> str:
     for match in _WORKSPACE.finditer(value):
         words.append(_quoted_part(value[end : match.start()]) + SOURCE_WORD)
         end = match.end()
-    return "".join(words) + (_quoted_part(value[end:]) if end else quote(value))
+    return "".join(words) + _quoted_part(value[end:]) if end else _quoted_part(value) or "''"
 
 
 def _quoted_part(text: str) -> str:
-    return quote(text) if text else ""
+    word = quote(text)
+    bare = f"'{word}'" if word == text else word  # a bare `test` reads like a command that was forgotten
+    return bare if text else ""
 
 
 def safe_expansion(text: str) -> str | None:
