@@ -134,7 +134,7 @@ def _same_exception(one: str | None, other: str | None) -> bool:
 def _same_message(one: str, other: str) -> bool:
     if one == other or not one or not other:
         return True
-    shorter, longer = sorted((one.rstrip(". …"), other), key=len)
+    shorter, longer = sorted((one.rstrip(". …"), other.rstrip(". …")), key=len)
     return len(shorter) >= TRUNCATED_MESSAGE and longer.startswith(shorter)
 
 

@@ -111,7 +111,9 @@ class Capabilities:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """Completes the logs."""
+        """Completes the logs and tells what could not be timed."""
+        for problem in self._timekeeper.problems():
+            self._config.issue_config_time_warning(pytest.PytestWarning(problem), stacklevel=2)
         if self._book is not None:
             self._book.close()
 

@@ -67,25 +67,35 @@ _DROPPED_VALUES = frozenset(
 _VERBOSITY = re.compile(r"-[vqlsx]+")
 
 
-def replay_command(config: pytest.Config, *, test: str, seed: int | None, iteration: int) -> str:
+def replay_command(config: pytest.Config, *, test: str, path: Path, seed: int | None, iteration: int) -> str:
     """Returns a shell command, to be given where pytest was started, that runs one iteration again.
 
     Args:
         config: Of the session that ran it.
         test: Node id.
+        path: File of the test; the node id alone does not always tell it.
         seed: Base seed of the session, or None where nothing was reseeded.
         iteration: 1-based.
     """
     kept = kept_arguments(config.invocation_params.args, positional=config.args)
     reseed = () if seed is None else ("--repro-seed", str(seed))
-    target = command_line_id(test, root=config.rootpath, start=config.invocation_params.dir)
-    return shlex.join(("pytest", *kept, target, *reseed, "--repro-replay", str(iteration)))
+    start = config.invocation_params.dir
+    target = command_line_id(test, path=path, start=start)
+    # pytest looks for its root and its ini file from the file on: outside they must be told.
+    is_outside = not path.is_relative_to(start)
+    places = _places(config, start) if is_outside else ()
+    return shlex.join(("pytest", *kept, *places, target, *reseed, "--repro-replay", str(iteration)))
 
 
-def command_line_id(test: str, *, root: Path, start: Path) -> str:
+def _places(config: pytest.Config, start: Path) -> tuple[str, ...]:
+    root = f"--rootdir={os.path.relpath(config.rootpath, start)}"
+    ini = config.inipath
+    return (root,) if ini is None else (root, f"--config-file={os.path.relpath(ini, start)}")
+
+
+def command_line_id(test: str, *, path: Path, start: Path) -> str:
     """Returns a node id as it is given on the command line, relative to where pytest is started."""
-    file, separator, rest = test.partition("::")
-    path = root / file
+    _, separator, rest = test.partition("::")
     relative = os.path.relpath(path, start)
     return (str(path) if relative.startswith("../..") else relative) + separator + rest
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from _pytest.config import create_terminal_writer
-from _pytest.runner import call_and_report, runtestprotocol
+from _pytest.runner import runtestprotocol
 
 MESSAGE_TYPE = "ReproMessage"
 """`$report_type` of what a worker sends: no report, so that no other plugin takes it for one."""
@@ -41,7 +41,21 @@ def copy_item(item: pytest.Item, nodeid: str | None = None) -> pytest.Item:
 
 def set_nodeid(item: pytest.Item, nodeid: str) -> None:
     """Gives an item the node id that tests and reports see."""
-    setattr(item, "_nodeid", nodeid)  # noqa: B010  mypy does not see the slot
+    node: Any = item
+    if hasattr(node, "_id"):
+        # From pytest 9.2 on, a structured id stands behind the text.
+        node._id = type(node._id).parse(nodeid)
+    else:
+        node._nodeid = nodeid
+
+
+def xdist_nodeid(item: pytest.Item) -> str:
+    """Returns the node id as xdist's `loadgroup` made it, with `@group` at its end.
+
+    xdist 3.8 sets a text that pytest 9.2 no longer reads.
+    """
+    nodeid: str = getattr(item, "_nodeid", item.nodeid)
+    return nodeid
 
 
 class FreshItem:
@@ -59,7 +73,7 @@ class FreshItem:
     def restore(self) -> None:
         """Undoes what the last iteration left on the item."""
         item = self._item
-        item._report_sections = []  # noqa: SLF001
+        item._report_sections = []
         item.user_properties = list(self._properties)
         if len(item.own_markers) != len(self._markers):
             item.own_markers[:] = self._markers
@@ -68,7 +82,7 @@ class FreshItem:
             del item.__dict__["_instance"], item.__dict__["_obj"]
         if hasattr(item, "_initrequest"):
             # Also before the first iteration: a copied item holds the request of its original.
-            item._initrequest()  # noqa: SLF001
+            item._initrequest()
 
 
 def run_stages(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
@@ -77,8 +91,22 @@ def run_stages(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.T
 
 
 def tear_down_to(item: pytest.Item, nextitem: pytest.Item | None) -> pytest.TestReport:
-    """Tears down what `item` left set up and `nextitem` does not share."""
-    return call_and_report(item, "teardown", log=False, nextitem=nextitem)
+    """Tears down what `item` left set up and `nextitem` does not share, after the item's own teardown.
+
+    The teardown hooks are not called: plugins have cleaned up after the item already.
+    """
+    capture: Any = item.config.pluginmanager.get_plugin("capturemanager")
+    around = contextlib.nullcontext() if capture is None else capture.item_capture("teardown", item)
+
+    def tear_down() -> None:
+        with around:
+            item.session._setupstate.teardown_exact(nextitem)
+
+    call = pytest.CallInfo.from_call(
+        tear_down, when="teardown", reraise=(pytest.exit.Exception, KeyboardInterrupt)
+    )
+    report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
+    return report
 
 
 def cancel_timeout(item: pytest.Item) -> None:
@@ -153,7 +181,7 @@ def unconfigured(config: pytest.Config) -> Iterator[None]:
     try:
         yield
     finally:
-        config._ensure_unconfigure()  # noqa: SLF001
+        config._ensure_unconfigure()
 
 
 def send_to_controller(config: pytest.Config, message: dict[str, Any]) -> None:

@@ -58,6 +58,7 @@ class StressController:
         self._tally = StressTally(plan, began_ns=began_ns)
         self._session: pytest.Session | None = None
         self._index: dict[str, int] = {}
+        self._paths: dict[str, str] = {}
         self._slices: dict[str, int] = {}
         self._open_slices: dict[str, int] = {}
         self._started: set[str] = set()
@@ -87,6 +88,8 @@ class StressController:
         elif kind == "slice_begin":
             if node is None:
                 self._log_start(message["test"], message["location"])
+        elif kind == "closing":
+            self._receive_failure(node, self._tally.add_closing_failure(message), message["failure"])
         elif kind == "slice_end":
             self._receive_slice_end(node, message)
         else:
@@ -159,6 +162,7 @@ class StressController:
         tests: Sequence[str] = message["tests"]
         self._tally.expect(tests)
         self._index = {test: index for index, test in enumerate(tests)}
+        self._paths.update((test, path) for test, path in zip(tests, message["paths"], strict=True) if path)
         self._slices.update(message["slices"])
         if self._is_distributed and self._session is not None:
             # xdist has counted slices; pytest's progress and its exit status count tests.
@@ -170,11 +174,14 @@ class StressController:
         for payload in message["profiles"]:
             self._add_profile(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):
-            self._folder.append("failures.jsonl", failure_record(failure))
-            self._note_failure(failure)
-            if failure.test not in self._reported and facts["reports"]:
-                self._shown.add(failure.signature.key)
-                self._emit(node, failure.test, facts["reports"], iteration=failure)
+            self._receive_failure(node, failure, facts)
+
+    def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any]) -> None:
+        self._folder.append("failures.jsonl", failure_record(failure))
+        self._note_failure(failure)
+        if failure.test not in self._reported and facts["reports"]:
+            self._shown.add(failure.signature.key)
+            self._emit(node, failure.test, facts["reports"], iteration=failure)
 
     def _note_failure(self, failure: Failure) -> None:
         count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
@@ -248,6 +255,7 @@ class StressController:
         return replay_command(
             self._config,
             test=failure.test,
+            path=Path(self._paths[failure.test]),
             seed=self._plan.base_seed if self._plan.reseed else None,
             iteration=failure.iteration,
         )

@@ -19,7 +19,7 @@ from pytest_repro.plugin.stress_control import Control
 from pytest_repro.plugin.timing import Timekeeper
 from pytest_repro.signature import MESSAGE_LIMIT, make_signature, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
-from pytest_repro.stress.plan import SeedSource, StressPlan
+from pytest_repro.stress.plan import SeedSource, StressPlan, seed_name
 
 TEXT_LIMIT = 100_000
 """Characters kept of one traceback with its captured output."""
@@ -74,7 +74,7 @@ class RunningTest:
         # As next item it keeps all but function scope set up: it shares the item's parents.
         self._twin = internals.copy_item(item)
         self._fresh = internals.FreshItem(item)
-        self._seeds = SeedSource(bench.plan.base_seed, nodeid)
+        self._seeds = SeedSource(bench.plan.base_seed, seed_name(item.path.name, nodeid))
         self._protocol = internals.IterationProtocol(bench.config)
         self._reports: list[pytest.TestReport] = []
         self._raised: Raised | None = None
@@ -103,12 +103,26 @@ class RunningTest:
         if self._raised is None:
             self._raised = raised_of(excinfo, root=str(self._bench.config.rootpath))
 
-    def tear_down_wider_scopes(self) -> None:
-        """Ends what the last iteration left set up for a next one that does not come."""
-        self._fresh.restore()
+    def tear_down_wider_scopes(self) -> IterationResult | None:
+        """Ends what the last iteration left set up for a next one that does not come.
+
+        Returns:
+            The last iteration as a failing one if that failed after it had passed, else None.
+        """
+        if not self._reports:
+            return None
+        outcome, _ = outcome_of(self._reports)
+        self._raised = None
         report = internals.tear_down_to(self.item, self._nextitem)
-        if report.failed and self._reports:
-            self._reports[-1] = report
+        if not report.failed or outcome.is_failure:
+            return None
+        self._reports[-1] = report
+        return IterationResult(
+            outcome=Outcome.ERROR,
+            stages_ns=(0, 0, 0),
+            seed=self._bench.current.seed,
+            failure=self._failure(Stage.TEARDOWN),
+        )
 
     def last_reports(self) -> list[Any] | None:
         """Returns the last iteration's reports, serialised, or None if none ran."""

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.stress_iteration import Bench, RunningTest
-from pytest_repro.stress.loop import run_slice
+from pytest_repro.stress.loop import failure_message, run_slice
 from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
 
 
@@ -21,7 +21,8 @@ class StressRunner:
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._slices: dict[pytest.Item, tuple[int, Slice]] = {}
+        # By identity: the hash of an item changes with its node id.
+        self._slices: dict[int, tuple[int, Slice]] = {}
         self._nodeids: list[str] = []
         self._expected_slices = 0
         self._deadline_ns: int | None = None
@@ -42,11 +43,13 @@ class StressRunner:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Gives the slices back their test's node id, once xdist has sent the distinct ones."""
         slices: dict[str, int] = {}
+        paths = [""] * len(self._nodeids)
         for item in session.items:
-            index, _ = self._slices[item]
+            index, _ = self._slices[id(item)]
             slices[item.nodeid] = index
+            paths[index] = str(item.path)
             internals.set_nodeid(item, self._nodeids[index])
-        self._bench.send({"kind": "tests", "tests": self._nodeids, "slices": slices})
+        self._bench.send({"kind": "tests", "tests": self._nodeids, "paths": paths, "slices": slices})
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -54,7 +57,7 @@ class StressRunner:
         if self._running is not None and self._running.item is item:
             self._running.run_stages(nextitem)
             return True
-        if item not in self._slices:
+        if id(item) not in self._slices:
             return None
         self._run_slice(item, nextitem)
         return True
@@ -77,12 +80,12 @@ class StressRunner:
         else:
             parts = cut_slices(self._bench.plan, workers=place.workers)
         twins = [internals.copy_item(item, _slice_nodeid(item, part, mode=place.mode)) for part in parts]
-        self._slices.update((twin, (index, part)) for twin, part in zip(twins, parts, strict=True))
+        self._slices.update((id(twin), (index, part)) for twin, part in zip(twins, parts, strict=True))
         return twins
 
     def _run_slice(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         bench = self._bench
-        index, part = self._slices[item]
+        index, part = self._slices[id(item)]
         nodeid = self._nodeids[index]
         internals.cancel_timeout(item)
         self._running = running = RunningTest(bench, item, nextitem, index=index, nodeid=nodeid)
@@ -102,11 +105,18 @@ class StressRunner:
                 deadline_ns=self._slice_deadline(),
             )
             if not was_told_last:
-                running.tear_down_wider_scopes()
+                self._tear_down_wider_scopes(running, nodeid)
         finally:
             self._running = None
             bench.control.note_position(index, 0)
         bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
+
+    def _tear_down_wider_scopes(self, running: RunningTest, nodeid: str) -> None:
+        result = running.tear_down_wider_scopes()
+        if result is not None:
+            bench = self._bench
+            failure = failure_message(bench.current.iteration, result, ended_ns=bench.clock())
+            bench.send({"kind": "closing", "test": nodeid, "worker": bench.place.id, "failure": failure})
 
     def _slice_deadline(self) -> int | None:
         """Shares what is left of the budget equally among the slices that this process still expects."""
@@ -124,7 +134,7 @@ def _slice_nodeid(item: pytest.Item, part: Slice, *, mode: str) -> str | None:
     """Returns a node id that is unique in xdist's collection; the group of `loadgroup` stays last."""
     if mode in ("no", "each"):
         return None
-    name, group = item.nodeid, ""
+    name, group = internals.xdist_nodeid(item), ""
     if mode == "loadgroup" and name.rfind("@") > name.rfind("]"):
         name, _, group = name.rpartition("@")
         group = f"@{group}"

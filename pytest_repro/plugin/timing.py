@@ -38,6 +38,7 @@ class Timekeeper:
         self._recorder: Recorder | None = None
         self._harness: Harness | None = None
         self._is_open = False
+        self._told = 0
         if automatic:
             from pytest_repro.timing.attach import Harness
 
@@ -82,6 +83,13 @@ class Timekeeper:
                 metrics=metrics,
             )
         )
+
+    def problems(self) -> list[str]:
+        """Returns why libraries could not be timed, each reason once."""
+        if self._harness is None:
+            return []
+        known, self._told = self._told, len(self._harness.problems)
+        return [str(problem) for problem in self._harness.problems[known:]]
 
     def stop(self) -> None:
         """Takes all instruments off the device libraries."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from pytest_repro.stats import Interval
 
 
@@ -11,14 +13,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def percent(rate: float) -> str:
-    """Returns a rate (0 to 1) in percent with two significant digits: `0.030 %`, `45 %`, `100 %`."""
-    value = 100.0 * rate
-    if value == 0.0:
-        return "0 %"
-    decimals = 0 if value >= 9.95 else 1
-    while value < 10.0 ** (1 - decimals) and decimals < 9:
-        decimals += 1
-    return f"{value:.{decimals}f} %"
+    """Returns a rate (0 to 1) in percent with two significant digits: `0.030 %`, `45 %`; `100 %` only for 1."""
+    if rate in (0.0, 1.0):
+        return f"{100 * rate:.0f} %"
+    two_digits = f"{Decimal(f'{100.0 * rate:.1e}'):f} %"
+    return ">99 %" if two_digits == "100 %" else two_digits
 
 
 def percent_range(interval: Interval) -> str:

@@ -94,7 +94,7 @@ class Batch:
         for index, duration in enumerate(result.stages_ns):
             self.stages_ns[index] += duration
         if result.failure is not None:
-            self.failures.append(_failure_message(iteration, result, result.failure, ended_ns=ended_ns))
+            self.failures.append(failure_message(iteration, result, ended_ns=ended_ns))
         if result.profile is not None:
             self.profiles.append(result.profile)
 
@@ -167,9 +167,10 @@ def run_slice(
     return told_last
 
 
-def _failure_message(
-    iteration: int, result: IterationResult, facts: FailureFacts, *, ended_ns: int
-) -> Message:
+def failure_message(iteration: int, result: IterationResult, *, ended_ns: int) -> Message:
+    """Returns a failing iteration as plain builtins."""
+    facts = result.failure
+    assert facts is not None
     return {
         "iteration": iteration,
         "outcome": result.outcome.value,

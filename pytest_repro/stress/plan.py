@@ -119,7 +119,7 @@ class SeedSource:
 
     Args:
         base_seed: Of the session.
-        test: Node id.
+        test: A name that stays the same however the test is selected; see `seed_name`.
     """
 
     def __init__(self, base_seed: int, test: str) -> None:
@@ -129,6 +129,14 @@ class SeedSource:
     def seed(self, iteration: int) -> int:
         """Returns the 32-bit seed of one iteration (1-based); no two of 2**32 share one."""
         return (self._start + iteration * _SEED_STEP) & 0xFFFFFFFF
+
+
+def seed_name(file_name: str, nodeid: str) -> str:
+    """Returns the name that seeds a test: its node id with the bare name of its file.
+
+    The path in a node id depends on what stands on the command line, and a replay names the test alone.
+    """
+    return f"{file_name}::{nodeid.partition('::')[2]}"
 
 
 def _contiguous(iterations: int, pieces: int) -> tuple[Slice, ...]:

@@ -102,6 +102,9 @@ class TestSummary:
         return has_ended and self.skipped in (0, self.finished)
 
 
+_NO_FAILURES = tuple(outcome for outcome in Outcome if not outcome.is_failure)
+
+
 @dataclass(slots=True, kw_only=True)
 class _TestTally:
     """The growing counterpart of TestSummary."""
@@ -158,16 +161,22 @@ class StressTally:
         for index, duration in enumerate(message["stages_ns"]):
             tally.stages_ns[index] += duration
         durations = durations_of(message)
-        tally.fastest_ns = (
-            min(durations, default=None) if tally.fastest_ns is None else min(tally.fastest_ns, *durations)
-        )
-        tally.slowest_ns = (
-            max(durations, default=None) if tally.slowest_ns is None else max(tally.slowest_ns, *durations)
-        )
+        tally.fastest_ns = min(durations) if tally.fastest_ns is None else min(tally.fastest_ns, *durations)
+        tally.slowest_ns = max(durations) if tally.slowest_ns is None else max(tally.slowest_ns, *durations)
         failures = [self._failure(message, failure) for failure in message["failures"]]
         for failure in failures:
             self._note(failure)
         return failures
+
+    def add_closing_failure(self, message: Mapping[str, Any]) -> Failure:
+        """Turns the last, already counted iteration of a slice into a failure of its late teardown."""
+        tally = self._tests[message["test"]]
+        failure = self._failure(message, message["failure"])
+        counted_as = next(outcome for outcome in _NO_FAILURES if tally.outcomes.get(outcome))
+        tally.count(counted_as, -1)
+        tally.count(failure.outcome, 1)
+        self._note(failure)
+        return failure
 
     def add_crash(self, failure: Failure) -> None:
         """Adds an iteration that ended with its process, and so in no batch."""
@@ -188,7 +197,7 @@ class StressTally:
             test=test,
             planned=planned,
             has_budget=self._plan.budget_ns is not None,
-            outcomes=dict(tally.outcomes),
+            outcomes={outcome: number for outcome, number in tally.outcomes.items() if number},
             stages_ns=(setup, call, teardown),
             fastest_ns=tally.fastest_ns,
             slowest_ns=tally.slowest_ns,

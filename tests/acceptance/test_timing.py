@@ -1,0 +1,199 @@
+"""Timing as a user sees it: the table, the logs and the trace, with no edit to the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BY_HAND = """
+def test_by_hand(repro):
+    with repro.phase("to_device"):
+        pass
+    with repro.phase("decode"):
+        sum(range(100_000))
+    repro.metric("samples_per_s", 19646.28)
+"""
+
+SIMULATED = """
+import pytest
+from pytest_repro.timing.simulated import SimulatedBackend, SimulatedDevice
+
+def test_gather(repro):
+    device = SimulatedDevice(bandwidth_bytes_per_s=10**9)
+    backend = SimulatedBackend(device)
+    backend.attach(repro.recorder)
+    try:
+        x = device.to_device(bytes(1_000_000))
+        y = device.operation("gather", x, takes_ns=20_000_000)
+        device.to_torch(y)
+    finally:
+        backend.detach()
+        device.close()
+"""
+
+TORCH = """
+import torch
+
+def test_gather_timeout():
+    x = torch.ones(256, 1024)
+    on_device = x.to("cpu", copy=True)
+    y = torch.matmul(on_device, on_device.T)
+    result = y.to("cpu").numpy()
+    assert result.shape == (256, 256)
+"""
+
+TTNN = """
+import pytest
+import torch
+import ttnn
+
+@pytest.fixture
+def device():
+    device = ttnn.open_device(device_id=0)
+    yield device
+    ttnn.close_device(device)
+
+def test_gather_timeout(device):
+    x = ttnn.from_torch(torch.ones(32, 128, dtype=torch.bfloat16), layout=ttnn.TILE_LAYOUT, device=device)
+    y = ttnn.add(x, x)
+    result = ttnn.to_torch(y)
+    assert result.shape == (32, 128)
+"""
+
+
+def _run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return pytester.runpytest_subprocess(*arguments, timeout=120)
+
+
+def _session(pytester: pytest.Pytester) -> Path:
+    (session,) = (pytester.path / ".pytest_repro" / "sessions").iterdir()
+    return session
+
+
+def _profiles(pytester: pytest.Pytester) -> list[dict[str, Any]]:
+    lines = (_session(pytester) / "profiling.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "n1"])
+def test_phases_made_by_hand_are_logged_and_shown_without_any_option(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    """The bottleneck is marked; log, JSON Lines and trace are written."""
+    pytester.makepyfile(BY_HAND)
+    result = _run(pytester, *workers)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*= timing =*", "*::test_by_hand (1 iteration*", "*decode * <<<", "profiling logs: *"])
+    (line,) = (_session(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
+    assert re.match(r"to_device=\d\S*s, op=0\.000s, to_torch=0\.000s, decode=\d\S*s, samples_per_s=19646\.28 #", line)
+    (profile,) = _profiles(pytester)
+    assert [phase["name"] for phase in profile["phases"]] == ["to_device", "decode"]
+    assert profile["metrics"] == [{"name": "samples_per_s", "value": 19646.28}]
+    trace = json.loads((_session(pytester) / "trace.json").read_text(encoding="utf-8"))
+    assert {"to_device", "decode"} <= {event["name"] for event in trace["traceEvents"]}
+
+
+def test_each_iteration_of_a_stress_run_has_its_line(pytester: pytest.Pytester) -> None:
+    """One line an iteration, also from workers, whose times are marked as contended."""
+    pytester.makepyfile(BY_HAND)
+    _run(pytester, "--repro-stress=12", "-n2")
+    lines = (_session(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
+    numbers = sorted(int(found[1]) for line in lines if (found := re.search(r"iteration=(\d+)", line)))
+    assert numbers == list(range(1, 13))
+    assert all("contended=" in line for line in lines)
+
+
+def test_a_failing_test_keeps_its_phases(pytester: pytest.Pytester) -> None:
+    """The phase in which it raised is marked as open."""
+    pytester.makepyfile(
+        """
+        def test_raises(repro):
+            with repro.phase("prepare"):
+                pass
+            with repro.phase("read"):
+                raise RuntimeError("device hung")
+        """
+    )
+    _run(pytester)
+    (profile,) = _profiles(pytester)
+    assert [(phase["name"], phase["is_open"]) for phase in profile["phases"]] == [
+        ("prepare", False),
+        ("read", True),
+    ]
+    assert profile["outcome"] == "failed"
+
+
+def test_off_means_off(pytester: pytest.Pytester) -> None:
+    """With `--no-repro-timing` nothing is recorded and nothing written."""
+    pytester.makepyfile(BY_HAND)
+    result = _run(pytester, "--no-repro-timing")
+    assert result.ret == 0
+    assert not (pytester.path / ".pytest_repro").exists()
+    result.stdout.no_fnmatch_line("*timing*")
+
+
+def test_a_value_that_is_no_number_is_refused_as_a_metric(pytester: pytest.Pytester) -> None:
+    """The test fails with an error that says what to do."""
+    pytester.makepyfile("def test_a(repro):\n    repro.metric('speed', 'fast')")
+    result = _run(pytester)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*TimingError: *speed*"])
+
+
+def test_the_simulated_device_shows_kernel_time_that_a_naive_timer_charges_to_the_read_back(
+    pytester: pytest.Pytester,
+) -> None:
+    """The old notes blamed the read-back for what was the kernel."""
+    pytester.makepyfile(SIMULATED)
+    result = _run(pytester)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*op*<<<", "*to_torch looks slow*"])
+    (profile,) = _profiles(pytester)
+    phases = {phase["name"]: phase for phase in profile["phases"]}
+    assert list(phases) == ["to_device", "op", "to_torch"]
+    assert phases["op"]["duration_ns"] >= 20_000_000
+    assert phases["to_torch"]["unfenced_ns"] > phases["op"]["unfenced_ns"]
+    assert phases["to_device"]["transfer"]["size_bytes"] == 1_000_000
+
+
+def test_a_test_of_torch_is_timed_without_any_edit(pytester: pytest.Pytester) -> None:
+    """To device, one operation, back: the three phases appear, with sizes."""
+    pytest.importorskip("torch", reason="torch is not installed here")
+    pytester.makepyfile(TORCH)
+    result = _run(pytester, "--repro-timing")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["  to_device*", "  op*", "*torch.matmul*", "  to_torch*"])
+    (profile,) = _profiles(pytester)
+    sizes = {
+        phase["name"]: phase["transfer"]["size_bytes"] for phase in profile["phases"] if phase["transfer"]
+    }
+    assert sizes["to_device"] == 256 * 1024 * 4
+
+
+def test_without_the_option_torch_is_left_alone(pytester: pytest.Pytester) -> None:
+    """No phase, no log, no patched name."""
+    pytest.importorskip("torch", reason="torch is not installed here")
+    pytester.makepyfile(TORCH)
+    assert _run(pytester).ret == 0
+    assert not (pytester.path / ".pytest_repro").exists()
+
+
+@pytest.mark.ttnn
+def test_a_test_of_ttnn_is_timed_without_any_edit(pytester: pytest.Pytester) -> None:
+    """The real library on its mocked device: the three phases appear, fenced, with sizes."""
+    pytest.importorskip("ttnn", reason="ttnn is not installed here")
+    if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
+        pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
+    pytester.makepyfile(TTNN)
+    result = _run(pytester, "--repro-timing")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["  to_device*", "  op*", "  to_torch*"])
+    (profile,) = _profiles(pytester)
+    phases = {phase["name"]: phase for phase in profile["phases"]}
+    assert all(phases[name]["fenced"] for name in ("to_device", "op", "to_torch"))
+    assert phases["to_device"]["transfer"]["size_bytes"] == 32 * 128 * 2

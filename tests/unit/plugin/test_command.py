@@ -1,0 +1,44 @@
+"""The replay command keeps what changes how a test runs and drops what chooses, spreads or reports tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_repro.plugin.command import command_line_id, kept_arguments, without_gate
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept"),
+    [
+        ("tests -n auto --repro-stress 50 -x", ""),
+        ("-n2 -k fast --maxfail=3 -vv -q --durations 5 -rA", ""),
+        ("-p no:randomly -o addopts= --device-id 3 tests", "-p no:randomly -o addopts= --device-id 3"),
+        ("--timeout=5 --import-mode importlib --repro-seed=4", "--timeout=5 --import-mode importlib"),
+        ("--no-repro-reseed -s --runxfail", "--no-repro-reseed -s --runxfail"),
+        ("--pyargs tests -kname -m slow --lf", ""),
+    ],
+)
+def test_only_what_changes_how_a_test_runs_is_kept(arguments: str, kept: str) -> None:
+    """Options of the user's own conftest stay, with their values."""
+    assert kept_arguments(arguments.split(), positional=["tests"]) == kept.split()
+
+
+def test_a_run_of_the_gate_is_repeated_without_the_gate() -> None:
+    """All else stays."""
+    arguments = "tests --verify-runs 5 -n auto --verify-keep-going --verify-runs=3 -x".split()
+    assert without_gate(arguments) == ["tests", "-n", "auto", "-x"]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/w/p/tests/test_a.py", "tests/test_a.py::T::test_x[a::b]"),
+        ("/w/lib/test_a.py", "../lib/test_a.py::T::test_x[a::b]"),
+        ("/usr/lib/test_a.py", "/usr/lib/test_a.py::T::test_x[a::b]"),
+    ],
+)
+def test_a_node_id_is_given_relative_to_where_pytest_is_started(path: str, expected: str) -> None:
+    """Also where its own path is cut or empty."""
+    assert command_line_id("x.py::T::test_x[a::b]", path=Path(path), start=Path("/w/p")) == expected

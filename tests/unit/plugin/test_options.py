@@ -1,0 +1,155 @@
+"""Options are resolved once: flag over ini over default, and what cannot be used is refused with a next step."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_repro.errors import OptionError
+from pytest_repro.plugin.options import Options, parse_duration_ns, resolve
+
+
+def _resolved(pytester: pytest.Pytester, *arguments: str, ini: str = "") -> Options:
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    return resolve(pytester.parseconfig(*arguments))
+
+
+def test_nothing_asked_for_is_nothing_to_do(pytester: pytest.Pytester) -> None:
+    """Off means off."""
+    options = _resolved(pytester)
+    assert options == Options(
+        stress=None, verify_runs=None, verify_keep_going=False, timing=None, json_path=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "ini", "read"),
+    [
+        ("repro-stress", "7", "5", lambda o: o.stress.iterations),
+        ("repro-stress-time", "7s", "5s", lambda o: o.stress.budget_ns // 10**9),
+        ("repro-stop", "7", "5", lambda o: o.stress.stop_after),
+        ("repro-seed", "7", "5", lambda o: o.stress.base_seed),
+        ("verify-runs", "7", "5", lambda o: o.verify_runs),
+    ],
+)
+def test_a_number_is_read_from_flag_ini_and_flag_over_ini(
+    pytester: pytest.Pytester, name: str, flag: str, ini: str, read: object
+) -> None:
+    """The command line has the last word."""
+    assert callable(read)
+    ini_name = name.replace("-", "_")
+    also = () if name.startswith(("repro-stress", "verify")) else ("--repro-stress=2",)
+    assert read(_resolved(pytester, f"--{name}={flag}", *also)) == 7
+    assert read(_resolved(pytester, *also, ini=f"{ini_name} = {ini}")) == 5
+    assert read(_resolved(pytester, f"--{name}={flag}", *also, ini=f"{ini_name} = {ini}")) == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "expected"),
+    [
+        ((), "", None),
+        (("--repro-timing",), "", True),
+        ((), "repro_timing = true", True),
+        ((), "repro_timing = false", False),
+        (("--no-repro-timing",), "repro_timing = true", False),
+        (("--repro-timing",), "repro_timing = false", True),
+    ],
+)
+def test_timing_is_on_off_or_by_hand(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], ini: str, expected: object
+) -> None:
+    """Unset means: only phases that a test makes itself."""
+    assert _resolved(pytester, *arguments, ini=ini).timing is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "expected"),
+    [
+        ((), "", True),
+        ((), "repro_reseed = false", False),
+        (("--no-repro-reseed",), "", False),
+        (("--no-repro-reseed",), "repro_reseed = true", False),
+    ],
+)
+def test_iterations_are_reseeded_unless_told_not_to(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], ini: str, *, expected: bool
+) -> None:
+    """Flag over ini over default."""
+    stress = _resolved(pytester, "--repro-stress=2", *arguments, ini=ini).stress
+    assert stress is not None
+    assert stress.reseed is expected
+
+
+@pytest.mark.parametrize("ini", ["", "verify_keep_going = true"])
+def test_the_gate_keeps_going_if_flag_or_ini_say_so(pytester: pytest.Pytester, ini: str) -> None:
+    """A plain flag."""
+    arguments = () if ini else ("--verify-keep-going",)
+    assert _resolved(pytester, *arguments, ini=ini).verify_keep_going
+    assert not _resolved(pytester).verify_keep_going
+
+
+def test_the_summary_can_be_sent_to_a_file_by_flag_or_ini(pytester: pytest.Pytester) -> None:
+    """For programs."""
+    assert _resolved(pytester, "--repro-json=a.json", ini="repro_json = b.json").json_path == "a.json"
+    assert _resolved(pytester, ini="repro_json = b.json").json_path == "b.json"
+
+
+def test_maxfail_and_exitfirst_limit_the_failures_of_all_tests(pytester: pytest.Pytester) -> None:
+    """pytest's own options, not ours."""
+    stress = _resolved(pytester, "--repro-stress=2", "--maxfail=3").stress
+    assert stress is not None
+    assert stress.max_failures == 3
+
+
+def test_each_session_has_a_seed_of_its_own(pytester: pytest.Pytester) -> None:
+    """Two sessions do not repeat each other's random numbers."""
+    seeds = {_resolved(pytester, "--repro-stress=2").stress for _ in range(3)}
+    assert len(seeds) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("--repro-stress=0",),
+            "--repro-stress '0' cannot be used. Give a whole number from 1 on.",
+        ),
+        (("--repro-stress=many",), "--repro-stress 'many' cannot be used. Give a whole number from 1 on."),
+        (("--repro-stress=-3",), "--repro-stress '-3' cannot be used. Give a whole number from 1 on."),
+        (
+            ("--repro-stress-time=soon",),
+            "--repro-stress-time 'soon' cannot be used. Give a time above zero such as 90s, 5m or 1h.",
+        ),
+        (
+            ("--repro-stress=2", "--count=3"),
+            "--repro-stress cannot be combined with --count: both repeat tests. Drop --count.",
+        ),
+        (
+            ("--repro-replay=7",),
+            "--repro-replay 7 needs the seed of the session in which iteration 7 failed. Add --repro-seed SEED;"
+            " the summary of that session prints the whole command.",
+        ),
+        (("--repro-stop=1",), "--repro-stop does nothing without a stress run. Add --repro-stress N."),
+        (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on."),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_a_next_step(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
+) -> None:
+    """The fact, the place, the next step."""
+    with pytest.raises(OptionError) as caught:
+        _resolved(pytester, *arguments)
+    assert str(caught.value) == message
+
+
+def test_a_bad_ini_value_is_named_by_its_place(pytester: pytest.Pytester) -> None:
+    """Nobody looks for it on the command line."""
+    with pytest.raises(OptionError, match=r"repro_stress in the ini file: 'x' cannot be used"):
+        _resolved(pytester, ini="repro_stress = x")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected_s"), [("90", 90), ("90s", 90), ("1.5m", 90), ("1h", 3600), ("250ms", 0.25)]
+)
+def test_a_time_is_read_in_the_unit_that_it_names(text: str, expected_s: float) -> None:
+    """A bare number is seconds."""
+    assert parse_duration_ns(text) == round(expected_s * 10**9)

@@ -1,0 +1,130 @@
+"""The gate's judgement: stable only if every run that was asked for is valid and passed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_repro.model import Outcome
+from pytest_repro.verify.gate import Run, VerdictKind, judge, must_stop
+
+PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
+
+
+def _run(number: int = 1, *, exit_status: int = 0, **changes: Any) -> Run:
+    fields: dict[str, Any] = {"outcomes": {"t": PASSED}, "duration_ns": 1} | changes
+    return Run(number=number, exit_status=exit_status, **fields)
+
+
+def test_all_runs_passed_is_stable() -> None:
+    """The only way to exit status 0."""
+    verdict = judge([_run(1), _run(2)], asked=2)
+    assert (verdict.kind, verdict.exit_status, verdict.passed) == (VerdictKind.STABLE, 0, 2)
+
+
+def test_one_failing_run_is_unstable() -> None:
+    """However many passed."""
+    runs = [_run(1), _run(2, exit_status=1, outcomes={"t": FAILED})]
+    verdict = judge(runs, asked=5)
+    assert (verdict.kind, verdict.exit_status, verdict.failed, verdict.passed) == (
+        VerdictKind.UNSTABLE,
+        1,
+        (2,),
+        1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("run", "reason"),
+    [
+        (_run(exit_status=-9, outcomes=None), "run 1 ended with exit status -9 and left no report"),
+        (_run(outcomes={"t": SKIPPED, "u": SKIPPED}), "run 1 skipped all of its 2 tests"),
+        (_run(exit_status=5, outcomes={}), "run 1 collected no test"),
+        (_run(rescued=("t",)), "run 1 passed only because of a rerun of t"),
+        (_run(exit_status=2, collection_errors=("test_a.py",)), "run 1 could not collect test_a.py"),
+        (_run(exit_status=3), "run 1 shows no failing test but ended with exit status 3"),
+        (_run(exit_status=6), "run 1 shows no failing test but ended with exit status 6"),
+    ],
+)
+def test_a_run_that_does_not_count_makes_the_verdict_incomplete(run: Run, reason: str) -> None:
+    """Green is not enough: the run must have executed what was asked, itself."""
+    verdict = judge([run], asked=1)
+    assert verdict.kind is VerdictKind.INCOMPLETE
+    assert reason in verdict.reasons
+    assert verdict.exit_status == (5 if run.exit_status == 5 else 6)
+
+
+def test_runs_that_did_not_take_place_make_the_verdict_incomplete() -> None:
+    """A gate that was cut short proves nothing, even without any run."""
+    assert judge([_run(1)], asked=3).reasons == ("2 of 3 runs did not take place",)
+    assert (judge([], asked=3).kind, judge([], asked=3).exit_status) == (VerdictKind.INCOMPLETE, 6)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "reason"),
+    [
+        ({"t": PASSED, "u": SKIPPED}, "run 2 skipped u, which other runs executed"),
+        ({"t": PASSED}, "run 2 lacks u, which other runs executed"),
+    ],
+)
+def test_every_run_must_execute_the_same_tests(outcomes: dict[str, Outcome], reason: str) -> None:
+    """A test that was skipped or gone in one run did not pass it."""
+    runs = [_run(1, outcomes={"t": PASSED, "u": PASSED}), _run(2, outcomes=outcomes)]
+    verdict = judge(runs, asked=2)
+    assert (verdict.kind, verdict.reasons) == (VerdictKind.INCOMPLETE, (reason,))
+
+
+def test_a_test_that_every_run_skips_does_not_spoil_the_others() -> None:
+    """A skip that is the same in all runs is part of the suite."""
+    runs = [_run(number, outcomes={"t": PASSED, "u": SKIPPED}) for number in (1, 2)]
+    assert judge(runs, asked=2).kind is VerdictKind.STABLE
+
+
+def test_expected_failures_are_executed_tests() -> None:
+    """xfail and xpass say something about the test: it ran."""
+    outcomes = {"t": Outcome.XFAILED, "u": Outcome.XPASSED}
+    assert judge([_run(1, outcomes=outcomes)], asked=1).kind is VerdictKind.STABLE
+
+
+@given(
+    st.lists(
+        st.builds(
+            _run,
+            number=st.just(1),
+            exit_status=st.sampled_from([0, 1, 2, 3, 5, 6, -11]),
+            outcomes=st.none() | st.dictionaries(st.sampled_from("tuv"), st.sampled_from(list(Outcome))),
+            rescued=st.sampled_from([(), ("t",)]),
+            collection_errors=st.sampled_from([(), ("f",)]),
+        ),
+        max_size=4,
+    ),
+    st.integers(1, 4),
+)
+def test_stable_is_only_what_is_stable(runs: list[Run], asked: int) -> None:
+    """Whatever happens in the runs: stable means all asked for, each executed, none failed, none rescued."""
+    verdict = judge(runs, asked=asked)
+    if verdict.kind is VerdictKind.STABLE:
+        assert len(runs) >= asked
+        assert all(run.executed and not run.failed and run.exit_status == 0 for run in runs)
+        assert not any(run.rescued or run.collection_errors for run in runs)
+        assert len({run.executed for run in runs}) == 1
+    assert (verdict.exit_status == 0) == (verdict.kind is VerdictKind.STABLE)
+
+
+@pytest.mark.parametrize(
+    ("run", "keep_going", "expected"),
+    [
+        (_run(), False, False),
+        (_run(exit_status=1, outcomes={"t": FAILED}), False, True),
+        (_run(exit_status=1, outcomes={"t": FAILED}), True, False),
+        (_run(outcomes={"t": SKIPPED}), False, True),
+        (_run(exit_status=2), True, True),
+        (_run(exit_status=2, outcomes={"t": FAILED}), True, False),
+    ],
+)
+def test_the_gate_stops_where_no_further_run_helps(run: Run, *, keep_going: bool, expected: bool) -> None:
+    """At the first failing run unless told to keep going, and always when a run was interrupted."""
+    assert must_stop(run, keep_going=keep_going) is expected
