@@ -152,7 +152,7 @@ def test_a_failure_of_one_iteration_makes_the_verdict_unstable(pytester: pytest.
 
 def test_a_test_that_starts_pytest_is_not_taken_for_a_run(pytester: pytest.Pytester) -> None:
     """Inside a run the gate is off, and a pytest below it does not report in its place."""
-    pytester.makepyfile(
+    path = pytester.makepyfile(
         """
         import subprocess, sys
 
@@ -162,7 +162,7 @@ def test_a_test_that_starts_pytest_is_not_taken_for_a_run(pytester: pytest.Pytes
             assert inner.returncode == 1
         """
     )
-    assert _gate(pytester, "--verify-runs=2").ret == 0
+    assert _gate(pytester, "--verify-runs=2", path.name).ret == 0
 
 
 def test_a_rerun_that_rescues_a_test_does_not_count(pytester: pytest.Pytester) -> None:
