@@ -32,7 +32,7 @@ def failure_rate_interval(
         raise ValueError(f"{failures} failures of {iterations} iterations cannot be")
     if iterations == 0:
         return Interval(low=0.0, high=1.0)
-    from scipy.special import betaincinv  # noqa: PLC0415  scipy is loaded only where it is used
+    from scipy.special import betaincinv
 
     tail = (1.0 - confidence) / 2.0
     passes = iterations - failures

@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,9 +15,9 @@ from pytest_repro.errors import OptionError
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import without_gate
 from pytest_repro.plugin.options import Options, resolve
-from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, session_facts
+from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, session_facts, shown_path
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
-from pytest_repro.store import FORMAT_VERSION, SessionFolder, Store, write_json
+from pytest_repro.store import FORMAT_VERSION, Store, write_json
 from pytest_repro.verify.gate import Run, judge, must_stop, reasons_against
 from pytest_repro.verify.process import RunCommand, execute
 
@@ -117,7 +116,7 @@ class Gate:
             )
         is_stable = verdict.exit_status == 0
         self._terminal.sep("=", "verify", green=is_stable, red=not is_stable, bold=True)
-        for line in verdict_lines(verdict, runs, folder=_relative(self._folder, self._config)):
+        for line in verdict_lines(verdict, runs, folder=shown_path(self._config, self._folder.path)):
             self._say(line)
         if self._folder.problem is not None:
             self._say(f"records are incomplete: {self._folder.problem}")
@@ -153,8 +152,3 @@ def _refuse_debugger(config: pytest.Config) -> None:
             "--verify-runs cannot be combined with --pdb: its runs have no terminal",
             next_step="Drop one of them.",
         )
-
-
-def _relative(folder: SessionFolder, config: pytest.Config) -> str:
-    path: Any = os.path.relpath(folder.path, config.invocation_params.dir)
-    return str(folder.path) if path.startswith("..") else str(path)

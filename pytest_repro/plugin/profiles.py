@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pytest_repro.model import Profile
@@ -41,20 +42,11 @@ class ProfileBook:
         """Writes the trace."""
         self._folder.write_foreign_json(TRACE, {"traceEvents": trace_events(self._newest)})
 
+    @property
+    def log(self) -> Path:
+        """The log of one line an iteration."""
+        return self._folder.path / LOG
+
     def lines(self, *, width: int) -> list[str]:
-        """Returns the table with the bottleneck marked, and where the logs are."""
-        return [*table_lines(list(self._newest), width=width), f"profiling logs: {self._folder.path / LOG}"]
-
-
-class LazyBook:
-    """Makes the book, and with it the session's folder, when the first profile arrives."""
-
-    def __init__(self, folder: Callable[[], SessionFolder]) -> None:
-        self._folder = folder
-        self.book: ProfileBook | None = None
-
-    def add(self, payload: Mapping[str, Any]) -> None:
-        """Writes one profile."""
-        if self.book is None:
-            self.book = ProfileBook(self._folder())
-        self.book.add(payload)
+        """Returns the table with the bottleneck marked."""
+        return table_lines(list(self._newest), width=width)

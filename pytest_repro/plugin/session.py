@@ -94,6 +94,12 @@ def begin_session(config: pytest.Config, kind: str, *, run_folder: Path | None) 
     return folder
 
 
+def shown_path(config: pytest.Config, path: Path) -> str:
+    """Returns a path as it is shown: relative to where pytest was started, if it is below."""
+    start = config.invocation_params.dir
+    return str(path.relative_to(start)) if path.is_relative_to(start) else str(path)
+
+
 def session_facts(config: pytest.Config, kind: str) -> dict[str, Any]:
     """Returns what a stranger needs to repeat this session, as plain builtins."""
     return {

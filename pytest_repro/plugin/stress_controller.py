@@ -12,6 +12,7 @@ import pytest
 from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import replay_command
+from pytest_repro.plugin.session import shown_path
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path
 from pytest_repro.report.stress import StressReport, failure_record, report_record
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
@@ -150,7 +151,7 @@ class StressController:
             tests=tuple(self._tally.summaries()),
             bugs=tuple(bugs),
             replays={bug.signature.key: self._replay(bug.first) for bug in bugs},
-            folder=str(self._folder.path),
+            folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pytest_repro.plugin.session import shown_path
 from pytest_repro.report.stress import stress_lines
 
 if TYPE_CHECKING:
@@ -33,3 +34,4 @@ def show_profiles(terminal: Any, book: ProfileBook) -> None:
     terminal.write_sep("=", "timing")
     for line in book.lines(width=terminal.config.get_terminal_writer().fullwidth):
         terminal.write_line(line)
+    terminal.write_line(f"profiling logs: {shown_path(terminal.config, book.log)}")

@@ -13,7 +13,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def percent(rate: float) -> str:
-    """Returns a rate (0 to 1) in percent with two significant digits: `0.030 %`, `45 %`; `100 %` only for 1."""
+    """Returns a rate (0 to 1) in percent with two significant digits; `100 %` stands for 1 alone."""
     if rate in (0.0, 1.0):
         return f"{100 * rate:.0f} %"
     two_digits = f"{Decimal(f'{100.0 * rate:.1e}'):f} %"

@@ -243,7 +243,7 @@ def test_records_hold_every_iteration_and_every_failure(pytester: pytest.Pyteste
     pytester.makepyfile(UNSTEADY)
     _run(pytester, "--repro-stress=20", "-n2", "-k", "unsteady")
     session = _session(pytester)
-    iterations = []
+    iterations: list[int] = []
     for record in _lines(session / "iterations.jsonl"):
         assert record["format_version"] == 1
         assert sum(number for _, number in record["outcomes"]) == len(record["durations_ns"])

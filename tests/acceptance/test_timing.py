@@ -81,9 +81,13 @@ def test_phases_made_by_hand_are_logged_and_shown_without_any_option(
     pytester.makepyfile(BY_HAND)
     result = _run(pytester, *workers)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*= timing =*", "*::test_by_hand (1 iteration*", "*decode * <<<", "profiling logs: *"])
+    result.stdout.fnmatch_lines(
+        ["*= timing =*", "*::test_by_hand (1 iteration*", "*decode * <<<", "profiling logs: *"]
+    )
     (line,) = (_session(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
-    assert re.match(r"to_device=\d\S*s, op=0\.000s, to_torch=0\.000s, decode=\d\S*s, samples_per_s=19646\.28 #", line)
+    assert re.match(
+        r"to_device=\d\S*s, op=0\.000s, to_torch=0\.000s, decode=\d\S*s, samples_per_s=19646\.28 #", line
+    )
     (profile,) = _profiles(pytester)
     assert [phase["name"] for phase in profile["phases"]] == ["to_device", "decode"]
     assert profile["metrics"] == [{"name": "samples_per_s", "value": 19646.28}]
@@ -163,7 +167,12 @@ def test_a_test_of_torch_is_timed_without_any_edit(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["  to_device*", "  op*", "*torch.matmul*", "  to_torch*"])
     (profile,) = _profiles(pytester)
     moved = [phase["transfer"] for phase in profile["phases"] if phase["name"] == "to_device"]
-    assert moved[0] == {"size_bytes": 256 * 1024 * 4, "shape": [256, 1024], "dtype": "float32", "layout": "strided"}
+    assert moved[0] == {
+        "size_bytes": 256 * 1024 * 4,
+        "shape": [256, 1024],
+        "dtype": "float32",
+        "layout": "strided",
+    }
 
 
 def test_without_the_option_torch_is_left_alone(pytester: pytest.Pytester) -> None:

@@ -48,7 +48,8 @@ SKIPS_IN_RUN_2 = (
     + "    if run == 2:\n        pytest.skip('busy')\n"
 )
 GONE_IN_RUN_2 = (
-    COUNTER + "count.write_text(str(run))\ndef test_b():\n    pass\nif run != 2:\n    def test_a():\n        pass\n"
+    COUNTER
+    + "count.write_text(str(run))\ndef test_b():\n    pass\nif run != 2:\n    def test_a():\n        pass\n"
 )
 BROKEN = "import no_such_module\ndef test_a():\n    pass\n"
 DIES = "import os\ndef test_a():\n    os._exit(0)\n"
@@ -121,7 +122,9 @@ def test_the_output_of_every_run_is_kept_and_a_failing_one_is_shown(pytester: py
             "run 2 again: pytest *",
         ]
     )
-    kept = [(_session(pytester) / f"verify_run_{number}.txt").read_text(encoding="utf-8") for number in (1, 2, 3)]
+    kept = [
+        (_session(pytester) / f"verify_run_{number}.txt").read_text(encoding="utf-8") for number in (1, 2, 3)
+    ]
     assert ["1 passed" in text for text in kept] == [True, False, True]
     records = (_session(pytester) / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(record)["exit_status"] for record in records] == [0, 1, 0]

@@ -27,7 +27,7 @@ def test_only_what_changes_how_a_test_runs_is_kept(arguments: str, kept: str) ->
 
 def test_a_run_of_the_gate_is_repeated_without_the_gate() -> None:
     """All else stays."""
-    arguments = "tests --verify-runs 5 -n auto --verify-keep-going --verify-runs=3 -x".split()
+    arguments = ["tests", "--verify-runs", "5", "-n", "auto", "--verify-keep-going", "--verify-runs=3", "-x"]
     assert without_gate(arguments) == ["tests", "-n", "auto", "-x"]
 
 

@@ -1,4 +1,4 @@
-"""Options are resolved once: flag over ini over default, and what cannot be used is refused with a next step."""
+"""Options are resolved once: flag over ini over default; what cannot be used is refused with a next step."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_summary_can_be_sent_to_a_file_by_flag_or_ini(pytester: pytest.Pytes
 
 
 def test_maxfail_and_exitfirst_limit_the_failures_of_all_tests(pytester: pytest.Pytester) -> None:
-    """pytest's own options, not ours."""
+    """These are pytest's own options, not ours."""
     stress = _resolved(pytester, "--repro-stress=2", "--maxfail=3").stress
     assert stress is not None
     assert stress.max_failures == 3
@@ -125,8 +125,10 @@ def test_each_session_has_a_seed_of_its_own(pytester: pytest.Pytester) -> None:
         ),
         (
             ("--repro-replay=7",),
-            "--repro-replay 7 needs the seed of the session in which iteration 7 failed. Add --repro-seed SEED;"
-            " the summary of that session prints the whole command.",
+            (
+                "--repro-replay 7 needs the seed of the session in which iteration 7 failed."
+                " Add --repro-seed SEED; the summary of that session prints the whole command."
+            ),
         ),
         (("--repro-stop=1",), "--repro-stop does nothing without a stress run. Add --repro-stress N."),
         (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on."),

@@ -76,7 +76,7 @@ def test_a_plan_crosses_to_a_worker_unchanged() -> None:
 
 
 def test_slices_of_one_test_have_distinct_labels() -> None:
-    """xdist must tell them apart."""
+    """Slices that look alike could not be scheduled by xdist."""
     for plan in (StressPlan(iterations=100), StressPlan(iterations=None, budget_ns=1)):
         labels = [part.label for part in cut_slices(plan, workers=4)]
         assert len(set(labels)) == len(labels)

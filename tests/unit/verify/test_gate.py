@@ -84,7 +84,7 @@ def test_a_test_that_every_run_skips_does_not_spoil_the_others() -> None:
 
 
 def test_expected_failures_are_executed_tests() -> None:
-    """xfail and xpass say something about the test: it ran."""
+    """An xfail or xpass says something about the test: it ran."""
     outcomes = {"t": Outcome.XFAILED, "u": Outcome.XPASSED}
     assert judge([_run(1, outcomes=outcomes)], asked=1).kind is VerdictKind.STABLE
 

@@ -1,0 +1,1 @@
+"""Real sessions, as a user starts them."""

@@ -1,0 +1,52 @@
+"""The README shows what really happens."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.readme_examples import (
+    EXAMPLES,
+    README,
+    masked,
+    run_example,
+    shown_commands,
+    shown_outputs,
+)
+from tests.acceptance.test_verify import SCENARIOS
+
+TEXT = README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", list(EXAMPLES))
+def test_every_output_in_the_readme_is_what_its_command_prints(name: str, tmp_path: Path) -> None:
+    """Word for word, but for times, folders and which worker was first."""
+    example = EXAMPLES[name]
+    assert shown_commands(TEXT)[name] == example.command
+    if example.needs is not None and importlib.util.find_spec(example.needs) is None:
+        pytest.skip(f"{example.needs} is not installed here")
+    if pytest.version_tuple < (9, 0):
+        pytest.skip("the README shows outputs of pytest 9")
+    assert masked(shown_outputs(TEXT)[name]) == masked(run_example(example, tmp_path))
+
+
+def test_the_readme_names_every_option_and_no_other(pytester: pytest.Pytester) -> None:
+    """Options come and go together with their line in the README."""
+    table = TEXT.partition("## Options")[2].partition("\n## ")[0]
+    named = set(re.findall(r"^\| `--([\w-]+)", table, re.MULTILINE))
+    help_text = pytester.runpytest_subprocess("--help").stdout.str()
+    group = help_text.partition("(pytest-repro):")[2].partition("\n\n")[0]
+    assert named == set(re.findall(r"^  --([\w-]+)", group, re.MULTILINE))
+
+
+def test_the_readme_shows_the_scenarios_of_the_gate() -> None:
+    """The table of the gate's verdicts is the parametrized test."""
+    table = TEXT.partition("| what happens in three runs |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    verdicts = {0: "stable", 1: "unstable"}
+    assert [(row[0], row[1], row[2]) for row in rows] == [
+        (name, verdicts.get(status, "incomplete"), str(status)) for name, _, _, status in SCENARIOS
+    ]
