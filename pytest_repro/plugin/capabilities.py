@@ -102,6 +102,8 @@ class Capabilities:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Shows what was measured."""
+        if self._book is None and self._controller is None:
+            return
         from pytest_repro.plugin.terminal import show_profiles, show_stress
 
         if self._book is not None:
