@@ -165,7 +165,7 @@ _COLUMNS = (
     _Column("first", 9, _first, _has_both),
     _Column("warm", 9, lambda row: "-" if row.warm_ns is None else humanise_ns(row.warm_ns), _has_both),
     _Column("bytes", 9, _bytes, lambda row: row.size_bytes is not None),
-    _Column("GB/s", 6, _rate, lambda row: bool(row.size_bytes)),
+    _Column("GB/s", 7, _rate, lambda row: bool(row.size_bytes)),
     _Column("unfenced", 10, lambda row: humanise_ns(row.unfenced_ns), lambda row: row.is_fenced),
 )
 _LEAST = ("warm", "first", "GB/s", "share")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -61,6 +62,12 @@ def test_gather_timeout(device):
 
 def _run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
     return pytester.runpytest_subprocess(*arguments, timeout=120)
+
+
+def _skip_without(module: str) -> None:
+    """Skips without importing: pytester takes modules out again, and torch cannot be imported twice."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"{module} is not installed here")
 
 
 def _session(pytester: pytest.Pytester) -> Path:
@@ -160,7 +167,7 @@ def test_the_simulated_device_shows_kernel_time_that_a_naive_timer_charges_to_th
 
 def test_a_test_of_torch_is_timed_without_any_edit(pytester: pytest.Pytester) -> None:
     """To device, one operation, back: the three phases appear, with sizes."""
-    pytest.importorskip("torch", reason="torch is not installed here")
+    _skip_without("torch")
     pytester.makepyfile(TORCH)
     result = _run(pytester, "--repro-timing")
     assert result.ret == 0
@@ -177,7 +184,7 @@ def test_a_test_of_torch_is_timed_without_any_edit(pytester: pytest.Pytester) ->
 
 def test_without_the_option_torch_is_left_alone(pytester: pytest.Pytester) -> None:
     """No phase, no log, no patched name."""
-    pytest.importorskip("torch", reason="torch is not installed here")
+    _skip_without("torch")
     pytester.makepyfile(TORCH)
     assert _run(pytester).ret == 0
     assert not (pytester.path / ".pytest_repro").exists()
@@ -186,7 +193,7 @@ def test_without_the_option_torch_is_left_alone(pytester: pytest.Pytester) -> No
 @pytest.mark.ttnn
 def test_a_test_of_ttnn_is_timed_without_any_edit(pytester: pytest.Pytester) -> None:
     """The real library on its mocked device: the three phases appear, fenced, with sizes."""
-    pytest.importorskip("ttnn", reason="ttnn is not installed here")
+    _skip_without("ttnn")
     if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
         pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
     pytester.makepyfile(TTNN)

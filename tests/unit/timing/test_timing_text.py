@@ -55,10 +55,10 @@ def test_the_table_marks_the_bottleneck_and_clears_the_suspect() -> None:
     """The kernel is marked, not the read-back, and one sentence says why a timer would disagree."""
     assert table_lines([gather()]) == [
         "tests/test_gather.py::test_gather[wide] (1 iteration)",
-        "  phase                      calls    total  share    bytes  GB/s  unfenced",
-        "  to_device: ttnn.from_torch     1  50.0 ms    1 %  9.27 MB  0.19   10.0 ms",
-        "  op: ttnn.gather                1   8.60 s   99 %        -     -   20.0 ms <<<",
-        "  to_torch: ttnn.to_torch        1  20.0 ms   <1 %  9.27 MB  0.46    8.62 s",
+        "  phase                      calls    total  share    bytes   GB/s  unfenced",
+        "  to_device: ttnn.from_torch     1  50.0 ms    1 %  9.27 MB   0.19   10.0 ms",
+        "  op: ttnn.gather                1   8.60 s   99 %        -      -   20.0 ms <<<",
+        "  to_torch: ttnn.to_torch        1  20.0 ms   <1 %  9.27 MB   0.46    8.62 s",
         "  TOTAL                              8.67 s",
         "  to_torch looks slow (8.62 s to a timer without fences), but >99 % of that is",
         "  waiting for ttnn.gather; the transfer itself takes 20.0 ms for 9.27 MB (0.46",
