@@ -20,12 +20,13 @@ from pytest_repro.plugin.session import (
     take_run_folder,
     worker_input,
 )
-from pytest_repro.plugin.timing import Repro, Timekeeper, TimingHooks, payload_of
+from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
 from pytest_repro.store import SessionFolder
 
 if TYPE_CHECKING:
     from pytest_repro.plugin.profiles import ProfileBook
     from pytest_repro.plugin.stress_controller import StressController
+    from pytest_repro.plugin.timing_hooks import TimingHooks
     from pytest_repro.stress.loop import Message
     from pytest_repro.stress.plan import StressPlan
 
@@ -142,6 +143,8 @@ class Capabilities:
         return 0 if self._controller is None else self._controller.report().executed
 
     def _record_each_test(self) -> None:
+        from pytest_repro.plugin.timing_hooks import TimingHooks
+
         self._timing_hooks = TimingHooks(self._timekeeper, self._current)
         self._config.pluginmanager.register(self._timing_hooks, "repro-timing")
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.model import Outcome, Profile
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.session import WorkerPlace
 
 if TYPE_CHECKING:
+    from pytest_repro.model import Outcome
     from pytest_repro.timing.attach import Harness
     from pytest_repro.timing.recorder import Recorder
 
@@ -70,6 +68,7 @@ class Timekeeper:
         phases, metrics = self._recorder.finish()
         if not phases and not metrics:
             return None
+        from pytest_repro.model import Profile
         from pytest_repro.timing.formats import profile_to_payload
 
         return profile_to_payload(
@@ -103,44 +102,6 @@ class Timekeeper:
         if sys.gettrace() is not None or sys.getprofile() is not None:
             reasons.append("a tracer or profiler")
         return " and ".join(reasons)
-
-
-class TimingHooks:
-    """Records each test of a session without a stress run.
-
-    Args:
-        timekeeper: Of this process.
-        current: Told which test runs.
-    """
-
-    def __init__(self, timekeeper: Timekeeper, current: Current) -> None:
-        self._timekeeper = timekeeper
-        self._current = current
-        self._outcome = Outcome.PASSED
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Begins a new record before any fixture runs."""
-        self._current.begin(test=item.nodeid, iteration=1, seed=None)
-        self._timekeeper.begin()
-        self._outcome = Outcome.PASSED
-        return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attaches the record to the report of the last stage."""
-        report = yield
-        if report.failed:
-            self._outcome = Outcome.FAILED if report.when == "call" else Outcome.ERROR
-        elif report.skipped:
-            self._outcome = Outcome.SKIPPED
-        if report.when == "teardown":
-            payload = self._timekeeper.end(item.nodeid, 1, self._outcome)
-            if payload is not None:
-                setattr(report, REPORT_ATTRIBUTE, payload)
-        return report
 
 
 class Repro:
