@@ -346,9 +346,7 @@ class PytestReader:
 
     def _for_header(self, line: LogLine) -> Evidence:
         session = self.current
-        if session is None or session.pytest is not None:
-            return self._begin(line)
-        return session
+        return self._begin(line) if session is None or session.pytest is not None else session
 
     def _verbose(self, line: LogLine, text: str) -> bool:
         read = verbose_line(text)
