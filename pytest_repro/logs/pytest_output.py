@@ -385,8 +385,7 @@ class PytestReader:
         if match is not None and ("[" in text or self.current is not None):
             self._session(line).add_letters(match["file"], match["letters"], line.number)
             return True
-        match = LETTERS.fullmatch(text)
-        if match is not None:
+        if (match := LETTERS.fullmatch(text)) is not None:
             session = self._session(line)
             if session.in_flight_file is None:
                 session.unnamed_letters += match["letters"]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_repro.plugin.timing_hooks import TimingHooks
     from pytest_repro.stress.loop import Message
     from pytest_repro.stress.plan import StressPlan
+    from pytest_repro.stress.seeds import Reseeder
 
 
 class Capabilities:
@@ -159,7 +160,7 @@ class Capabilities:
             is_distributed=is_distributed,
             add_profile=self.add_profile,
             json_path=None if self._run_folder else self._options.json_path,
-            began_ns=self._clock(),
+            clock=self._clock,
         )
         self._config.pluginmanager.register(controller, "repro-stress-controller")
         if not is_distributed:
@@ -181,6 +182,15 @@ class Capabilities:
         control = WorkerControl(Path(told["shared"]), self._place.id, plan)
         self._register_runner(plan, send=send, control=control)
 
+    def _reseeder(self, plan: StressPlan) -> Reseeder:
+        from pytest_repro.stress.seeds import Reseeder
+
+        reseeder = Reseeder()
+        if plan.reseed:
+            reseeder.start()
+            self._config.add_cleanup(reseeder.stop)
+        return reseeder
+
     def _register_runner(self, plan: StressPlan, *, send: Any, control: Any) -> None:
         from pytest_repro.plugin.stress_iteration import Bench
         from pytest_repro.plugin.stress_runner import StressRunner
@@ -193,6 +203,7 @@ class Capabilities:
             control=control,
             current=self._current,
             timekeeper=self._timekeeper,
+            reseeder=self._reseeder(plan),
             clock=self._clock,
         )
         self._config.pluginmanager.register(StressRunner(bench), "repro-stress-runner")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import replay_command
@@ -19,6 +20,7 @@ from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
 from pytest_repro.stress.loop import Message
 from pytest_repro.stress.plan import StressPlan, cut_slices
+from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
 
 EXIT_INCOMPLETE = 6
@@ -35,7 +37,7 @@ class StressController:
         is_distributed: Whether xdist's workers run the iterations, and not this process.
         add_profile: Takes the payload of a profile.
         json_path: Where the summary is also written, or None.
-        began_ns: Monotonic clock at the start.
+        clock: Monotonic, in nanoseconds.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class StressController:
         is_distributed: bool,
         add_profile: Callable[[Mapping[str, Any]], None],
         json_path: str | None,
-        began_ns: int,
+        clock: MonotonicNs,
     ) -> None:
         self.control = LocalControl()
         self._config = config
@@ -56,7 +58,9 @@ class StressController:
         self._is_distributed = is_distributed
         self._add_profile = add_profile
         self._json_path = json_path
-        self._tally = StressTally(plan, began_ns=began_ns)
+        self._clock = clock
+        self._began_ns = clock()
+        self._tally = StressTally(plan, began_ns=self._began_ns)
         self._session: pytest.Session | None = None
         self._index: dict[str, int] = {}
         self._paths: dict[str, str] = {}
@@ -117,9 +121,9 @@ class StressController:
             stage=Stage.CALL,
             signature=Signature(exception=None, message="the worker process died"),
             message="the worker process died",
-            seed=None,
+            seed=self._seed(test, position.iteration),
             worker=worker,
-            elapsed_ns=0,
+            elapsed_ns=self._clock() - self._began_ns,
             text=report.longrepr,
         )
         self._tally.add_crash(failure)
@@ -260,6 +264,12 @@ class StressController:
             seed=self._plan.base_seed if self._plan.reseed else None,
             iteration=failure.iteration,
         )
+
+    def _seed(self, test: str, iteration: int) -> int | None:
+        if not self._plan.reseed:
+            return None
+        name = seed_name(Path(self._paths[test]).name, test)
+        return SeedSource(self._plan.base_seed, name).seed(iteration)
 
     def _write_json_for_user(self, summary: Mapping[str, Any]) -> None:
         path = self._config.invocation_params.dir / str(self._json_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +17,8 @@ from pytest_repro.plugin.stress_control import Control
 from pytest_repro.plugin.timing import Timekeeper
 from pytest_repro.signature import MESSAGE_LIMIT, make_signature, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
-from pytest_repro.stress.plan import SeedSource, StressPlan, seed_name
+from pytest_repro.stress.plan import StressPlan
+from pytest_repro.stress.seeds import Reseeder, SeedSource, seed_name
 
 TEXT_LIMIT = 100_000
 """Characters kept of one traceback with its captured output."""
@@ -39,6 +38,7 @@ class Bench:
         control: Stop signs and position.
         current: Told which iteration runs.
         timekeeper: Collects phases.
+        reseeder: Sets random number generators.
         clock: Monotonic, in nanoseconds.
     """
 
@@ -49,6 +49,7 @@ class Bench:
     control: Control
     current: Current
     timekeeper: Timekeeper
+    reseeder: Reseeder
     clock: MonotonicNs
 
 
@@ -88,7 +89,7 @@ class RunningTest:
         seed = None
         if bench.plan.reseed:
             seed = self._seeds.seed(iteration)
-            reseed(seed)
+            bench.reseeder.set(seed)
         bench.current.begin(test=self._nodeid, iteration=iteration, seed=seed)
         bench.timekeeper.begin()
         self._protocol.run(self.item, self._nextitem if is_last else self._twin)
@@ -178,17 +179,6 @@ def outcome_of(reports: Sequence[pytest.TestReport]) -> tuple[Outcome, Stage | N
         elif report.when == "call" and hasattr(report, "wasxfail"):
             outcome = Outcome.XPASSED
     return outcome, None
-
-
-def reseed(seed: int) -> None:
-    """Seeds `random`, and numpy and torch where the tests have imported them already."""
-    random.seed(seed)
-    numpy_random = getattr(sys.modules.get("numpy"), "random", None)
-    if numpy_random is not None:
-        numpy_random.seed(seed)
-    manual_seed = getattr(sys.modules.get("torch"), "manual_seed", None)
-    if manual_seed is not None:
-        manual_seed(seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_repro.model import Failure
+from pytest_repro.model import Failure, Outcome
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
 from pytest_repro.stress.plan import StressPlan
@@ -101,7 +101,8 @@ def _test_facts(test: TestSummary) -> list[str]:
     if test.skipped:
         counts += f", {test.skipped:,} skipped"
     if test.missing:
-        counts += f", {test.missing:,} did not run"
+        lost = " or were lost in a crash" if test.outcomes.get(Outcome.CRASH) else ""
+        counts += f", {test.missing:,} did not run{lost}"
     rate = test.failure_rate
     if rate is not None:
         interval = f"95 % interval {percent_range(test.interval)}"

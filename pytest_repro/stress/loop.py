@@ -11,7 +11,7 @@ from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Outcome, Stage
 from pytest_repro.stress.plan import Slice
 
-FLUSH_NS = 500_000_000
+FLUSH_NS = 100_000_000
 """A batch is sent at least so often: what a crash can take along is younger than that."""
 
 FLUSH_ITERATIONS = 16_384

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from itertools import count, islice
 from typing import Any
 
 SLICES_PER_WORKER = 4
 """Slices of one test for each worker: enough for xdist to even out, few enough to cost nothing."""
-
-# Odd, so that the sequence meets every 32-bit number once; Knuth's multiplier keeps neighbours apart.
-_SEED_STEP = 0x9E3779B1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,31 +108,6 @@ def share_of_worker(plan: StressPlan, *, index: int, workers: int) -> Slice | No
     else:
         slices = _contiguous(plan.iterations, min(plan.iterations, workers))
     return slices[index] if index < len(slices) else None
-
-
-class SeedSource:
-    """Seeds of one test's iterations, the same on every machine and in every process.
-
-    Args:
-        base_seed: Of the session.
-        test: A name that stays the same however the test is selected; see `seed_name`.
-    """
-
-    def __init__(self, base_seed: int, test: str) -> None:
-        text = f"{base_seed}\0{test}".encode("utf-8", "surrogatepass")
-        self._start = int.from_bytes(blake2b(text, digest_size=4).digest(), "big")
-
-    def seed(self, iteration: int) -> int:
-        """Returns the 32-bit seed of one iteration (1-based); no two of 2**32 share one."""
-        return (self._start + iteration * _SEED_STEP) & 0xFFFFFFFF
-
-
-def seed_name(file_name: str, nodeid: str) -> str:
-    """Returns the name that seeds a test: its node id with the bare name of its file.
-
-    The path in a node id depends on what stands on the command line, and a replay names the test alone.
-    """
-    return f"{file_name}::{nodeid.partition('::')[2]}"
 
 
 def _contiguous(iterations: int, pieces: int) -> tuple[Slice, ...]:

@@ -6,16 +6,15 @@ import sys
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import TimingError
+from pytest_repro.imports import ImportWatch
 from pytest_repro.timing.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from importlib.machinery import ModuleSpec
-    from types import ModuleType
+    from collections.abc import Callable, Mapping
 
     from pytest_repro.clock import MonotonicNs
     from pytest_repro.timing.backend import Backend
@@ -44,22 +43,18 @@ class Harness:
         self._makers = backends
         self._waiting: dict[str, Callable[[], Backend]] = {}
         self._attached: list[Backend] = []
-        self._finder = _Finder(self._waiting, self._attach)
+        self._watch = ImportWatch(self._waiting, self._attach)
 
     def start(self) -> None:
         """Attaches to what is imported, and waits for the rest."""
-        if self._finder in sys.meta_path:
-            return
         self._waiting.update(_known_backends() if self._makers is None else self._makers)
         for library in [library for library in self._waiting if library in sys.modules]:
             self._attach(library)
-        sys.meta_path.insert(0, self._finder)
+        self._watch.start()
 
     def stop(self) -> None:
         """Detaches everything; the libraries are as they were."""
-        if self._finder in sys.meta_path:
-            sys.meta_path.remove(self._finder)
-        self._finder.release()
+        self._watch.stop()
         self._waiting.clear()
         while self._attached:
             self._guard(self._attached.pop().detach, "could not be taken off")
@@ -94,47 +89,6 @@ class Harness:
                     next_step="Its calls are not timed. Update or remove the package that brings it.",
                 )
             )
-
-
-class _Finder:
-    """Lets other finders find a module, and acts when it has been executed."""
-
-    def __init__(self, waiting: Mapping[str, Any], act: Callable[[str], None]) -> None:
-        self._waiting = waiting
-        self._act = act
-        self._is_searching = False
-        self._loaders: list[Any] = []
-
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """Returns the module's spec as the other finders make it."""
-        if name not in self._waiting:
-            return None
-        for finder in [finder for finder in sys.meta_path if finder is not self]:
-            spec = finder.find_spec(name, path, target)
-            if spec is not None:
-                self._watch(name, spec.loader)
-                return spec
-        return None
-
-    def release(self) -> None:
-        """Takes what is left of it from the loaders of modules that were found but never executed."""
-        while self._loaders:
-            vars(self._loaders.pop()).pop("exec_module", None)
-
-    def _watch(self, name: str, loader: Any) -> None:
-        # On the loader object, which belongs to this one module: the module's spec stays the finder's own.
-        if not hasattr(loader, "__dict__") or isinstance(loader, type):
-            return
-
-        def exec_module(module: ModuleType) -> None:
-            self.release()
-            loader.exec_module(module)
-            self._act(name)
-
-        loader.exec_module = exec_module
-        self._loaders.append(loader)
 
 
 def _known_backends() -> dict[str, Callable[[], Backend]]:

@@ -129,6 +129,24 @@ def test_the_replay_command_fails_again(pytester: pytest.Pytester, workers: tupl
     again.stdout.fnmatch_lines(["1 iteration of 1 test ran, 1 failure in 1 test, seed 1"])
 
 
+def test_numbers_of_a_library_that_the_test_imports_itself_are_repeated_too(
+    pytester: pytest.Pytester,
+) -> None:
+    """A replay starts without numpy loaded, and still draws what the failing iteration drew."""
+    pytester.makepyfile(
+        """
+        def test_random():
+            import numpy
+            assert numpy.random.random() > 0.05
+        """
+    )
+    result = _run(pytester, "--repro-stress=200", "--repro-seed=1")
+    assert result.ret == 1
+    command = re.search(r"^  replay: pytest (.*)$", result.stdout.str(), re.MULTILINE)
+    assert command is not None
+    assert _run(pytester, *shlex.split(command[1])).ret == 1
+
+
 def test_the_same_seed_fails_in_the_same_iterations(pytester: pytest.Pytester) -> None:
     """A session can be repeated as a whole; without reseeding it cannot."""
     pytester.makepyfile(
@@ -466,7 +484,9 @@ def test_a_crash_costs_its_test_and_is_named_with_its_iteration(pytester: pytest
     )
     result = _run(pytester, "--repro-stress=20", "-n2")
     assert result.ret == 1
-    result.stdout.fnmatch_lines(["*crashed in iteration 5 of *::test_dies*"])
+    result.stdout.fnmatch_lines(
+        ["*crashed in iteration 5 of *::test_dies*", "*did not run or were lost in a crash, 1 failed*"]
+    )
     dies, lives = _summary(pytester)["tests"]
     assert dies["outcomes"]["crash"] == 1
     assert dies["missing"] > 0

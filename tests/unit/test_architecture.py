@@ -22,6 +22,7 @@ LAYERS = (
     "errors",
     "model",
     "clock",
+    "imports",
     "signature",
     "stats",
     "store",

@@ -1,4 +1,4 @@
-"""The plan: each iteration is in exactly one slice, each seed is told by test and iteration alone."""
+"""The plan: each iteration is in exactly one slice."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 
 from pytest_repro.stress.plan import (
     SLICES_PER_WORKER,
-    SeedSource,
     StressPlan,
     cut_slices,
-    seed_name,
     share_of_worker,
 )
 
@@ -80,24 +78,3 @@ def test_slices_of_one_test_have_distinct_labels() -> None:
     for plan in (StressPlan(iterations=100), StressPlan(iterations=None, budget_ns=1)):
         labels = [part.label for part in cut_slices(plan, workers=4)]
         assert len(set(labels)) == len(labels)
-
-
-def test_a_seed_is_the_same_on_every_machine() -> None:
-    """A replay finds the seed again: the numbers are part of the promise."""
-    seeds = SeedSource(42, "test_a.py::test_x[1]")
-    assert [seeds.seed(iteration) for iteration in (1, 2, 1_000_000)] == [2829791408, 1189259873, 118539583]
-
-
-def test_seeds_of_iterations_and_tests_differ() -> None:
-    """No iteration repeats another one's random numbers."""
-    first = SeedSource(42, "test_a.py::test_x")
-    seeds = {first.seed(iteration) for iteration in range(1, 10_001)}
-    assert len(seeds) == 10_000
-    assert SeedSource(42, "test_a.py::test_y").seed(1) != first.seed(1)
-    assert SeedSource(43, "test_a.py::test_x").seed(1) != first.seed(1)
-
-
-def test_the_seed_of_a_test_does_not_depend_on_how_it_was_selected() -> None:
-    """A node id's path changes with the command line; file name and test do not."""
-    assert seed_name("test_a.py", "tests/test_a.py::T::test_x[a/b]") == "test_a.py::T::test_x[a/b]"
-    assert seed_name("test_a.py", "::T::test_x[a/b]") == "test_a.py::T::test_x[a/b]"
