@@ -57,6 +57,7 @@ def test_a_module_found_but_not_executed_is_forgotten_on_stop(library: str) -> N
 
 def test_other_imports_pass_untouched() -> None:
     """Only what is waited for is looked at."""
-    watch = ImportWatch({"no_such_module"}, [].append)
+    seen: list[str] = []
+    watch = ImportWatch({"no_such_module"}, seen.append)
     assert watch.find_spec("json", None) is None
     assert watch.find_spec("no_such_module", None) is None
