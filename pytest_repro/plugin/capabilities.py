@@ -88,6 +88,8 @@ class Capabilities:
             told["plan"] = self._options.stress.to_payload()
             told["shared"] = str(self._controller.shared_folder)
             internals.receive_from_worker(node, self._config, self._controller.receive)
+            workers = int(node.workerinput["workercount"])
+            internals.count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
         node.workerinput[WORKER_INPUT] = told
 
     @pytest.hookimpl(optionalhook=True)

@@ -213,6 +213,20 @@ def receive_from_worker(
     node.putevent = putevent
 
 
+def count_tests_not_slices(config: pytest.Config, slices_of_a_test: int) -> None:
+    """Has xdist's line `2 workers [3 items]` count tests; it is told the number of slices."""
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+    distributed_terminal = getattr(dsession, "trdist", None)
+    if distributed_terminal is None or "setstatus" in vars(distributed_terminal):
+        return
+    set_status = distributed_terminal.setstatus
+
+    def set_counted(spec: Any, status: Any, *, tests_collected: int, **rest: Any) -> None:
+        set_status(spec, status, tests_collected=tests_collected // slices_of_a_test, **rest)
+
+    distributed_terminal.setstatus = set_counted
+
+
 def stop_distribution(config: pytest.Config, reason: str) -> None:
     """Has xdist's controller shut all workers down; what they have queued does not start."""
     dsession = config.pluginmanager.get_plugin("dsession")

@@ -19,7 +19,7 @@ from pytest_repro.report.stress import StressReport, failure_record, report_reco
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
 from pytest_repro.stress.loop import Message
-from pytest_repro.stress.plan import StressPlan, cut_slices
+from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
 
@@ -159,6 +159,11 @@ class StressController:
             problem=self._folder.problem,
         )
 
+    def slices_of_a_test(self, workers: int) -> int:
+        """Returns into how many items of xdist's collection one test is cut."""
+        is_each = self._config.getoption("dist") == "each"
+        return 1 if is_each else len(cut_slices(self._plan, workers=workers))
+
     def was_shown(self, bug: Bug) -> bool:
         """Tells whether pytest shows a traceback of this bug among its own failures."""
         return bug.signature.key in self._shown
@@ -210,19 +215,20 @@ class StressController:
     def _receive_slice_end(self, node: Any, message: Message) -> None:
         test = message["test"]
         ended = self._open_slices[test] = self._open_slices.get(test, 0) + 1
-        if ended < self._slices_of_a_test(node) or test in self._reported or message["reports"] is None:
+        if ended < self._expected_slices(node) or test in self._reported or message["reports"] is None:
             return
         summary = self._tally.summary(test)
         if summary.finished and summary.is_complete:
             self._emit(node, test, message["reports"], stages_ns=summary.stages_ns)
 
-    def _slices_of_a_test(self, node: Any) -> int:
+    def _expected_slices(self, node: Any) -> int:
         if node is None:
             return 1
         workers = int(node.workerinput["workercount"])
         if self._config.getoption("dist") == "each":
-            return min(workers, self._plan.iterations or workers)
-        return len(cut_slices(self._plan, workers=workers))
+            shares = [share_of_worker(self._plan, index=index, workers=workers) for index in range(workers)]
+            return len(shares) - shares.count(None)
+        return self.slices_of_a_test(workers)
 
     def _emit(
         self,

@@ -106,6 +106,8 @@ def test_exactly_the_iterations_asked_for_run_in_every_distribution_mode(
     assert result.ret == 0
     expected = [f"test_logged[{name}] {number} 0" for name in ("a", "b@c", "d::e") for number in range(1, 14)]
     assert sorted(log.read_text(encoding="utf-8").splitlines()) == sorted(expected)
+    if modes:
+        result.stdout.fnmatch_lines(["*[[]3 items[]]*"])
     result.assert_outcomes(passed=3)
 
 
