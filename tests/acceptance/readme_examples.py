@@ -121,8 +121,8 @@ def run_example(example: Example, folder: Path) -> str:
             "import sys; from pytest_repro.cli.scaffold import main; sys.exit(main())",
         ],
     }
-    # Without the tracer of a coverage run: what is timed under one is marked as contended. Without the mark of
-    # a CI: there pytest cuts no line of its summary.
+    # Without the tracer of a coverage run: what is timed under one is marked as contended.
+    # Without the mark of a CI: there pytest cuts no line of its summary.
     foreign = ("PYTEST_", "COVERAGE_", "CI", "BUILD_NUMBER")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     done = subprocess.run(
