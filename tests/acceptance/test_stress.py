@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.acceptance.sessions import json_lines, run_pytest, session_folder, session_summary
 
 UNSTEADY = """
 import pytest
@@ -32,31 +32,13 @@ WITH_AND_WITHOUT_WORKERS = pytest.mark.parametrize(
 )
 
 
-def _run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*arguments, timeout=120)
-
-
-def _session(pytester: pytest.Pytester) -> Path:
-    (session,) = (pytester.path / ".pytest_repro" / "sessions").iterdir()
-    return session
-
-
-def _summary(pytester: pytest.Pytester) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((_session(pytester) / "summary.json").read_text(encoding="utf-8"))
-    return data
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 @WITH_AND_WITHOUT_WORKERS
 def test_a_stress_run_says_what_ran_what_failed_and_how_to_repeat_it(
     pytester: pytest.Pytester, workers: tuple[str, ...]
 ) -> None:
     """Iterations, failures, rate with interval, bug, replay command; pytest itself counts tests."""
     pytester.makepyfile(UNSTEADY)
-    result = _run(pytester, "--repro-stress=20", "--repro-seed=5", *workers)
+    result = run_pytest(pytester, "--repro-stress=20", "--repro-seed=5", *workers)
     assert result.ret == 1
     result.assert_outcomes(failed=1, passed=2)
     result.stdout.fnmatch_lines(
@@ -102,7 +84,7 @@ def test_exactly_the_iterations_asked_for_run_in_every_distribution_mode(
     log = pytester.path / "log"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOG", str(log))
-        result = _run(pytester, "--repro-stress=13", *workers, *modes)
+        result = run_pytest(pytester, "--repro-stress=13", *workers, *modes)
     assert result.ret == 0
     expected = [f"test_logged[{name}] {number} 0" for name in ("a", "b@c", "d::e") for number in range(1, 14)]
     assert sorted(log.read_text(encoding="utf-8").splitlines()) == sorted(expected)
@@ -122,11 +104,11 @@ def test_the_replay_command_fails_again(pytester: pytest.Pytester, workers: tupl
             assert random.random() > 0.02
         """
     )
-    result = _run(pytester, "--repro-stress=300", "--repro-seed=1", *workers)
+    result = run_pytest(pytester, "--repro-stress=300", "--repro-seed=1", *workers)
     assert result.ret == 1
     command = re.search(r"^  replay: pytest (.*)$", result.stdout.str(), re.MULTILINE)
     assert command is not None
-    again = _run(pytester, *shlex.split(command[1]))
+    again = run_pytest(pytester, *shlex.split(command[1]))
     assert again.ret == 1
     again.stdout.fnmatch_lines(["1 iteration of 1 test ran, 1 failure in 1 test, seed 1"])
 
@@ -142,11 +124,11 @@ def test_numbers_of_a_library_that_the_test_imports_itself_are_repeated_too(
             assert numpy.random.random() > 0.05
         """
     )
-    result = _run(pytester, "--repro-stress=200", "--repro-seed=1")
+    result = run_pytest(pytester, "--repro-stress=200", "--repro-seed=1")
     assert result.ret == 1
     command = re.search(r"^  replay: pytest (.*)$", result.stdout.str(), re.MULTILINE)
     assert command is not None
-    assert _run(pytester, *shlex.split(command[1])).ret == 1
+    assert run_pytest(pytester, *shlex.split(command[1])).ret == 1
 
 
 def test_the_same_seed_fails_in_the_same_iterations(pytester: pytest.Pytester) -> None:
@@ -162,7 +144,7 @@ def test_the_same_seed_fails_in_the_same_iterations(pytester: pytest.Pytester) -
     failing = []
     for number in range(2):
         arguments = ("--repro-stress=100", "--repro-seed=3", f"--repro-json=s{number}.json")
-        _run(pytester, *arguments)
+        run_pytest(pytester, *arguments)
         summary = json.loads((pytester.path / f"s{number}.json").read_text(encoding="utf-8"))
         failing.append(summary["bugs"][0]["failures"])
     assert failing[0] == failing[1] > 0
@@ -185,10 +167,10 @@ def test_exitfirst_stops_all_and_says_what_did_not_run(
             time.sleep(0.002)
         """
     )
-    result = _run(pytester, "--repro-stress=500", "-x", *workers)
+    result = run_pytest(pytester, "--repro-stress=500", "-x", *workers)
     assert result.ret == 1
     result.assert_outcomes(failed=1)
-    summary = _summary(pytester)
+    summary = session_summary(pytester)
     first, second = summary["tests"]
     assert first["failures"] == 1
     assert first["missing"] == 500 - first["executed"] > 300
@@ -201,9 +183,9 @@ def test_exitfirst_stops_all_and_says_what_did_not_run(
 def test_maxfail_counts_failing_iterations(pytester: pytest.Pytester) -> None:
     """Three failing iterations, then nothing."""
     pytester.makepyfile("def test_bad():\n    assert False")
-    result = _run(pytester, "--repro-stress=50", "--maxfail=3")
+    result = run_pytest(pytester, "--repro-stress=50", "--maxfail=3")
     assert result.ret == 1
-    assert _summary(pytester)["tests"][0]["executed"] == 3
+    assert session_summary(pytester)["tests"][0]["executed"] == 3
 
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
@@ -223,8 +205,8 @@ def test_a_test_stops_after_its_kth_failure_and_the_others_go_on(
             pass
         """
     )
-    result = _run(pytester, "--repro-stress=200", "--repro-stop=1", *workers)
-    bad, good = _summary(pytester)["tests"]
+    result = run_pytest(pytester, "--repro-stress=200", "--repro-stop=1", *workers)
+    bad, good = session_summary(pytester)["tests"]
     assert result.ret == 1
     assert bad["missing"] > 100
     assert (good["executed"], good["failures"]) == (200, 0)
@@ -244,7 +226,7 @@ def test_two_bugs_of_one_test_are_told_apart_with_a_traceback_each(pytester: pyt
             assert repro.iteration > 100, "too small"
         """
     )
-    result = _run(pytester, "--repro-stress=6")
+    result = run_pytest(pytester, "--repro-stress=6")
     result.stdout.fnmatch_lines(
         [
             "E   *KeyError: 'lost'",
@@ -261,15 +243,15 @@ def test_two_bugs_of_one_test_are_told_apart_with_a_traceback_each(pytester: pyt
 def test_records_hold_every_iteration_and_every_failure(pytester: pytest.Pytester) -> None:
     """JSON Lines with a format version, durations in nanoseconds."""
     pytester.makepyfile(UNSTEADY)
-    _run(pytester, "--repro-stress=20", "-n2", "-k", "unsteady")
-    session = _session(pytester)
+    run_pytest(pytester, "--repro-stress=20", "-n2", "-k", "unsteady")
+    session = session_folder(pytester)
     iterations: list[int] = []
-    for record in _lines(session / "iterations.jsonl"):
+    for record in json_lines(session / "iterations.jsonl"):
         assert record["format_version"] == 1
         assert sum(number for _, number in record["outcomes"]) == len(record["durations_ns"])
         iterations += range(record["first"], record["first"] + len(record["durations_ns"]))
     assert sorted(iterations) == list(range(1, 21))
-    failures = _lines(session / "failures.jsonl")
+    failures = json_lines(session / "failures.jsonl")
     assert sorted(failure["iteration"] for failure in failures) == [7, 11]
     assert {failure["signature"]["exception"] for failure in failures} == {"AssertionError"}
     facts = json.loads((session / "session.json").read_text(encoding="utf-8"))
@@ -315,7 +297,7 @@ def test_fixtures_of_function_scope_are_fresh_and_wider_ones_stay(pytester: pyte
             print("b")
         """
     )
-    result = _run(pytester, "--repro-stress=2", "-s", "-q")
+    result = run_pytest(pytester, "--repro-stress=2", "-s", "-q")
     assert result.ret == 0
     words = ("session", "module", "class", "function")
     shown = re.findall(rf"(?:{'|'.join(words)}) (?:up|down)|(?<=\n)[ab](?=\n)", result.stdout.str())
@@ -352,7 +334,7 @@ def test_an_early_stop_still_tears_down_wider_fixtures_before_the_next_test(
         """,
         test_b="def test_b():\n    print('b runs')",
     )
-    result = _run(pytester, "--repro-stress=3", "--repro-stop=1", "-s")
+    result = run_pytest(pytester, "--repro-stress=3", "--repro-stop=1", "-s")
     result.stdout.fnmatch_lines(["*module up*", "*module down*", "*b runs*"])
 
 
@@ -374,11 +356,11 @@ def test_a_failing_teardown_of_a_wider_fixture_is_an_error_of_its_test(
             pass
         """
     )
-    result = _run(pytester, *options)
+    result = run_pytest(pytester, *options)
     assert result.ret == 1
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["bug 1 of 1: RuntimeError: port still open"])
-    assert _summary(pytester)["tests"][0]["outcomes"]["error"] == 1
+    assert session_summary(pytester)["tests"][0]["outcomes"]["error"] == 1
 
 
 def test_what_one_iteration_leaves_on_its_item_does_not_reach_the_next(pytester: pytest.Pytester) -> None:
@@ -396,7 +378,7 @@ def test_what_one_iteration_leaves_on_its_item_does_not_reach_the_next(pytester:
             assert repro.iteration < 4
         """
     )
-    result = _run(pytester, "--repro-stress=4", "-W", "ignore")
+    result = run_pytest(pytester, "--repro-stress=4", "-W", "ignore")
     text = result.stdout.str()
     assert "1 failure in 1 test" in text
     assert "printed in 4" in text
@@ -421,10 +403,10 @@ def test_skips_and_expected_failures_are_counted_apart(pytester: pytest.Pytester
             pass
         """
     )
-    result = _run(pytester, "--repro-stress=4", "-v")
+    result = run_pytest(pytester, "--repro-stress=4", "-v")
     assert result.ret == 0
     result.assert_outcomes(skipped=1, xfailed=1, passed=1)
-    skipped, expected, _ = _summary(pytester)["tests"]
+    skipped, expected, _ = session_summary(pytester)["tests"]
     assert (skipped["executed"], skipped["skipped"]) == (0, 4)
     assert expected["outcomes"] == {"xfailed": 4}
 
@@ -447,7 +429,7 @@ def test_the_exit_status_says_whether_all_that_was_asked_for_ran_and_passed(
 ) -> None:
     """0 only if everything ran and passed; 6 where iterations are missing."""
     pytester.makepyfile(body)
-    assert _run(pytester, "--repro-stress=3", *workers).ret == status
+    assert run_pytest(pytester, "--repro-stress=3", *workers).ret == status
 
 
 def test_a_time_budget_ends_the_run_and_gives_every_test_its_share(pytester: pytest.Pytester) -> None:
@@ -463,9 +445,9 @@ def test_a_time_budget_ends_the_run_and_gives_every_test_its_share(pytester: pyt
             time.sleep(0.5)
         """
     )
-    result = _run(pytester, "--repro-stress-time=400ms")
+    result = run_pytest(pytester, "--repro-stress-time=400ms")
     assert result.ret == 0
-    short, long = _summary(pytester)["tests"]
+    short, long = session_summary(pytester)["tests"]
     assert 2 <= short["executed"] <= 30
     assert long["executed"] == 1
 
@@ -484,12 +466,12 @@ def test_a_crash_costs_its_test_and_is_named_with_its_iteration(pytester: pytest
             pass
         """
     )
-    result = _run(pytester, "--repro-stress=20", "-n2")
+    result = run_pytest(pytester, "--repro-stress=20", "-n2")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         ["*crashed in iteration 5 of *::test_dies*", "*did not run or were lost in a crash, 1 failed*"]
     )
-    dies, lives = _summary(pytester)["tests"]
+    dies, lives = session_summary(pytester)["tests"]
     assert dies["outcomes"]["crash"] == 1
     assert dies["missing"] > 0
     assert lives["executed"] == 20
@@ -499,29 +481,29 @@ def test_a_crash_costs_its_test_and_is_named_with_its_iteration(pytester: pytest
 def test_pytests_own_reports_see_one_test(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
     """JUnit XML, last-failed and -rA hold tests, not iterations."""
     pytester.makepyfile(UNSTEADY)
-    result = _run(pytester, "--repro-stress=20", "--junitxml=junit.xml", "-rA", *workers)
+    result = run_pytest(pytester, "--repro-stress=20", "--junitxml=junit.xml", "-rA", *workers)
     text = (pytester.path / "junit.xml").read_text(encoding="utf-8")
     assert 'tests="3"' in text
     assert 'failures="1"' in text
     assert text.count("<testcase ") == 3
     result.stdout.fnmatch_lines(["FAILED *::test_unsteady*"])
-    again = _run(pytester, "--repro-stress=20", "--lf")
+    again = run_pytest(pytester, "--repro-stress=20", "--lf")
     again.assert_outcomes(failed=1)
 
 
 def test_each_iteration_has_its_own_timeout(pytester: pytest.Pytester) -> None:
     """pytest-timeout times an iteration, not all of them together."""
     pytester.makepyfile("import time\ndef test_a():\n    time.sleep(0.05)")
-    result = _run(pytester, "--repro-stress=30", "--timeout=0.8")
+    result = run_pytest(pytester, "--repro-stress=30", "--timeout=0.8")
     assert result.ret == 0
 
 
 def test_a_warning_of_every_iteration_is_shown_once(pytester: pytest.Pytester) -> None:
     """The memory does not grow with the iterations, and -W error still makes failures."""
     pytester.makepyfile("import warnings\ndef test_a():\n    warnings.warn('old')")
-    result = _run(pytester, "--repro-stress=50")
+    result = run_pytest(pytester, "--repro-stress=50")
     result.assert_outcomes(passed=1, warnings=1)
-    strict = _run(pytester, "--repro-stress=50", "-W", "error")
+    strict = run_pytest(pytester, "--repro-stress=50", "-W", "error")
     strict.stdout.fnmatch_lines(["*50 of 50 iterations ran, 50 failed*"])
 
 
@@ -529,8 +511,8 @@ def test_a_warning_of_every_iteration_is_shown_once(pytester: pytest.Pytester) -
 def test_any_other_plugin_can_be_missing(pytester: pytest.Pytester, plugin: str) -> None:
     """`-p no:...` takes nothing away from a stress run but its own part."""
     pytester.makepyfile(UNSTEADY)
-    assert _run(pytester, "--repro-stress=20", "-p", f"no:{plugin}").ret == 1
-    assert _summary(pytester)["failures"] == 2
+    assert run_pytest(pytester, "--repro-stress=20", "-p", f"no:{plugin}").ret == 1
+    assert session_summary(pytester)["failures"] == 2
 
 
 def test_unicode_ids_and_unittest_classes_are_stressed_too(pytester: pytest.Pytester) -> None:
@@ -558,7 +540,7 @@ def test_unicode_ids_and_unittest_classes_are_stressed_too(pytester: pytest.Pyte
         """
     )
     for workers in ((), ("-n2",)):
-        result = _run(pytester, "--repro-stress=6", *workers)
+        result = run_pytest(pytester, "--repro-stress=6", *workers)
         result.assert_outcomes(passed=5)
         assert result.ret == 0
 
@@ -566,7 +548,7 @@ def test_unicode_ids_and_unittest_classes_are_stressed_too(pytester: pytest.Pyte
 def test_doctests_are_stressed_too(pytester: pytest.Pytester) -> None:
     """Also from text files."""
     pytester.maketxtfile(test_doc=">>> 1 + 1\n2\n")
-    result = _run(pytester, "--repro-stress=5")
+    result = run_pytest(pytester, "--repro-stress=5")
     result.assert_outcomes(passed=1)
 
 
@@ -574,7 +556,7 @@ def test_a_read_only_root_costs_the_records_and_nothing_else(pytester: pytest.Py
     """The summary says that records are missing and why."""
     pytester.makepyfile(UNSTEADY)
     (pytester.path / ".pytest_repro").write_text("in the way", encoding="utf-8")
-    result = _run(pytester, "--repro-stress=20")
+    result = run_pytest(pytester, "--repro-stress=20")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*2 failures in 1 test*", "records are incomplete: *"])
 
@@ -594,6 +576,6 @@ def test_refused_options_end_with_a_usage_error(
 ) -> None:
     """Exit status 4 and a sentence that says what to do."""
     pytester.makepyfile("def test_a():\n    pass")
-    result = _run(pytester, *arguments)
+    result = run_pytest(pytester, *arguments)
     assert result.ret == 4
     result.stderr.fnmatch_lines([message])

@@ -6,10 +6,11 @@ import importlib.util
 import json
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.acceptance.sessions import json_lines, run_pytest, session_folder
 
 BY_HAND = """
 def test_by_hand(repro):
@@ -60,24 +61,14 @@ def test_gather_timeout(device):
 """
 
 
-def _run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*arguments, timeout=120)
-
-
 def _skip_without(module: str) -> None:
     """Skips without importing: pytester takes modules out again, and torch cannot be imported twice."""
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{module} is not installed here")
 
 
-def _session(pytester: pytest.Pytester) -> Path:
-    (session,) = (pytester.path / ".pytest_repro" / "sessions").iterdir()
-    return session
-
-
 def _profiles(pytester: pytest.Pytester) -> list[dict[str, Any]]:
-    lines = (_session(pytester) / "profiling.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+    return json_lines(session_folder(pytester) / "profiling.jsonl")
 
 
 @pytest.mark.parametrize("workers", [(), ("-n1",)], ids=["alone", "n1"])
@@ -86,27 +77,27 @@ def test_phases_made_by_hand_are_logged_and_shown_without_any_option(
 ) -> None:
     """The bottleneck is marked; log, JSON Lines and trace are written."""
     pytester.makepyfile(BY_HAND)
-    result = _run(pytester, *workers)
+    result = run_pytest(pytester, *workers)
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         ["*= timing =*", "*::test_by_hand (1 iteration*", "*decode * <<<", "profiling logs: *"]
     )
-    (line,) = (_session(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
+    (line,) = (session_folder(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
     assert re.match(
         r"to_device=\d\S*s, op=0\.000s, to_torch=0\.000s, decode=\d\S*s, samples_per_s=19646\.28 #", line
     )
     (profile,) = _profiles(pytester)
     assert [phase["name"] for phase in profile["phases"]] == ["to_device", "decode"]
     assert profile["metrics"] == [{"name": "samples_per_s", "value": 19646.28}]
-    trace = json.loads((_session(pytester) / "trace.json").read_text(encoding="utf-8"))
+    trace = json.loads((session_folder(pytester) / "trace.json").read_text(encoding="utf-8"))
     assert {"to_device", "decode"} <= {event["name"] for event in trace["traceEvents"]}
 
 
 def test_each_iteration_of_a_stress_run_has_its_line(pytester: pytest.Pytester) -> None:
     """One line an iteration, also from workers, whose times are marked as contended."""
     pytester.makepyfile(BY_HAND)
-    _run(pytester, "--repro-stress=12", "-n2")
-    lines = (_session(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
+    run_pytest(pytester, "--repro-stress=12", "-n2")
+    lines = (session_folder(pytester) / "profiling_results.log").read_text(encoding="utf-8").splitlines()
     numbers = sorted(int(found[1]) for line in lines if (found := re.search(r"iteration=(\d+)", line)))
     assert numbers == list(range(1, 13))
     assert all("contended=" in line for line in lines)
@@ -123,7 +114,7 @@ def test_a_failing_test_keeps_its_phases(pytester: pytest.Pytester) -> None:
                 raise RuntimeError("device hung")
         """
     )
-    _run(pytester)
+    run_pytest(pytester)
     (profile,) = _profiles(pytester)
     assert [(phase["name"], phase["is_open"]) for phase in profile["phases"]] == [
         ("prepare", False),
@@ -135,7 +126,7 @@ def test_a_failing_test_keeps_its_phases(pytester: pytest.Pytester) -> None:
 def test_off_means_off(pytester: pytest.Pytester) -> None:
     """With `--no-repro-timing` nothing is recorded and nothing written."""
     pytester.makepyfile(BY_HAND)
-    result = _run(pytester, "--no-repro-timing")
+    result = run_pytest(pytester, "--no-repro-timing")
     assert result.ret == 0
     assert not (pytester.path / ".pytest_repro").exists()
     result.stdout.no_fnmatch_line("*timing*")
@@ -144,7 +135,7 @@ def test_off_means_off(pytester: pytest.Pytester) -> None:
 def test_a_value_that_is_no_number_is_refused_as_a_metric(pytester: pytest.Pytester) -> None:
     """The test fails with an error that says what to do."""
     pytester.makepyfile("def test_a(repro):\n    repro.metric('speed', 'fast')")
-    result = _run(pytester)
+    result = run_pytest(pytester)
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*TimingError: *speed*"])
 
@@ -154,7 +145,7 @@ def test_the_simulated_device_shows_kernel_time_that_a_naive_timer_charges_to_th
 ) -> None:
     """The old notes blamed the read-back for what was the kernel."""
     pytester.makepyfile(SIMULATED)
-    result = _run(pytester, "--repro-timing")
+    result = run_pytest(pytester, "--repro-timing")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*op*<<<", "*to_torch looks slow*"])
     (profile,) = _profiles(pytester)
@@ -169,7 +160,7 @@ def test_a_test_of_torch_is_timed_without_any_edit(pytester: pytest.Pytester) ->
     """To device, one operation, back: the three phases appear, with sizes."""
     _skip_without("torch")
     pytester.makepyfile(TORCH)
-    result = _run(pytester, "--repro-timing")
+    result = run_pytest(pytester, "--repro-timing")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["  to_device*", "  op*", "*torch.matmul*", "  to_torch*"])
     (profile,) = _profiles(pytester)
@@ -186,7 +177,7 @@ def test_without_the_option_torch_is_left_alone(pytester: pytest.Pytester) -> No
     """No phase, no log, no patched name."""
     _skip_without("torch")
     pytester.makepyfile(TORCH)
-    assert _run(pytester).ret == 0
+    assert run_pytest(pytester).ret == 0
     assert not (pytester.path / ".pytest_repro").exists()
 
 
@@ -197,7 +188,7 @@ def test_a_test_of_ttnn_is_timed_without_any_edit(pytester: pytest.Pytester) -> 
     if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
         pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
     pytester.makepyfile(TTNN)
-    result = _run(pytester, "--repro-timing")
+    result = run_pytest(pytester, "--repro-timing")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["  to_device*", "  op*", "  to_torch*"])
     (profile,) = _profiles(pytester)

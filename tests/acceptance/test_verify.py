@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from tests.acceptance.sessions import run_pytest, session_folder, session_summary
 
 COUNTER = """
 import os, pathlib
@@ -22,20 +23,6 @@ def counter(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = pytester.path / "counter"
     monkeypatch.setenv("COUNTER", str(path))
     return path
-
-
-def _gate(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess(*arguments, timeout=120)
-
-
-def _session(pytester: pytest.Pytester) -> Path:
-    (session,) = (pytester.path / ".pytest_repro" / "sessions").iterdir()
-    return session
-
-
-def _summary(pytester: pytest.Pytester) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads((_session(pytester) / "summary.json").read_text(encoding="utf-8"))
-    return data
 
 
 PASSES = "def test_a():\n    pass\n"
@@ -78,10 +65,10 @@ def test_the_verdict_follows_from_what_the_runs_reported(
 ) -> None:
     """Stable only if every run that was asked for executed the same tests and passed."""
     pytester.makepyfile(body)
-    result = _gate(pytester, "--verify-runs=3")
+    result = run_pytest(pytester, "--verify-runs=3")
     assert result.ret == status
     result.stdout.fnmatch_lines([line])
-    assert _summary(pytester)["exit_status"] == status
+    assert session_summary(pytester)["exit_status"] == status
 
 
 def test_each_run_is_a_fresh_process_with_the_same_command_line(pytester: pytest.Pytester) -> None:
@@ -99,7 +86,7 @@ def test_each_run_is_a_fresh_process_with_the_same_command_line(pytester: pytest
             assert False
         """
     )
-    assert _gate(pytester, "--verify-runs=3").ret == 0
+    assert run_pytest(pytester, "--verify-runs=3").ret == 0
     processes = (pytester.path / "counter").read_text(encoding="utf-8").split()
     assert len(set(processes)) == 3
 
@@ -107,7 +94,7 @@ def test_each_run_is_a_fresh_process_with_the_same_command_line(pytester: pytest
 def test_the_output_of_every_run_is_kept_and_a_failing_one_is_shown(pytester: pytest.Pytester) -> None:
     """`verify_run_<i>.txt` holds everything; the terminal shows what failed, as pytest showed it."""
     pytester.makepyfile(FAILS_IN_RUN_2)
-    result = _gate(pytester, "--verify-runs=3", "--verify-keep-going")
+    result = run_pytest(pytester, "--verify-runs=3", "--verify-keep-going")
     assert result.ret == 1
     result.stdout.fnmatch_lines(
         [
@@ -123,17 +110,18 @@ def test_the_output_of_every_run_is_kept_and_a_failing_one_is_shown(pytester: py
         ]
     )
     kept = [
-        (_session(pytester) / f"verify_run_{number}.txt").read_text(encoding="utf-8") for number in (1, 2, 3)
+        (session_folder(pytester) / f"verify_run_{number}.txt").read_text(encoding="utf-8")
+        for number in (1, 2, 3)
     ]
     assert ["1 passed" in text for text in kept] == [True, False, True]
-    records = (_session(pytester) / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    records = (session_folder(pytester) / "runs.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(record)["exit_status"] for record in records] == [0, 1, 0]
 
 
 def test_the_gate_applies_stress_and_workers_inside_each_run(pytester: pytest.Pytester) -> None:
     """`--verify-runs 2 --repro-stress 30 -n 2` is two fresh processes of thirty iterations each."""
     pytester.makepyfile(PASSES)
-    result = _gate(pytester, "--verify-runs=2", "--repro-stress=30", "-n2")
+    result = run_pytest(pytester, "--verify-runs=2", "--repro-stress=30", "-n2")
     assert result.ret == 0
     result.stdout.fnmatch_lines(
         [
@@ -142,13 +130,13 @@ def test_the_gate_applies_stress_and_workers_inside_each_run(pytester: pytest.Py
             "stable: 2 of 2 runs passed: *; 60 iterations ran without a failure",
         ]
     )
-    assert (_session(pytester) / "run_2" / "iterations.jsonl").exists()
+    assert (session_folder(pytester) / "run_2" / "iterations.jsonl").exists()
 
 
 def test_a_failure_of_one_iteration_makes_the_verdict_unstable(pytester: pytest.Pytester) -> None:
     """The gate is as strict as the stress run inside it."""
     pytester.makepyfile("def test_a(repro):\n    assert repro.iteration != 17")
-    result = _gate(pytester, "--verify-runs=2", "--repro-stress=30")
+    result = run_pytest(pytester, "--verify-runs=2", "--repro-stress=30")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["unstable: 1 run of 1 failed, 0 of 2 runs passed"])
 
@@ -165,7 +153,7 @@ def test_a_test_that_starts_pytest_is_not_taken_for_a_run(pytester: pytest.Pytes
             assert inner.returncode == 1
         """
     )
-    assert _gate(pytester, "--verify-runs=2", path.name).ret == 0
+    assert run_pytest(pytester, "--verify-runs=2", path.name).ret == 0
 
 
 def test_a_rerun_that_rescues_a_test_does_not_count(pytester: pytest.Pytester) -> None:
@@ -191,7 +179,7 @@ def test_a_rerun_that_rescues_a_test_does_not_count(pytester: pytest.Pytester) -
         """
     )
     pytester.makepyfile(PASSES)
-    result = _gate(pytester, "--verify-runs=2")
+    result = run_pytest(pytester, "--verify-runs=2")
     assert result.ret == 6
     result.stdout.fnmatch_lines(["run 1 passed only because of a rerun of *::test_a"])
 
@@ -201,7 +189,7 @@ def test_paths_with_spaces_and_argument_files_survive(pytester: pytest.Pytester)
     folder = pytester.mkdir("with space")
     (folder / "test_a.py").write_text(PASSES, encoding="utf-8")
     (pytester.path / "args.txt").write_text("with space/test_a.py\n-v\n", encoding="utf-8")
-    result = _gate(pytester, "--verify-runs=2", "@args.txt")
+    result = run_pytest(pytester, "--verify-runs=2", "@args.txt")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["stable: 2 of 2 runs passed*"])
 
@@ -209,7 +197,7 @@ def test_paths_with_spaces_and_argument_files_survive(pytester: pytest.Pytester)
 def test_the_verdict_can_be_read_by_a_program(pytester: pytest.Pytester) -> None:
     """`--repro-json` holds the verdict, its proof, and every run."""
     pytester.makepyfile(PASSES)
-    _gate(pytester, "--verify-runs=2", "--repro-json=out.json")
+    run_pytest(pytester, "--verify-runs=2", "--repro-json=out.json")
     record = json.loads((pytester.path / "out.json").read_text(encoding="utf-8"))
     assert (record["verdict"], record["runs_passed"], record["runs_asked"]) == ("stable", 2, 2)
     assert record["ruled_out_rate"] == pytest.approx(0.776, abs=1e-3)
@@ -221,7 +209,7 @@ def test_a_question_to_pytest_is_answered_and_no_gate_starts(
     pytester: pytest.Pytester, information: str
 ) -> None:
     """Whoever asks for help gets help."""
-    result = _gate(pytester, "--verify-runs=2", information)
+    result = run_pytest(pytester, "--verify-runs=2", information)
     assert result.ret == 0
     assert not (pytester.path / ".pytest_repro").exists()
 
@@ -240,7 +228,7 @@ def test_refused_options_end_with_a_usage_error(
     pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
 ) -> None:
     """Exit status 4 and a sentence that says what to do."""
-    result = _gate(pytester, *arguments)
+    result = run_pytest(pytester, *arguments)
     assert result.ret == 4
     result.stderr.fnmatch_lines([message])
 
@@ -248,6 +236,6 @@ def test_refused_options_end_with_a_usage_error(
 def test_a_folder_that_cannot_be_made_is_a_clear_error(pytester: pytest.Pytester) -> None:
     """Without its kept output the gate proves nothing."""
     (pytester.path / ".pytest_repro").write_text("in the way", encoding="utf-8")
-    result = _gate(pytester, "--verify-runs=2")
+    result = run_pytest(pytester, "--verify-runs=2")
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--verify-runs needs a folder for the output of its runs: *--rootdir*"])
