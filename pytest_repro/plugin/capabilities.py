@@ -60,6 +60,8 @@ class Capabilities:
             self._report_to_gate(self._run_folder)
         if is_worker(self._config):
             told = worker_input(self._config)
+            if told.get("is_run"):
+                self._count_calls()
             if told.get("plan"):
                 self._begin_stress_in_worker(told)
                 return
@@ -83,7 +85,8 @@ class Capabilities:
 
     def configure_worker(self, node: Any) -> None:
         """Tells a worker what to do and listens to it."""
-        told: dict[str, Any] = {"mode": self._config.getoption("dist")}
+        is_run = self._run_folder is not None
+        told: dict[str, Any] = {"mode": self._config.getoption("dist"), "is_run": is_run}
         if self._controller is not None and self._options.stress is not None:
             told["plan"] = self._options.stress.to_payload()
             told["shared"] = str(self._controller.shared_folder)
@@ -141,6 +144,12 @@ class Capabilities:
 
         recorder = RunRecorder(SessionFolder(folder), iterations=self._iterations)
         self._config.pluginmanager.register(recorder, "repro-run-recorder")
+        self._count_calls()
+
+    def _count_calls(self) -> None:
+        from pytest_repro.plugin.run_recorder import CallCounter
+
+        self._config.pluginmanager.register(CallCounter(), "repro-call-counter")
 
     def _iterations(self) -> int:
         return 0 if self._controller is None else self._controller.report().executed
@@ -189,6 +198,7 @@ class Capabilities:
 
         reseeder = Reseeder()
         if plan.reseed:
+            internals.leave_seeds_to_us(self._config)
             reseeder.start()
             self._config.add_cleanup(reseeder.stop)
         return reseeder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -84,7 +85,23 @@ def replay_command(config: pytest.Config, *, test: str, path: Path, seed: int | 
     # pytest looks for its root and its ini file from the file on: outside they must be told.
     is_outside = not path.is_relative_to(start)
     places = _places(config, start) if is_outside else ()
-    return shlex.join(("pytest", *kept, *places, target, *reseed, "--repro-replay", str(iteration)))
+    command = (*pytest_as_typed(), *kept, *places, target, *reseed, "--repro-replay", str(iteration))
+    return shlex.join(command)
+
+
+def pytest_script() -> Path | None:
+    """Returns the script `pytest` that this process was started by, or None for `python -m pytest`.
+
+    The two differ in `sys.path`: only the latter adds the working directory.
+    """
+    script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
+    is_script = script is not None and script.stem in ("pytest", "py.test") and script.is_file()
+    return script if is_script else None
+
+
+def pytest_as_typed() -> tuple[str, ...]:
+    """Returns how a person starts pytest the way this process was started."""
+    return ("python", "-m", "pytest") if pytest_script() is None else ("pytest",)
 
 
 def _places(config: pytest.Config, start: Path) -> tuple[str, ...]:
@@ -102,12 +119,15 @@ def command_line_id(test: str, *, path: Path, start: Path) -> str:
 
 def kept_arguments(arguments: Sequence[str], *, positional: Sequence[str]) -> list[str]:
     """Returns the arguments that can change how one test runs: no files, no choice, no distribution."""
-    paths = set(positional)
-    return [
-        argument
-        for argument in without_options(arguments, flags=_DROPPED_FLAGS, values=_DROPPED_VALUES)
-        if argument not in paths and not _is_short_form(argument)
-    ]
+    without = without_options(arguments, flags=_DROPPED_FLAGS, values=_DROPPED_VALUES)
+    kept = [argument for argument in without if argument != "--" and not _is_short_form(argument)]
+    for path in reversed(positional):
+        places = [place for place, argument in enumerate(kept) if argument == path]
+        # The same word may be the value of an option before it.
+        free = [place for place in places if place == 0 or not kept[place - 1].startswith("-")]
+        for place in (free or places)[-1:]:
+            del kept[place]
+    return kept
 
 
 def without_gate(arguments: Sequence[str]) -> list[str]:

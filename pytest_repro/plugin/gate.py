@@ -5,21 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin import internals
-from pytest_repro.plugin.command import without_gate
+from pytest_repro.plugin.command import pytest_as_typed, pytest_script, without_gate
 from pytest_repro.plugin.options import Options, resolve
 from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, session_facts, shown_path
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
 from pytest_repro.verify.gate import Run, judge, must_stop, reasons_against
-from pytest_repro.verify.process import RunCommand, execute
+from pytest_repro.verify.process import RunCommand, execute, termination_as_interrupt
 
 _EXIT_INTERRUPTED = 2
 
@@ -33,9 +34,13 @@ def gate_exit_status(config: pytest.Config) -> int | None:
     # A run's xdist workers hold the same options, and the variable is gone by then.
     if RUN_FOLDER_VARIABLE in os.environ or is_worker(config) or _asks_for_information(config):
         return None
+    if config.getoption("verify_runs") is None and config.getoption("repro_replay") is not None:
+        # The ini file asks for the gate, the command line for one iteration.
+        return None
     try:
         options = resolve(config)
         _refuse_debugger(config)
+        _refuse_changing_selection(config)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from error
     return Gate(config, options).run()
@@ -68,11 +73,12 @@ class Gate:
         self._say(f"verify: {self._asked} runs of {self._line()}")
         runs: list[Run] = []
         try:
-            for run in self._runs():
-                runs.append(run)
-                self._tell(run, runs)
-                if must_stop(run, keep_going=self._options.verify_keep_going):
-                    break
+            with termination_as_interrupt():
+                for run in self._runs():
+                    runs.append(run)
+                    self._tell(run, runs)
+                    if must_stop(run, keep_going=self._options.verify_keep_going):
+                        break
         except KeyboardInterrupt:
             self._conclude(runs)
             return _EXIT_INTERRUPTED
@@ -99,7 +105,7 @@ class Gate:
         self._folder.append("runs.jsonl", run_record(run))
         reasons = reasons_against(run, runs)
         is_good = not run.is_failing and not reasons
-        verbose = self._config.option.verbose
+        verbose = self._config.getoption("verbose", 0)
         if verbose > 0 or not is_good:
             self._say(self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip())
         self._say(run_line(run, asked=self._asked, reasons=reasons), green=is_good, red=not is_good)
@@ -110,10 +116,7 @@ class Gate:
         self._folder.write_json("summary.json", record)
         self._folder.close()
         if self._options.json_path is not None:
-            write_json(
-                self._config.invocation_params.dir / self._options.json_path,
-                {"format_version": FORMAT_VERSION, **record},
-            )
+            self._write_for_user(self._config.invocation_params.dir / self._options.json_path, record)
         is_stable = verdict.exit_status == 0
         self._terminal.sep("=", "verify", green=is_stable, red=not is_stable, bold=True)
         for line in verdict_lines(verdict, runs, folder=shown_path(self._config, self._folder.path)):
@@ -122,8 +125,17 @@ class Gate:
             self._say(f"records are incomplete: {self._folder.problem}")
         return verdict.exit_status
 
+    def _write_for_user(self, path: Path, record: Mapping[str, Any]) -> None:
+        try:
+            write_json(path, {"format_version": FORMAT_VERSION, **record})
+        except OSError as error:
+            self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
+
     def _line(self) -> str:
-        return shlex.join(("pytest", *without_gate(self._config.invocation_params.args)))
+        arguments = without_gate(self._config.invocation_params.args)
+        # An ini file that asks for the gate would start it again.
+        off = ("-o", "verify_runs=") if self._config.getini("verify_runs") else ()
+        return shlex.join((*pytest_as_typed(), *off, *arguments))
 
     def _output(self, number: int) -> Path:
         return self._folder.path / f"verify_run_{number}.txt"
@@ -134,16 +146,24 @@ class Gate:
 
 
 def _pytest_of_this_process() -> tuple[str, ...]:
-    """Returns how pytest itself was started: `pytest` and `python -m pytest` differ in `sys.path`."""
-    script = Path(sys.argv[0]) if sys.argv and sys.argv[0] else None
-    if script is not None and script.stem in ("pytest", "py.test") and script.is_file():
-        return (sys.executable, str(script.resolve()))
-    return (sys.executable, "-m", "pytest")
+    """Returns how pytest itself was started, with the interpreter's own options such as `-X dev`."""
+    interpreter = (sys.executable, *internals.interpreter_options())
+    script = pytest_script()
+    return (*interpreter, "-m", "pytest") if script is None else (*interpreter, str(script.resolve()))
 
 
 def _asks_for_information(config: pytest.Config) -> bool:
     names = ("help", "version", "showfixtures", "show_fixtures_per_test", "markers")
     return any(getattr(config.option, name, False) for name in names)
+
+
+def _refuse_changing_selection(config: pytest.Config) -> None:
+    for name, option in (("lf", "--lf"), ("stepwise", "--stepwise")):
+        if config.getoption(name, default=False):
+            raise OptionError(
+                f"--verify-runs cannot be combined with {option}: a run changes what the next selects",
+                next_step="Name the tests instead.",
+            )
 
 
 def _refuse_debugger(config: pytest.Config) -> None:

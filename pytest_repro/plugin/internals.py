@@ -1,4 +1,4 @@
-"""The only place that touches what pytest and xdist do not promise to keep.
+"""The only place that touches what pytest, xdist and the standard library do not promise to keep.
 
 Tested against each supported release of both (`.ci/matrix`).
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
+import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from _pytest._io import TerminalWriter
 from _pytest.config import create_terminal_writer
 from _pytest.runner import runtestprotocol
 
@@ -32,11 +35,26 @@ class WorkerMessage:
 
 
 def copy_item(item: pytest.Item, nodeid: str | None = None) -> pytest.Item:
-    """Returns a shallow copy: other identity, same parents, so the same wider fixtures."""
-    twin = copy.copy(item)
+    """Returns a copy: other identity, same parents, so the same wider fixtures.
+
+    What a running test may add to its item is the copy's own.
+    """
+    original: Any = item
+    twin: Any = copy.copy(item)
+    twin.own_markers = list(item.own_markers)
+    twin.user_properties = list(item.user_properties)
+    twin.keywords = copy.copy(item.keywords)
+    twin.keywords.node = twin
+    twin.keywords._markers = dict(original.keywords._markers)
+    twin.stash = copy.copy(item.stash)
+    twin.stash._storage = dict(original.stash._storage)
+    twin._store = twin.stash
+    if hasattr(item, "dtest"):
+        twin.dtest = copy.copy(original.dtest)
     if nodeid is not None:
         set_nodeid(twin, nodeid)
-    return twin
+    copied: pytest.Item = twin
+    return copied
 
 
 def set_nodeid(item: pytest.Item, nodeid: str) -> None:
@@ -65,21 +83,36 @@ class FreshItem:
     the test, the instance of the test class.
     """
 
-    def __init__(self, item: pytest.Item) -> None:
+    def __init__(self, item: Any) -> None:
         self._item = item
         self._markers = list(item.own_markers)
+        self._keywords = dict(item.keywords._markers)
         self._properties = list(item.user_properties)
+        self._globals = dict(item.dtest.globs) if hasattr(item, "dtest") else None
+        # hypothesis does not allow one test function to run on two instances.
+        self._keeps_instance = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
 
     def restore(self) -> None:
         """Undoes what the last iteration left on the item."""
         item = self._item
         item._report_sections = []
         item.user_properties = list(self._properties)
-        if len(item.own_markers) != len(self._markers):
-            item.own_markers[:] = self._markers
-        instance = item.__dict__.get("_instance")
-        if instance is not None and getattr(item.__dict__.get("_obj"), "__self__", None) is instance:
-            del item.__dict__["_instance"], item.__dict__["_obj"]
+        item.own_markers[:] = self._markers
+        if len(item.keywords._markers) != len(self._keywords):
+            item.keywords._markers = dict(self._keywords)
+        if self._globals is not None:
+            # A doctest empties its namespace after it ran.
+            item.dtest.globs = dict(self._globals)
+        own = item.__dict__
+        # unittest collects errors here and reports take one each: the rest is of an earlier iteration.
+        own.pop("_excinfo", None)
+        instance = own.get("_instance")
+        if (
+            instance is not None
+            and not self._keeps_instance
+            and getattr(own.get("_obj"), "__self__", None) is instance
+        ):
+            del own["_instance"], own["_obj"]
         if hasattr(item, "_initrequest"):
             # Also before the first iteration: a copied item holds the request of its original.
             item._initrequest()
@@ -109,10 +142,43 @@ def tear_down_to(item: pytest.Item, nextitem: pytest.Item | None) -> pytest.Test
     return report
 
 
-def cancel_timeout(item: pytest.Item) -> None:
-    """Has pytest-timeout stop timing a whole slice: each of its iterations is given its own time."""
-    if item.config.pluginmanager.has_plugin("timeout"):
-        item.config.hook.pytest_timeout_cancel_timer(item=item)
+class HookOverride:
+    """Stands in for one of pytest's hooks: calls go to a function, all else to the hook itself.
+
+    Whoever calls the hook by `config.hook` reaches the function instead of the plugins and their wrappers.
+
+    Args:
+        config: Of this process.
+        name: Of the hook.
+        function: Takes the hook's arguments by keyword.
+    """
+
+    def __init__(self, config: pytest.Config, name: str, function: Callable[..., Any]) -> None:
+        self.original = getattr(config.hook, name)
+        self._config = config
+        self._name = name
+        self._function = function
+
+    def __call__(self, **arguments: Any) -> Any:
+        """Calls the function in the hook's place."""
+        return self._function(**arguments)
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(self.original, attribute)
+
+    def start(self) -> None:
+        """Takes the hook's place."""
+        setattr(self._config.hook, self._name, self)
+
+    def stop(self) -> None:
+        """Gives the hook its place back."""
+        setattr(self._config.hook, self._name, self.original)
+
+
+def leave_seeds_to_us(config: pytest.Config) -> None:
+    """Has pytest-randomly stop setting the same seed before every stage of every iteration."""
+    if hasattr(config.option, "randomly_reset_seed"):
+        config.option.randomly_reset_seed = False
 
 
 class IterationProtocol:
@@ -172,16 +238,17 @@ class _IterationWarnings:
 
 def terminal_writer(config: pytest.Config) -> Any:
     """Returns a writer that obeys --color, for what is said before a session exists."""
+    if sys.stdout is None:
+        return TerminalWriter(io.StringIO())
+    if not hasattr(config.option, "color"):
+        return TerminalWriter(sys.stdout)
     return create_terminal_writer(config, sys.stdout)
 
 
-@contextlib.contextmanager
-def unconfigured(config: pytest.Config) -> Iterator[None]:
-    """Cleans up after a config that never became a session."""
-    try:
-        yield
-    finally:
-        config._ensure_unconfigure()
+def interpreter_options() -> list[str]:
+    """Returns the options that this interpreter was started with, such as `-X dev`."""
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return options
 
 
 def send_to_controller(config: pytest.Config, message: dict[str, Any]) -> None:

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
 from pytest_repro.model import Outcome
 from pytest_repro.store import SessionFolder
 from pytest_repro.verify.process import REPORT
+
+CALLS = "repro_calls"
+"""Attribute of the teardown report: how often the test was called."""
+
+
+class CallCounter:
+    """Counts how often each test is called, in a process that runs tests: twice means a rerun."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """A test begins."""
+        self._calls = 0
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Counts a call, whoever makes it."""
+        self._calls += 1
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attaches the number to the last report of the test."""
+        report = yield
+        if report.when == "teardown":
+            setattr(report, CALLS, self._calls)
+        return report
 
 
 class RunRecorder:
@@ -29,9 +59,11 @@ class RunRecorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes the outcome of a stage; the worst one of a test counts."""
         known = self._outcomes.get(report.nodeid)
-        if str(report.outcome) == "rerun":
+        if str(report.outcome) not in ("passed", "failed", "skipped") or getattr(report, CALLS, 1) > 1:
             self._rerun[report.nodeid] = None
-        elif report.failed:
+        if str(report.outcome) not in ("passed", "failed", "skipped"):
+            return
+        if report.failed:
             is_call = report.when == "call"
             self._outcomes[report.nodeid] = Outcome.FAILED if is_call else Outcome.ERROR
         elif known is not None and known.is_failure:
@@ -50,7 +82,7 @@ class RunRecorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Writes the report: its being there says that the session came to its end."""
-        rescued = [test for test in self._rerun if self._outcomes.get(test) is Outcome.PASSED]
+        rescued = [test for test in self._rerun if not self._outcomes.get(test, Outcome.PASSED).is_failure]
         self._folder.write_json(
             REPORT,
             {

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_repro.stress.board import FlightRecorder, StopBoard
-from pytest_repro.stress.plan import StressPlan
+from pytest_repro.stress.plan import Slice, StressPlan
 
 BOARD = "stop"
 """File of the stop board, in the folder that controller and workers share."""
@@ -15,6 +15,19 @@ BOARD = "stop"
 def recorder_path(folder: Path, worker: str) -> Path:
     """Returns the file in which a worker notes where it is."""
     return folder / f"{worker}.position"
+
+
+def write_resume(folder: Path, index: int, first: int, *, crashed: int) -> None:
+    """Notes that a process died in this iteration of the slice that begins with `first`."""
+    (folder / f"{index}-{first}.crashed").write_text(str(crashed), encoding="ascii")
+
+
+def read_resume(folder: Path, index: int, first: int) -> int:
+    """Returns the iteration of this slice in which a process died, 0 if none did."""
+    try:
+        return int((folder / f"{index}-{first}.crashed").read_text(encoding="ascii"))
+    except OSError:
+        return 0
 
 
 class Control(Protocol):
@@ -28,6 +41,12 @@ class Control(Protocol):
 
     def note_failure(self, index: int) -> None:
         """Notes a failing iteration, before anything is sent."""
+
+    def is_all_stopped(self) -> bool:
+        """Tells whether no test at all must start another iteration."""
+
+    def resumed(self, index: int, part: Slice) -> Slice:
+        """Returns what is left of a slice in which another process died, else the slice itself."""
 
 
 class LocalControl:
@@ -50,6 +69,15 @@ class LocalControl:
     def note_failure(self, index: int) -> None:
         """See `Control`: the controller hears of it before the next iteration anyway."""
 
+    def is_all_stopped(self) -> bool:
+        """See `Control`: here the session itself says so."""
+        return False
+
+    def resumed(self, index: int, part: Slice) -> Slice:
+        """See `Control`: there is no other process."""
+        del index
+        return part
+
 
 class WorkerControl:
     """Control of iterations in an xdist worker, through memory shared with the controller.
@@ -61,10 +89,19 @@ class WorkerControl:
     """
 
     def __init__(self, folder: Path, worker: str, plan: StressPlan) -> None:
+        self._folder = folder
         self._board = StopBoard(folder / BOARD)
         self._recorder = FlightRecorder(recorder_path(folder, worker))
         self._stop_test_now = plan.stop_after == 1
         self._stop_all_now = plan.max_failures == 1
+
+    def is_all_stopped(self) -> bool:
+        """See `Control`."""
+        return self._board.is_all_stopped()
+
+    def resumed(self, index: int, part: Slice) -> Slice:
+        """See `Control`: some of xdist's schedulers hand a slice out again after a crash in it."""
+        return part.after(read_resume(self._folder, index, part.first))
 
     def is_stopped(self, index: int) -> bool:
         """See `Control`."""

@@ -14,7 +14,7 @@ from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import replay_command
 from pytest_repro.plugin.session import shown_path
-from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path
+from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
 from pytest_repro.report.stress import StressReport, failure_record, report_record
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
@@ -64,7 +64,7 @@ class StressController:
         self._session: pytest.Session | None = None
         self._index: dict[str, int] = {}
         self._paths: dict[str, str] = {}
-        self._slices: dict[str, int] = {}
+        self._slices: dict[str, tuple[int, int]] = {}
         self._open_slices: dict[str, int] = {}
         self._started: set[str] = set()
         self._reported: set[str] = set()
@@ -103,15 +103,17 @@ class StressController:
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
         """Counts the iteration in which a worker died, under the test's own name."""
-        index = self._slices.get(crashitem)
-        if index is None:
+        found = self._slices.get(crashitem)
+        if found is None:
             return
+        index, first = found
         test = next(name for name, number in self._index.items() if number == index)
         worker = report.node.gateway.id
         report.nodeid = test
         position = read_position(recorder_path(self.shared_folder, worker))
         if position is None or position.test_index != index:
             return
+        write_resume(self.shared_folder, index, first, crashed=position.iteration)
         report.longrepr = f"worker {worker} crashed in iteration {position.iteration} of {test}"
         self._reported.add(test)
         failure = Failure(
@@ -173,7 +175,7 @@ class StressController:
         self._tally.expect(tests)
         self._index = {test: index for index, test in enumerate(tests)}
         self._paths.update((test, path) for test, path in zip(tests, message["paths"], strict=True) if path)
-        self._slices.update(message["slices"])
+        self._slices.update((name, (index, first)) for name, (index, first) in message["slices"].items())
         if self._is_distributed and self._session is not None:
             # xdist has counted slices; pytest's progress and its exit status count tests.
             self._session.testscollected = len(tests)

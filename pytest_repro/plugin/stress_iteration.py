@@ -77,7 +77,11 @@ class RunningTest:
         self._fresh = internals.FreshItem(item)
         self._seeds = SeedSource(bench.plan.base_seed, seed_name(item.path.name, nodeid))
         self._protocol = internals.IterationProtocol(bench.config)
+        # What plugins report inside an iteration, such as subtests, is a part of the iteration.
+        self._reporting = internals.HookOverride(bench.config, "pytest_runtest_logreport", self._take_report)
         self._reports: list[pytest.TestReport] = []
+        self._extra_failure: pytest.TestReport | None = None
+        self._seed: int | None = None
         self._raised: Raised | None = None
         self._shown: set[str] = set()
 
@@ -86,36 +90,51 @@ class RunningTest:
         bench = self._bench
         bench.control.note_position(self._index, iteration)
         self._fresh.restore()
-        seed = None
-        if bench.plan.reseed:
-            seed = self._seeds.seed(iteration)
-            bench.reseeder.set(seed)
+        self._raised = self._extra_failure = None
+        self._seed = seed = self._seeds.seed(iteration) if bench.plan.reseed else None
+        self.seed_iteration()
         bench.current.begin(test=self._nodeid, iteration=iteration, seed=seed)
         bench.timekeeper.begin()
-        self._protocol.run(self.item, self._nextitem if is_last else self._twin)
+        self._reporting.start()
+        try:
+            self._protocol.run(self.item, self._nextitem if is_last else self._twin)
+        finally:
+            self._reporting.stop()
         return self._result(iteration, seed)
 
     def run_stages(self, nextitem: pytest.Item | None) -> None:
         """Runs setup, call and teardown; called back from inside the protocol's hooks."""
         self._reports = internals.run_stages(self.item, nextitem)
 
+    def seed_iteration(self) -> None:
+        """Sets the random number generators to the iteration's seed."""
+        if self._seed is not None:
+            self._bench.reseeder.set(self._seed)
+
+    def seed_fixture(self, name: str) -> None:
+        """Sets them to a seed that belongs to a fixture and to no iteration."""
+        if self._seed is not None:
+            self._bench.reseeder.set(SeedSource(self._bench.plan.base_seed, f"fixture {name}").seed(0))
+
     def note_exception(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keeps the first exception of the iteration, which its report only has as text."""
         if self._raised is None:
             self._raised = raised_of(excinfo, root=str(self._bench.config.rootpath))
 
-    def tear_down_wider_scopes(self) -> IterationResult | None:
+    def tear_down_wider_scopes(self, nextitem: pytest.Item | None) -> IterationResult | None:
         """Ends what the last iteration left set up for a next one that does not come.
 
+        Args:
+            nextitem: What pytest runs next, None if nothing.
+
         Returns:
-            The last iteration as a failing one if that failed after it had passed, else None.
+            A failing result if that failed, else None.
         """
         if not self._reports:
             return None
-        outcome, _ = outcome_of(self._reports)
         self._raised = None
-        report = internals.tear_down_to(self.item, self._nextitem)
-        if not report.failed or outcome.is_failure:
+        report = internals.tear_down_to(self.item, nextitem)
+        if not report.failed:
             return None
         self._reports[-1] = report
         return IterationResult(
@@ -130,6 +149,7 @@ class RunningTest:
         return self._serialised() if self._reports else None
 
     def _result(self, iteration: int, seed: int | None) -> IterationResult:
+        self._join_extra_failure()
         outcome, stage = outcome_of(self._reports)
         stages_ns = [0, 0, 0]
         for report in self._reports:
@@ -146,8 +166,22 @@ class RunningTest:
             profile=self._bench.timekeeper.end(self._nodeid, iteration, outcome),
         )
 
+    def _take_report(self, report: pytest.TestReport) -> None:
+        if report.failed and self._extra_failure is None:
+            self._extra_failure = report
+
+    def _join_extra_failure(self) -> None:
+        """A test with a failing subtest has failed, although its own report says passed."""
+        extra = self._extra_failure
+        if extra is None or any(report.failed for report in self._reports):
+            return
+        for report in self._reports:
+            if report.when == "call":
+                report.outcome = "failed"
+                report.longrepr = extra.longrepr
+
     def _failure(self, stage: Stage) -> FailureFacts:
-        report = next(report for report in self._reports if report.failed)
+        report = next(report for report in self._reports if report.failed and report.when == stage.value)
         raised, self._raised = self._raised, None
         if raised is None:
             # Failed without an exception here (a plugin changed the outcome): the text is all there is.
@@ -169,7 +203,8 @@ class RunningTest:
 
 def outcome_of(reports: Sequence[pytest.TestReport]) -> tuple[Outcome, Stage | None]:
     """Returns the outcome of one execution and, for a failure, the stage in which it failed."""
-    outcome = Outcome.PASSED
+    # Without a call (--setup-only) the test was not run.
+    outcome = Outcome.PASSED if any(report.when == "call" for report in reports) else Outcome.SKIPPED
     for report in reports:
         if report.failed:
             stage = Stage(report.when)

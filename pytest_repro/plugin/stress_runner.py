@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ class StressRunner:
         self._expected_slices = 0
         self._deadline_ns: int | None = None
         self._running: RunningTest | None = None
+        self._protocol = internals.HookOverride(bench.config, "pytest_runtest_protocol", self._run_protocol)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
@@ -42,25 +44,39 @@ class StressRunner:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Gives the slices back their test's node id, once xdist has sent the distinct ones."""
-        slices: dict[str, int] = {}
+        slices: dict[str, list[int]] = {}
         paths = [""] * len(self._nodeids)
         for item in session.items:
-            index, _ = self._slices[id(item)]
-            slices[item.nodeid] = index
-            paths[index] = str(item.path)
-            internals.set_nodeid(item, self._nodeids[index])
+            # An item that a plugin added after us is no slice of ours, and runs once.
+            index, part = self._slices.get(id(item), (None, None))
+            if index is not None and part is not None:
+                slices[item.nodeid] = [index, part.first]
+                paths[index] = str(item.path)
+                internals.set_nodeid(item, self._nodeids[index])
         self._bench.send({"kind": "tests", "tests": self._nodeids, "paths": paths, "slices": slices})
+        self._protocol.start()
+        self._bench.config.add_cleanup(self._protocol.stop)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Runs a slice and, called again from inside it through all hooks, each iteration."""
-        if self._running is not None and self._running.item is item:
-            self._running.run_stages(nextitem)
-            return True
-        if id(item) not in self._slices:
+        """Runs one iteration, inside the wrappers of all other plugins."""
+        if self._running is None or self._running.item is not item:
             return None
-        self._run_slice(item, nextitem)
+        self._running.run_stages(nextitem)
         return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
+        """Gives fixtures of wider scope random numbers of their own, whichever iteration sets them up."""
+        running = self._running
+        if running is None or fixturedef.scope == "function":
+            return (yield)
+        name = f"{fixturedef.argname} {getattr(request, 'param_index', 0)}"
+        running.seed_fixture(name)
+        try:
+            return (yield)
+        finally:
+            running.seed_iteration()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -83,11 +99,19 @@ class StressRunner:
         self._slices.update((id(twin), (index, part)) for twin, part in zip(twins, parts, strict=True))
         return twins
 
+    def _run_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+        """Runs a slice in the place of pytest's protocol, which is for its iterations."""
+        is_iteration = self._running is not None and self._running.item is item
+        if is_iteration or id(item) not in self._slices:
+            return self._protocol.original(item=item, nextitem=nextitem)
+        self._run_slice(item, nextitem)
+        return True
+
     def _run_slice(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         bench = self._bench
         index, part = self._slices[id(item)]
         nodeid = self._nodeids[index]
-        internals.cancel_timeout(item)
+        part = bench.control.resumed(index, part)
         self._running = running = RunningTest(bench, item, nextitem, index=index, nodeid=nodeid)
         session = item.session
         bench.send({"kind": "slice_begin", "test": nodeid, "location": list(item.location)})
@@ -105,14 +129,17 @@ class StressRunner:
                 deadline_ns=self._slice_deadline(),
             )
             if not was_told_last:
-                self._tear_down_wider_scopes(running, nodeid)
+                must_end = session.shouldfail or session.shouldstop or bench.control.is_all_stopped()
+                self._tear_down_wider_scopes(running, nodeid, nextitem=None if must_end else nextitem)
         finally:
             self._running = None
             bench.control.note_position(index, 0)
         bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
 
-    def _tear_down_wider_scopes(self, running: RunningTest, nodeid: str) -> None:
-        result = running.tear_down_wider_scopes()
+    def _tear_down_wider_scopes(
+        self, running: RunningTest, nodeid: str, *, nextitem: pytest.Item | None
+    ) -> None:
+        result = running.tear_down_wider_scopes(nextitem)
         if result is not None:
             bench = self._bench
             failure = failure_message(bench.current.iteration, result, ended_ns=bench.clock())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.plugin.session import shown_path
-from pytest_repro.report.stress import stress_lines
+from pytest_repro.report.stress import MOST_BUGS, stress_lines
 
 if TYPE_CHECKING:
     from pytest_repro.plugin.profiles import ProfileBook
@@ -16,7 +16,7 @@ def show_stress(terminal: Any, controller: StressController) -> None:
     """Writes the summary of a stress run, with the traceback of each bug that pytest did not show."""
     report = controller.report()
     verbose = terminal.config.option.verbose
-    for bug in report.bugs:
+    for bug in report.bugs[:MOST_BUGS]:
         if bug.first.text and not controller.was_shown(bug) and terminal.config.option.tbstyle != "no":
             name = f"bug {bug.signature.key}: {bug.first.test}, iteration {bug.first.iteration:,}"
             terminal.write_sep("_", name, red=True, bold=True)

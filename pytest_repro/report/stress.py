@@ -12,6 +12,9 @@ from pytest_repro.signature import signature_to_dict
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.tally import Bug, TestSummary
 
+MOST_BUGS = 20
+"""Bugs shown on the terminal; the records hold all."""
+
 MOST_TESTS_OF_A_BUG = 5
 """Tests named below one bug; the records name all."""
 
@@ -68,8 +71,10 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
         calm = len(report.tests) - len(listed)
         if calm and listed:
             lines.append(f"{counted(calm, 'other test')} ran as asked without a failure")
-    for number, bug in enumerate(report.bugs, 1):
+    for number, bug in enumerate(report.bugs[:MOST_BUGS], 1):
         lines += _bug_lines(report, bug, number=number)
+    if len(report.bugs) > MOST_BUGS:
+        lines.append(f"and {counted(len(report.bugs) - MOST_BUGS, 'more bug')}: see failures.jsonl")
     if report.problem:
         lines.append(f"records are incomplete: {report.problem}")
     else:

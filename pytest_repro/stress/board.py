@@ -44,6 +44,10 @@ class StopBoard:
         if index < MOST_TESTS:
             self._map[1 + index] = 1
 
+    def is_all_stopped(self) -> bool:
+        """Tells whether all tests were stopped."""
+        return bool(self._map[0])
+
     def is_stopped(self, index: int) -> bool:
         """Tells whether this test must not start another iteration."""
         return bool(self._map[0] or (index < MOST_TESTS and self._map[1 + index]))

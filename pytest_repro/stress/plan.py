@@ -66,6 +66,14 @@ class Slice:
         numbers = count(self.first, self.step)
         return numbers if self.size is None else islice(numbers, self.size)
 
+    def after(self, crashed: int) -> Slice:
+        """Returns what comes after an iteration of this slice; 0 stands for none, and gives the whole."""
+        if crashed < self.first:
+            return self
+        done = (crashed - self.first) // self.step + 1
+        size = None if self.size is None else max(0, self.size - done)
+        return Slice(first=self.first + done * self.step, step=self.step, size=size)
+
     @property
     def label(self) -> str:
         """A short name, unique among the slices of one test."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.signature import signature_from_dict
 from pytest_repro.stats import Interval, failure_rate_interval
 from pytest_repro.stress.plan import StressPlan
+
+BUGS_WITH_TEXT = 50
+"""Bugs whose first traceback is kept in memory; those of further bugs are in the records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,7 @@ class _TestTally:
     """The growing counterpart of TestSummary."""
 
     test: str
+    copies: int = 1
     outcomes: dict[Outcome, int] = field(default_factory=dict)
     stages_ns: list[int] = field(default_factory=lambda: [0, 0, 0])
     fastest_ns: int | None = None
@@ -146,8 +151,8 @@ class StressTally:
 
     def expect(self, tests: Iterable[str]) -> None:
         """Names tests that were collected, so that one that never runs is missed."""
-        for test in tests:
-            self._tests.setdefault(test, _TestTally(test=test))
+        for test, copies in Counter(tests).items():
+            self._tests.setdefault(test, _TestTally(test=test)).copies = copies
 
     def add_batch(self, message: Mapping[str, Any]) -> list[Failure]:
         """Adds the iterations of one batch.
@@ -169,12 +174,14 @@ class StressTally:
         return failures
 
     def add_closing_failure(self, message: Mapping[str, Any]) -> Failure:
-        """Turns the last, already counted iteration of a slice into a failure of its late teardown."""
+        """Adds the failure of a late teardown to the last, already counted iteration of a slice."""
         tally = self._tests[message["test"]]
         failure = self._failure(message, message["failure"])
-        counted_as = next(outcome for outcome in _NO_FAILURES if tally.outcomes.get(outcome))
-        tally.count(counted_as, -1)
-        tally.count(failure.outcome, 1)
+        # Where every iteration had failed anyway, it is one more bug and no further failing iteration.
+        counted_as = next((outcome for outcome in _NO_FAILURES if tally.outcomes.get(outcome)), None)
+        if counted_as is not None:
+            tally.count(counted_as, -1)
+            tally.count(failure.outcome, 1)
         self._note(failure)
         return failure
 
@@ -192,6 +199,8 @@ class StressTally:
         """
         tally = self._tests[test]
         planned = 1 if self._plan.only_iteration is not None else self._plan.iterations
+        if planned is not None:
+            planned *= tally.copies  # a plugin may have put one test into the collection twice
         setup, call, teardown = tally.stages_ns
         return TestSummary(
             test=test,
@@ -225,8 +234,10 @@ class StressTally:
         tally = self._tests[failure.test]
         if tally.first_failure is None or failure.elapsed_ns < tally.first_failure.elapsed_ns:
             tally.first_failure = failure
+        if failure.signature.key not in self._bugs and len(self._bugs) >= BUGS_WITH_TEXT:
+            failure = replace(failure, text=None)
         bug = self._bugs.setdefault(failure.signature.key, _BugTally(first=failure))
-        if failure.elapsed_ns < bug.first.elapsed_ns:
+        if failure.elapsed_ns < bug.first.elapsed_ns and failure.text is not None:
             bug.first = failure
         bug.failures += 1
         bug.tests.setdefault(failure.test)

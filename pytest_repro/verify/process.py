@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.errors import StoreError
@@ -75,11 +79,35 @@ def execute(command: RunCommand, *, number: int, folder: Path, output: Path, clo
     )
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: unlike Ctrl-C, only this process has heard of it."""
+
+
+@contextlib.contextmanager
+def termination_as_interrupt() -> Iterator[None]:
+    """Has SIGTERM (a cancelled CI job) end the block as Ctrl-C does, so that no run outlives the gate."""
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _wait(process: subprocess.Popen[bytes]) -> None:
     """Waits for the process; on Ctrl-C, which it heard too, lets it end and then goes on."""
     try:
         process.wait()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, Terminated):
+            process.send_signal(signal.SIGINT)
         try:
             process.wait(GRACE_S)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):

@@ -114,7 +114,7 @@ def run_example(example: Example, folder: Path) -> str:
         (folder / name).write_text(text, encoding="utf-8")
     words = shlex.split(example.command)
     scripts = {
-        "pytest": [sys.executable, "-m", "pytest"],
+        "pytest": [sys.executable, str(Path(sys.executable).parent / "pytest")],
         "repro-scaffold": [
             sys.executable,
             "-c",

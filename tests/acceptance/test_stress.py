@@ -52,7 +52,7 @@ def test_a_stress_run_says_what_ran_what_failed_and_how_to_repeat_it(
             "2 other tests ran as asked without a failure",
             "bug 1 of 1: AssertionError: lost packet *",
             "  2 failures in 1 test, signature *, *.py in test_unsteady",
-            "  replay: pytest *.py::test_unsteady --repro-seed 5 --repro-replay *",
+            "  replay: python -m pytest * *.py::test_unsteady --repro-seed 5 --repro-replay *",
         ]
     )
 
@@ -106,7 +106,7 @@ def test_the_replay_command_fails_again(pytester: pytest.Pytester, workers: tupl
     )
     result = run_pytest(pytester, "--repro-stress=300", "--repro-seed=1", *workers)
     assert result.ret == 1
-    command = re.search(r"^  replay: pytest (.*)$", result.stdout.str(), re.MULTILINE)
+    command = re.search(r"^  replay: python -m pytest (.*)$", result.stdout.str(), re.MULTILINE)
     assert command is not None
     again = run_pytest(pytester, *shlex.split(command[1]))
     assert again.ret == 1
@@ -126,7 +126,7 @@ def test_numbers_of_a_library_that_the_test_imports_itself_are_repeated_too(
     )
     result = run_pytest(pytester, "--repro-stress=200", "--repro-seed=1")
     assert result.ret == 1
-    command = re.search(r"^  replay: pytest (.*)$", result.stdout.str(), re.MULTILINE)
+    command = re.search(r"^  replay: python -m pytest (.*)$", result.stdout.str(), re.MULTILINE)
     assert command is not None
     assert run_pytest(pytester, *shlex.split(command[1])).ret == 1
 

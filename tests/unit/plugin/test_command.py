@@ -25,6 +25,22 @@ def test_only_what_changes_how_a_test_runs_is_kept(arguments: str, kept: str) ->
     assert kept_arguments(arguments.split(), positional=["tests"]) == kept.split()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "positional", "kept"),
+    [
+        (["--rootdir", ".", "."], ["."], ["--rootdir", "."]),
+        (["pkg", "--cov", "pkg"], ["pkg"], ["--cov", "pkg"]),
+        (["-s", "--", "tests"], ["tests"], ["-s"]),
+        (["-s", "tests"], ["tests"], ["-s"]),
+    ],
+)
+def test_a_value_that_looks_like_a_path_stays_with_its_option(
+    arguments: list[str], positional: list[str], kept: list[str]
+) -> None:
+    """Each path is dropped once, where it stands free."""
+    assert kept_arguments(arguments, positional=positional) == kept
+
+
 def test_a_run_of_the_gate_is_repeated_without_the_gate() -> None:
     """All else stays."""
     arguments = ["tests", "--verify-runs", "5", "-n", "auto", "--verify-keep-going", "--verify-runs=3", "-x"]

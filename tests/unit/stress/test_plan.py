@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_repro.stress.plan import (
     SLICES_PER_WORKER,
+    Slice,
     StressPlan,
     cut_slices,
     share_of_worker,
@@ -78,3 +79,17 @@ def test_slices_of_one_test_have_distinct_labels() -> None:
     for plan in (StressPlan(iterations=100), StressPlan(iterations=None, budget_ns=1)):
         labels = [part.label for part in cut_slices(plan, workers=4)]
         assert len(set(labels)) == len(labels)
+
+
+@pytest.mark.parametrize(
+    ("part", "crashed", "left"),
+    [
+        (Slice(first=5, size=4), 0, [5, 6, 7, 8]),
+        (Slice(first=5, size=4), 6, [7, 8]),
+        (Slice(first=5, size=4), 8, []),
+        (Slice(first=1, step=2, size=4), 3, [5, 7]),
+    ],
+)
+def test_what_is_left_of_a_slice_begins_after_the_crash(part: Slice, crashed: int, left: list[int]) -> None:
+    """Neither the iteration that died nor those before it run again."""
+    assert list(part.after(crashed).iterations()) == left
