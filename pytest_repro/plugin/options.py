@@ -6,12 +6,14 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from pytest_repro.errors import OptionError
-from pytest_repro.stress.plan import StressPlan
+
+if TYPE_CHECKING:
+    from pytest_repro.stress.plan import StressPlan
 
 _Value = TypeVar("_Value")
 
@@ -90,6 +92,8 @@ def resolve(config: pytest.Config) -> Options:
     replay = read.value("repro-replay", _at_least_one)
     stress = None
     if iterations is not None or budget_ns is not None or replay is not None:
+        from pytest_repro.stress.plan import StressPlan
+
         _refuse_count(config)
         seed = read.value("repro-seed", _whole_number)
         reseed = read.flag("repro-reseed")
