@@ -14,19 +14,18 @@ from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.options import Options
 from pytest_repro.plugin.session import (
     WORKER_INPUT,
-    begin_session,
     is_worker,
     place_of,
     take_run_folder,
     worker_input,
 )
 from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
-from pytest_repro.store import SessionFolder
 
 if TYPE_CHECKING:
     from pytest_repro.plugin.profiles import ProfileBook
     from pytest_repro.plugin.stress_controller import StressController
     from pytest_repro.plugin.timing_hooks import TimingHooks
+    from pytest_repro.store import SessionFolder
     from pytest_repro.stress.loop import Message
     from pytest_repro.stress.plan import StressPlan
     from pytest_repro.stress.seeds import Reseeder
@@ -136,11 +135,14 @@ class Capabilities:
 
     def _session_folder(self, kind: str) -> SessionFolder:
         if self._folder is None:
+            from pytest_repro.plugin.session_facts import begin_session
+
             self._folder = begin_session(self._config, kind, run_folder=self._run_folder)
         return self._folder
 
     def _report_to_gate(self, folder: Path) -> None:
         from pytest_repro.plugin.run_recorder import RunRecorder
+        from pytest_repro.store import SessionFolder
 
         recorder = RunRecorder(SessionFolder(folder), iterations=self._iterations)
         self._config.pluginmanager.register(recorder, "repro-run-recorder")

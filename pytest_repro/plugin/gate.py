@@ -16,7 +16,8 @@ from pytest_repro.errors import OptionError
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import pytest_as_typed, pytest_script, without_gate
 from pytest_repro.plugin.options import Options, resolve
-from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, session_facts, shown_path
+from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, shown_path
+from pytest_repro.plugin.session_facts import session_facts
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
 from pytest_repro.verify.gate import Run, judge, must_stop, reasons_against

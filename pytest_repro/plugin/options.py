@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -92,6 +91,8 @@ def resolve(config: pytest.Config) -> Options:
     replay = read.value("repro-replay", _at_least_one)
     stress = None
     if iterations is not None or budget_ns is not None or replay is not None:
+        import secrets
+
         from pytest_repro.stress.plan import StressPlan
 
         _refuse_count(config)
