@@ -20,6 +20,7 @@ _PLAIN_VALUE = re.compile(r"true|false|none|null|yes|no|\d{1,5}", re.IGNORECASE)
 
 _TOKEN = re.compile(
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}|"
+    r"npm_[A-Za-z0-9]{20,}|dop_v1_[a-f0-9]{20,}|(?<=hooks\.slack\.com/services/)[\w/]+|"
     r"AIza[\w-]{35}|hf_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}|sk-[A-Za-z0-9_-]{20,}|"
     r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,})"
 )
@@ -31,6 +32,21 @@ _URL_LOGIN = re.compile(
     r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}):(?P<password>[^\s/@]{1,200})@"
 )
 _AUTHORIZATION = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+
+_QUERY = re.compile(
+    r"(?P<head>[?&](?:access_token|token|api_?key|key|secret|password|sig|signature)=)[^\s&#'\"]+",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(
+    r"(?P<head>--(?:password|passwd|passphrase|token|secret|api-key)[ =])[^\s'\"-][^\s'\"]{5,}", re.IGNORECASE
+)
+_SPOKEN = re.compile(
+    r"(?P<head>\b(?:password|passphrase) )(?:is [^\s]+|'[^'\r\n]+'|\"[^\"\r\n]+\")", re.IGNORECASE
+)
+# A line of a key in PEM form; a digest in hexadecimal digits is none.
+_KEY_LINE = re.compile(
+    r"^(?=[^\s]*[g-z])(?=[^\s]*[A-Z])[A-Za-z0-9+][A-Za-z0-9+/]{59,}={0,2}\s*$", re.MULTILINE
+)
 
 
 def is_secret_name(name: str) -> bool:
@@ -55,6 +71,9 @@ def mask_shapes(text: str) -> str:
     text = _TOKEN.sub(MASK, text)
     if "://" in text:
         text = _URL_LOGIN.sub(rf"\g<scheme>:{MASK}@", text)
+    for pattern in (_QUERY, _OPTION, _SPOKEN):
+        text = pattern.sub(rf"\g<head>{MASK}", text)
+    text = _KEY_LINE.sub(MASK, text)
     return _AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
 
 

@@ -43,6 +43,11 @@ class ProfileBook:
         self._folder.write_foreign_json(TRACE, {"traceEvents": trace_events(self._newest)})
 
     @property
+    def problem(self) -> str | None:
+        """Why the logs are incomplete, or None."""
+        return self._folder.problem
+
+    @property
     def log(self) -> Path:
         """The log of one line an iteration."""
         return self._folder.path / LOG

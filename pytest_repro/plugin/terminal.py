@@ -34,4 +34,7 @@ def show_profiles(terminal: Any, book: ProfileBook) -> None:
     terminal.write_sep("=", "timing")
     for line in book.lines(width=terminal.config.get_terminal_writer().fullwidth):
         terminal.write_line(line)
-    terminal.write_line(f"profiling logs: {shown_path(terminal.config, book.log)}")
+    if book.problem is not None:
+        terminal.write_line(f"profiling logs are incomplete: {book.problem}")
+    else:
+        terminal.write_line(f"profiling logs: {shown_path(terminal.config, book.log)}")

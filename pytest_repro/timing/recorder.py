@@ -85,8 +85,13 @@ class Recorder:
             value: A finite number, or something that `float` turns into one.
 
         Raises:
-            TimingError: If the value is no finite number.
+            TimingError: If the name is no text or empty, or the value is no finite number.
         """
+        if type(name) is not str or not name:
+            raise TimingError(
+                f"A metric cannot be called {name!r}: its name must be a text with at least one character",
+                next_step="Give it a short fixed name with its unit, such as samples_per_s.",
+            )
         number = _finite(name, value)
         if self._run is not None:
             self._run.metrics.append(Metric(name=name, value=number))

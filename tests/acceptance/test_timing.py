@@ -195,3 +195,20 @@ def test_a_test_of_ttnn_is_timed_without_any_edit(pytester: pytest.Pytester) -> 
     phases = {phase["name"]: phase for phase in profile["phases"]}
     assert all(phases[name]["fenced"] for name in ("to_device", "op", "to_torch"))
     assert phases["to_device"]["transfer"]["size_bytes"] == 32 * 128 * 2
+
+
+def test_a_metric_without_a_name_is_refused(pytester: pytest.Pytester) -> None:
+    """The test fails, the session goes on."""
+    pytester.makepyfile("def test_a(repro):\n    repro.metric(5, 1.0)\ndef test_b():\n    pass")
+    result = run_pytest(pytester)
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.fnmatch_lines(["*TimingError: A metric cannot be called 5*"])
+
+
+def test_logs_that_cannot_be_written_are_not_named(pytester: pytest.Pytester) -> None:
+    """The table is shown, and why there is no log."""
+    (pytester.path / ".pytest_repro").write_text("in the way", encoding="utf-8")
+    pytester.makepyfile(BY_HAND)
+    result = run_pytest(pytester)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*decode * <<<", "profiling logs are incomplete: *"])
