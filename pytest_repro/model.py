@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 
+EXIT_INCOMPLETE = 6
+"""Exit status beside pytest's own: fewer valid iterations or runs than asked."""
+
 
 class Outcome(str, Enum):
     """How one execution of one test ended."""

@@ -82,8 +82,9 @@ class Capabilities:
             self._record_each_test()
         return Repro(self._current, self._timekeeper)
 
-    def configure_worker(self, node: Any) -> None:
-        """Tells a worker what to do and listens to it."""
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tells a worker of xdist what to do and listens to it."""
         is_run = self._run_folder is not None
         told: dict[str, Any] = {"mode": self._config.getoption("dist"), "is_run": is_run}
         if self._controller is not None and self._options.stress is not None:
@@ -93,11 +94,6 @@ class Capabilities:
             workers = int(node.workerinput["workercount"])
             internals.count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
         node.workerinput[WORKER_INPUT] = told
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Called by xdist before a worker starts."""
-        self.configure_worker(node)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Hands the phases that a report carries to the profiling logs."""

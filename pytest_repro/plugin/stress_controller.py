@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.model import Failure, Outcome, Signature, Stage
+from pytest_repro.model import EXIT_INCOMPLETE, Failure, Outcome, Signature, Stage
 from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import replay_command
 from pytest_repro.plugin.session import shown_path
@@ -22,9 +22,6 @@ from pytest_repro.stress.loop import Message
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
-
-EXIT_INCOMPLETE = 6
-"""Exit status: fewer valid iterations than asked."""
 
 
 class StressController:
@@ -134,11 +131,12 @@ class StressController:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
         """Sets the exit status and writes the summary."""
+        report = self.report()
         if exitstatus == pytest.ExitCode.INTERRUPTED and self._was_stopped:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif exitstatus == pytest.ExitCode.OK and not self.report().is_complete:
+        elif exitstatus == pytest.ExitCode.OK and not report.is_complete:
             session.exitstatus = EXIT_INCOMPLETE
-        summary = report_record(self.report(), exit_status=int(session.exitstatus))
+        summary = report_record(report, exit_status=int(session.exitstatus))
         self._folder.write_json("summary.json", summary)
         if self._json_path is not None:
             self._write_json_for_user(summary)

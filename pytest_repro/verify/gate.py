@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_repro.model import Outcome
-
-EXIT_INCOMPLETE = 6
-"""Exit status: fewer valid runs than asked."""
+from pytest_repro.model import EXIT_INCOMPLETE, Outcome
 
 _EXIT_INTERRUPTED = 2
 _EXIT_NOTHING_COLLECTED = 5
