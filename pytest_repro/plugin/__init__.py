@@ -12,7 +12,7 @@ import pytest
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
-from pytest_repro.plugin.internals import MESSAGE_TYPE, WorkerMessage
+from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
 from pytest_repro.plugin.options import add_options, resolve
 from pytest_repro.plugin.timing import Repro
 

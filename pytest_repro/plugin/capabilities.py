@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.plugin import internals
+from pytest_repro.plugin.internals.protocol import leave_seeds_to_us
+from pytest_repro.plugin.internals.workers import (
+    count_tests_not_slices,
+    receive_from_worker,
+    send_to_controller,
+)
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.options import Options
 from pytest_repro.plugin.session import (
@@ -90,9 +95,9 @@ class Capabilities:
         if self._controller is not None and self._options.stress is not None:
             told["plan"] = self._options.stress.to_payload()
             told["shared"] = str(self._controller.shared_folder)
-            internals.receive_from_worker(node, self._config, self._controller.receive)
+            receive_from_worker(node, self._config, self._controller.receive)
             workers = int(node.workerinput["workercount"])
-            internals.count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
+            count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
         node.workerinput[WORKER_INPUT] = told
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -186,7 +191,7 @@ class Capabilities:
         plan = StressPlan.from_payload(told["plan"])
 
         def send(message: Message) -> None:
-            internals.send_to_controller(self._config, message)
+            send_to_controller(self._config, message)
 
         control = WorkerControl(Path(told["shared"]), self._place.id, plan)
         self._register_runner(plan, send=send, control=control)
@@ -196,7 +201,7 @@ class Capabilities:
 
         reseeder = Reseeder()
         if plan.reseed:
-            internals.leave_seeds_to_us(self._config)
+            leave_seeds_to_us(self._config)
             reseeder.start()
             self._config.add_cleanup(reseeder.stop)
         return reseeder

@@ -13,8 +13,8 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import OptionError
-from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import pytest_as_typed, pytest_script, without_gate
+from pytest_repro.plugin.internals.process import interpreter_options, terminal_writer
 from pytest_repro.plugin.options import Options, resolve
 from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, shown_path
 from pytest_repro.plugin.session_facts import session_facts
@@ -60,7 +60,7 @@ class Gate:
         self._config = config
         self._options = options
         self._asked = options.verify_runs
-        self._terminal = internals.terminal_writer(config)
+        self._terminal = terminal_writer(config)
         self._folder = Store(config.rootpath).begin("verify", now=now_utc())
 
     def run(self) -> int:
@@ -148,7 +148,7 @@ class Gate:
 
 def _pytest_of_this_process() -> tuple[str, ...]:
     """Returns how pytest itself was started, with the interpreter's own options such as `-X dev`."""
-    interpreter = (sys.executable, *internals.interpreter_options())
+    interpreter = (sys.executable, *interpreter_options())
     script = pytest_script()
     return (*interpreter, "-m", "pytest") if script is None else (*interpreter, str(script.resolve()))
 

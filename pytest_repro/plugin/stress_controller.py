@@ -11,8 +11,8 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure, Outcome, Signature, Stage
-from pytest_repro.plugin import internals
 from pytest_repro.plugin.command import replay_command
+from pytest_repro.plugin.internals.workers import stop_distribution
 from pytest_repro.plugin.session import shown_path
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
 from pytest_repro.report.stress import StressReport, failure_record, report_record
@@ -208,7 +208,7 @@ class StressController:
         self._was_stopped = True
         if self._board is not None:
             self._board.stop_all()
-            internals.stop_distribution(self._config, reason)
+            stop_distribution(self._config, reason)
         elif self._session is not None:
             self._session.shouldfail = reason
 

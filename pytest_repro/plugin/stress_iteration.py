@@ -10,7 +10,8 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Frame, Outcome, Signature, Stage
-from pytest_repro.plugin import internals
+from pytest_repro.plugin.internals.items import FreshItem, copy_item
+from pytest_repro.plugin.internals.protocol import HookOverride, IterationProtocol, run_stages, tear_down_to
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.session import WorkerPlace
 from pytest_repro.plugin.stress_control import Control
@@ -73,12 +74,12 @@ class RunningTest:
         self._index = index
         self._nodeid = nodeid
         # As next item it keeps all but function scope set up: it shares the item's parents.
-        self._twin = internals.copy_item(item)
-        self._fresh = internals.FreshItem(item)
+        self._twin = copy_item(item)
+        self._fresh = FreshItem(item)
         self._seeds = SeedSource(bench.plan.base_seed, seed_name(item.path.name, nodeid))
-        self._protocol = internals.IterationProtocol(bench.config)
+        self._protocol = IterationProtocol(bench.config)
         # What plugins report inside an iteration, such as subtests, is a part of the iteration.
-        self._reporting = internals.HookOverride(bench.config, "pytest_runtest_logreport", self._take_report)
+        self._reporting = HookOverride(bench.config, "pytest_runtest_logreport", self._take_report)
         self._reports: list[pytest.TestReport] = []
         self._extra_failure: pytest.TestReport | None = None
         self._seed: int | None = None
@@ -104,7 +105,7 @@ class RunningTest:
 
     def run_stages(self, nextitem: pytest.Item | None) -> None:
         """Runs setup, call and teardown; called back from inside the protocol's hooks."""
-        self._reports = internals.run_stages(self.item, nextitem)
+        self._reports = run_stages(self.item, nextitem)
 
     def seed_iteration(self) -> None:
         """Sets the random number generators to the iteration's seed."""
@@ -133,7 +134,7 @@ class RunningTest:
         if not self._reports:
             return None
         self._raised = None
-        report = internals.tear_down_to(self.item, nextitem)
+        report = tear_down_to(self.item, nextitem)
         if not report.failed:
             return None
         self._reports[-1] = report

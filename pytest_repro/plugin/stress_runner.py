@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pytest_repro.plugin import internals
+from pytest_repro.plugin.internals.items import copy_item, set_nodeid, xdist_nodeid
+from pytest_repro.plugin.internals.protocol import HookOverride
 from pytest_repro.plugin.stress_iteration import Bench, RunningTest
 from pytest_repro.stress.loop import failure_message, run_slice
 from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
@@ -28,7 +29,7 @@ class StressRunner:
         self._expected_slices = 0
         self._deadline_ns: int | None = None
         self._running: RunningTest | None = None
-        self._protocol = internals.HookOverride(bench.config, "pytest_runtest_protocol", self._run_protocol)
+        self._protocol = HookOverride(bench.config, "pytest_runtest_protocol", self._run_protocol)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
@@ -52,7 +53,7 @@ class StressRunner:
             if index is not None and part is not None:
                 slices[item.nodeid] = [index, part.first]
                 paths[index] = str(item.path)
-                internals.set_nodeid(item, self._nodeids[index])
+                set_nodeid(item, self._nodeids[index])
         self._bench.send({"kind": "tests", "tests": self._nodeids, "paths": paths, "slices": slices})
         self._protocol.start()
         self._bench.config.add_cleanup(self._protocol.stop)
@@ -95,7 +96,7 @@ class StressRunner:
             parts: tuple[Slice, ...] = () if share is None else (share,)
         else:
             parts = cut_slices(self._bench.plan, workers=place.workers)
-        twins = [internals.copy_item(item, _slice_nodeid(item, part, mode=place.mode)) for part in parts]
+        twins = [copy_item(item, _slice_nodeid(item, part, mode=place.mode)) for part in parts]
         self._slices.update((id(twin), (index, part)) for twin, part in zip(twins, parts, strict=True))
         return twins
 
@@ -161,7 +162,7 @@ def _slice_nodeid(item: pytest.Item, part: Slice, *, mode: str) -> str | None:
     """Returns a node id that is unique in xdist's collection; the group of `loadgroup` stays last."""
     if mode in ("no", "each"):
         return None
-    name, group = internals.xdist_nodeid(item), ""
+    name, group = xdist_nodeid(item), ""
     if mode == "loadgroup" and name.rfind("@") > name.rfind("]"):
         name, _, group = name.rpartition("@")
         group = f"@{group}"

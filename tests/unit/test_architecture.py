@@ -182,8 +182,8 @@ def frameworks(module: Module) -> Iterator[str]:
 
 
 def internals_only(module: Module) -> Iterator[str]:
-    """Only `plugin/internals.py` touches what pytest and xdist do not promise to keep."""
-    if module.name == INTERNALS:
+    """Only `plugin/internals/` touches what pytest and xdist do not promise to keep."""
+    if module.name == INTERNALS or module.name.startswith(f"{INTERNALS}."):
         return
     for found in imports_of(module):
         if found.top == "_pytest":
@@ -389,7 +389,7 @@ RIGHT = (
     (layering, "plugin.gate", "from pytest_repro.report.verify import run_line\nimport pytest_repro"),
     (frameworks, "plugin.gate", "import pytest"),
     (internals_only, "plugin.gate", "self._nodeid = nodeid\nreturn_value.__class__"),
-    (internals_only, "plugin.internals", "from _pytest import runner\nitem._initrequest()"),
+    (internals_only, "plugin.internals.items", "from _pytest import runner\nitem._initrequest()"),
     (clock_only, "clock", "import time"),
     (clock_only, "store", "from datetime import datetime\nfrom pytest_repro.clock import monotonic_ns"),
     (reasons, "store", "try:\n    f()\nexcept Exception:  # noqa: BLE001  a user's hook may raise\n    g()"),

@@ -1,0 +1,27 @@
+"""The terminal and the interpreter of this process."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from _pytest._io import TerminalWriter
+from _pytest.config import create_terminal_writer
+
+
+def terminal_writer(config: pytest.Config) -> Any:
+    """Returns a writer that obeys --color, for what is said before a session exists."""
+    if sys.stdout is None:
+        return TerminalWriter(io.StringIO())
+    if not hasattr(config.option, "color"):
+        return TerminalWriter(sys.stdout)
+    return create_terminal_writer(config, sys.stdout)
+
+
+def interpreter_options() -> list[str]:
+    """Returns the options that this interpreter was started with, such as `-X dev`."""
+    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return options
