@@ -64,6 +64,16 @@ _VALUES = (
     ("repro-stop", "K", "Stop a test after its K-th failing iteration and go on with the others."),
     ("repro-seed", "SEED", "Number that the seeds of all iterations derive from (a new one each session)."),
     ("repro-replay", "I", "Run exactly iteration I again; take the seed from the failing session's summary."),
+    (
+        "repro-lane",
+        "LANE",
+        "How much of pytest's protocol an iteration goes through: auto (default), fast or full.",
+    ),
+    (
+        "repro-overlap",
+        "WHICH",
+        "With workers: `none` never runs a test beside itself, `any` (default) spreads its iterations.",
+    ),
     ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
     ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
 )
@@ -108,6 +118,8 @@ def resolve(config: pytest.Config) -> Options:
             budget_ns=budget_ns,
             stop_after=read.value("repro-stop", _at_least_one),
             max_failures=config.getoption("maxfail") or None,
+            lane=read.value("repro-lane", _one_of("auto", "fast", "full")) or "auto",
+            overlap=read.value("repro-overlap", _one_of("any", "none")) != "none",
             base_seed=secrets.randbits(32) if seed is None else seed,
             reseed=reseed is not False,
             only_iteration=replay,
@@ -181,6 +193,15 @@ def _at_least_one(text: str) -> int:
     if number < 1:
         raise ValueError("a whole number from 1 on")
     return number
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip() not in names:
+            raise ValueError(" or ".join(names))
+        return text.strip()
+
+    return parse
 
 
 def _whole_number(text: str) -> int:

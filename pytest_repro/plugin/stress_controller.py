@@ -88,12 +88,18 @@ class StressController:
         if kind == "batch":
             self._receive_batch(node, message)
         elif kind == "slice_begin":
+            self._tally.note_lane(message["test"], message["lane"], message["lane_reason"])
             if node is None:
                 self._log_start(message["test"], message["location"])
         elif kind == "closing":
             self._receive_failure(node, self._tally.add_closing_failure(message), message["failure"])
         elif kind == "slice_end":
             self._receive_slice_end(node, message)
+        elif kind == "refused":
+            raise pytest.UsageError(
+                f"--repro-lane fast cannot run {message['test']}: {message['reason']}. "
+                "Leave the option out: such tests then take the full lane."
+            )
         else:
             self._receive_tests(message)
 
@@ -215,19 +221,23 @@ class StressController:
     def _receive_slice_end(self, node: Any, message: Message) -> None:
         test = message["test"]
         ended = self._open_slices[test] = self._open_slices.get(test, 0) + 1
-        if ended < self._expected_slices(node) or test in self._reported or message["reports"] is None:
+        if ended < self._expected_slices(node, test) or test in self._reported or message["reports"] is None:
             return
         summary = self._tally.summary(test)
         if summary.finished and summary.is_complete:
             self._emit(node, test, message["reports"], stages_ns=summary.stages_ns)
 
-    def _expected_slices(self, node: Any) -> int:
+    def _expected_slices(self, node: Any, test: str) -> int:
         if node is None:
             return 1
         workers = int(node.workerinput["workercount"])
         if self._config.getoption("dist") == "each":
-            shares = [share_of_worker(self._plan, index=index, workers=workers) for index in range(workers)]
-            return len(shares) - shares.count(None)
+            number = self._index[test]
+            shares = (
+                share_of_worker(self._plan, test=number, index=index, workers=workers)
+                for index in range(workers)
+            )
+            return sum(share is not None for share in shares)
         return self.slices_of_a_test(workers)
 
     def _emit(

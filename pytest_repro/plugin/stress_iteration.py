@@ -1,17 +1,18 @@
-"""One test's iterations in this process, through all of pytest's hooks (the full lane)."""
+"""One test's iterations in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Frame, Outcome, Signature, Stage
 from pytest_repro.plugin.internals.items import FreshItem, copy_item
-from pytest_repro.plugin.internals.protocol import HookOverride, IterationProtocol, run_stages, tear_down_to
+from pytest_repro.plugin.internals.protocol import HookOverride, tear_down_to
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.session import WorkerPlace
 from pytest_repro.plugin.stress_control import Control
@@ -23,8 +24,6 @@ from pytest_repro.stress.seeds import Reseeder, SeedSource, seed_name
 
 TEXT_LIMIT = 100_000
 """Characters kept of one traceback with its captured output."""
-
-_STAGES: Sequence[str | None] = ("setup", "call", "teardown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +53,28 @@ class Bench:
     clock: MonotonicNs
 
 
+class IterationRunner(Protocol):
+    """Runs the stages of one item again and again; one for each lane."""
+
+    stages_ns: tuple[int, int, int]
+    """Durations of setup, call and teardown of the last iteration."""
+
+    def start(self) -> None:
+        """Opens what stays open over all iterations."""
+
+    def stop(self) -> None:
+        """Closes it."""
+
+    def suspended(self) -> contextlib.AbstractContextManager[None]:
+        """Lets the block, which is between two iterations, write to the real terminal."""
+
+    def run(self, nextitem: pytest.Item | None) -> list[pytest.TestReport] | None:
+        """Runs setup, call and teardown; returns None if all passed and there is nothing to tell."""
+
+    def reports(self) -> list[pytest.TestReport]:
+        """Returns the reports of the last iteration, also if it passed."""
+
+
 class RunningTest:
     """A test while one slice of it runs.
 
@@ -63,24 +84,32 @@ class RunningTest:
         nextitem: What pytest runs after the slice, or None.
         index: 0-based number of the test.
         nodeid: Its node id.
+        runner: Runs the stages of one iteration.
     """
 
     def __init__(
-        self, bench: Bench, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
+        self,
+        bench: Bench,
+        item: pytest.Item,
+        nextitem: pytest.Item | None,
+        *,
+        index: int,
+        nodeid: str,
+        runner: IterationRunner,
     ) -> None:
         self.item = item
         self._bench = bench
         self._nextitem = nextitem
         self._index = index
         self._nodeid = nodeid
+        self._runner = runner
         # As next item it keeps all but function scope set up: it shares the item's parents.
         self._twin = copy_item(item)
         self._fresh = FreshItem(item)
         self._seeds = SeedSource(bench.plan.base_seed, seed_name(item.path.name, nodeid))
-        self._protocol = IterationProtocol(bench.config)
         # What plugins report inside an iteration, such as subtests, is a part of the iteration.
         self._reporting = HookOverride(bench.config, "pytest_runtest_logreport", self._take_report)
-        self._reports: list[pytest.TestReport] = []
+        self._reports: list[pytest.TestReport] | None = []
         self._extra_failure: pytest.TestReport | None = None
         self._seed: int | None = None
         self._raised: Raised | None = None
@@ -93,19 +122,33 @@ class RunningTest:
         self._fresh.restore()
         self._raised = self._extra_failure = None
         self._seed = seed = self._seeds.seed(iteration) if bench.plan.reseed else None
-        self.seed_iteration()
+        if seed is not None:
+            bench.reseeder.set(seed)
         bench.current.begin(test=self._nodeid, iteration=iteration, seed=seed)
         bench.timekeeper.begin()
         self._reporting.start()
         try:
-            self._protocol.run(self.item, self._nextitem if is_last else self._twin)
+            self._reports = self._runner.run(self._nextitem if is_last else self._twin)
         finally:
             self._reporting.stop()
+        if self._reports is None and self._extra_failure is None:
+            profile = bench.timekeeper.end(self._nodeid, iteration, Outcome.PASSED)
+            return IterationResult(Outcome.PASSED, self._runner.stages_ns, seed, None, profile)
         return self._result(iteration, seed)
 
-    def run_stages(self, nextitem: pytest.Item | None) -> None:
-        """Runs setup, call and teardown; called back from inside the protocol's hooks."""
-        self._reports = run_stages(self.item, nextitem)
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Holds what the runner keeps open over all iterations."""
+        try:
+            self._runner.start()
+            yield
+        finally:
+            self._runner.stop()
+
+    def send(self, message: Message) -> None:
+        """Sends a message from between two iterations; who receives it may write to the terminal."""
+        with self._runner.suspended():
+            self._bench.send(message)
 
     def seed_iteration(self) -> None:
         """Sets the random number generators to the iteration's seed."""
@@ -131,13 +174,14 @@ class RunningTest:
         Returns:
             A failing result if that failed, else None.
         """
-        if not self._reports:
+        reports = self._all_reports()
+        if not reports:
             return None
         self._raised = None
         report = tear_down_to(self.item, nextitem)
         if not report.failed:
             return None
-        self._reports[-1] = report
+        self._reports = [*reports[:-1], report]
         return IterationResult(
             outcome=Outcome.ERROR,
             stages_ns=(0, 0, 0),
@@ -147,21 +191,23 @@ class RunningTest:
 
     def last_reports(self) -> list[Any] | None:
         """Returns the last iteration's reports, serialised, or None if none ran."""
-        return self._serialised() if self._reports else None
+        return self._serialised() if self._all_reports() else None
+
+    def _all_reports(self) -> list[pytest.TestReport]:
+        if self._reports is None:
+            self._reports = self._runner.reports()
+        return self._reports
 
     def _result(self, iteration: int, seed: int | None) -> IterationResult:
         self._join_extra_failure()
-        outcome, stage = outcome_of(self._reports)
-        stages_ns = [0, 0, 0]
-        for report in self._reports:
-            stages_ns[_STAGES.index(report.when)] += round(report.duration * 1e9)
+        outcome, stage = outcome_of(self._all_reports())
         failure = None
         if stage is not None:
             self._bench.control.note_failure(self._index)
             failure = self._failure(stage)
         return IterationResult(
             outcome=outcome,
-            stages_ns=(stages_ns[0], stages_ns[1], stages_ns[2]),
+            stages_ns=self._runner.stages_ns,
             seed=seed,
             failure=failure,
             profile=self._bench.timekeeper.end(self._nodeid, iteration, outcome),
@@ -174,15 +220,17 @@ class RunningTest:
     def _join_extra_failure(self) -> None:
         """A test with a failing subtest has failed, although its own report says passed."""
         extra = self._extra_failure
-        if extra is None or any(report.failed for report in self._reports):
+        if extra is None or any(report.failed for report in self._all_reports()):
             return
-        for report in self._reports:
+        for report in self._all_reports():
             if report.when == "call":
                 report.outcome = "failed"
                 report.longrepr = extra.longrepr
 
     def _failure(self, stage: Stage) -> FailureFacts:
-        report = next(report for report in self._reports if report.failed and report.when == stage.value)
+        report = next(
+            report for report in self._all_reports() if report.failed and report.when == stage.value
+        )
         raised, self._raised = self._raised, None
         if raised is None:
             # Failed without an exception here (a plugin changed the outcome): the text is all there is.
@@ -199,7 +247,7 @@ class RunningTest:
     def _serialised(self) -> list[Any]:
         config = self._bench.config
         serialise = config.hook.pytest_report_to_serializable
-        return [serialise(config=config, report=report) for report in self._reports]
+        return [serialise(config=config, report=report) for report in self._all_reports()]
 
 
 def outcome_of(reports: Sequence[pytest.TestReport]) -> tuple[Outcome, Stage | None]:

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
+from pytest_repro.plugin.full_lane import FullLane
 from pytest_repro.plugin.internals.items import copy_item, set_nodeid, xdist_nodeid
-from pytest_repro.plugin.internals.protocol import HookOverride
-from pytest_repro.plugin.stress_iteration import Bench, RunningTest
+from pytest_repro.plugin.internals.protocol import HookOverride, IterationProtocol
+from pytest_repro.plugin.internals.stages import DirectStages
+from pytest_repro.plugin.internals.timeouts import timeout_timer
+from pytest_repro.plugin.internals.warned import warnings_of
+from pytest_repro.plugin.lanes import ChosenLane, Lane, choose_lane, reason_for_full_lane
+from pytest_repro.plugin.stress_iteration import Bench, IterationRunner, RunningTest
 from pytest_repro.stress.loop import failure_message, run_slice
 from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
 
@@ -29,6 +34,7 @@ class StressRunner:
         self._expected_slices = 0
         self._deadline_ns: int | None = None
         self._running: RunningTest | None = None
+        self._full_lane: FullLane | None = None
         self._protocol = HookOverride(bench.config, "pytest_runtest_protocol", self._run_protocol)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -54,16 +60,25 @@ class StressRunner:
                 slices[item.nodeid] = [index, part.first]
                 paths[index] = str(item.path)
                 set_nodeid(item, self._nodeids[index])
+        self._refuse_full_lane(session)
         self._bench.send({"kind": "tests", "tests": self._nodeids, "paths": paths, "slices": slices})
         self._protocol.start()
         self._bench.config.add_cleanup(self._protocol.stop)
 
+    def _refuse_full_lane(self, session: pytest.Session) -> None:
+        if self._bench.plan.lane != Lane.FAST:
+            return
+        for item in session.items:
+            reason = reason_for_full_lane(item)
+            if reason is not None:
+                self._bench.send({"kind": "refused", "test": item.nodeid, "reason": reason})
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Runs one iteration, inside the wrappers of all other plugins."""
-        if self._running is None or self._running.item is not item:
+        if self._full_lane is None or self._running is None or self._running.item is not item:
             return None
-        self._running.run_stages(nextitem)
+        self._full_lane.run_stages(nextitem)
         return True
 
     @pytest.hookimpl(wrapper=True)
@@ -92,7 +107,7 @@ class StressRunner:
     def _widened(self, index: int, item: pytest.Item) -> list[pytest.Item]:
         place = self._bench.place
         if place.mode == "each":
-            share = share_of_worker(self._bench.plan, index=place.index, workers=place.workers)
+            share = share_of_worker(self._bench.plan, test=index, index=place.index, workers=place.workers)
             parts: tuple[Slice, ...] = () if share is None else (share,)
         else:
             parts = cut_slices(self._bench.plan, workers=place.workers)
@@ -113,29 +128,50 @@ class StressRunner:
         index, part = self._slices[id(item)]
         nodeid = self._nodeids[index]
         part = bench.control.resumed(index, part)
-        self._running = running = RunningTest(bench, item, nextitem, index=index, nodeid=nodeid)
+        lane, runner = self._lane(item)
+        self._running = running = RunningTest(
+            bench, item, nextitem, index=index, nodeid=nodeid, runner=runner
+        )
         session = item.session
-        bench.send({"kind": "slice_begin", "test": nodeid, "location": list(item.location)})
+        bench.send(
+            {
+                "kind": "slice_begin",
+                "test": nodeid,
+                "location": list(item.location),
+                "lane": lane.name.value,
+                "lane_reason": lane.reason,
+            }
+        )
         try:
-            was_told_last = run_slice(
-                part,
-                running.execute,
-                test=nodeid,
-                worker=bench.place.id,
-                send=bench.send,
-                should_stop=lambda: bool(
-                    session.shouldfail or session.shouldstop or bench.control.is_stopped(index)
-                ),
-                clock=bench.clock,
-                deadline_ns=self._slice_deadline(),
-            )
+            with running.running():
+                was_told_last = run_slice(
+                    part,
+                    running.execute,
+                    test=nodeid,
+                    worker=bench.place.id,
+                    send=running.send,
+                    should_stop=lambda: bool(
+                        session.shouldfail or session.shouldstop or bench.control.is_stopped(index)
+                    ),
+                    clock=bench.clock,
+                    deadline_ns=self._slice_deadline(),
+                )
             if not was_told_last:
                 must_end = session.shouldfail or session.shouldstop or bench.control.is_all_stopped()
                 self._tear_down_wider_scopes(running, nodeid, nextitem=None if must_end else nextitem)
         finally:
-            self._running = None
+            self._running = self._full_lane = None
             bench.control.note_position(index, 0)
         bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
+
+    def _lane(self, item: pytest.Item) -> tuple[ChosenLane, IterationRunner]:
+        bench = self._bench
+        warned = warnings_of(bench.config)
+        lane = choose_lane(item, wanted=Lane(bench.plan.lane))
+        if lane.name is Lane.FAST:
+            return lane, DirectStages(item, clock=bench.clock, warned=warned, timer=timeout_timer(item))
+        self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
+        return lane, self._full_lane
 
     def _tear_down_wider_scopes(
         self, running: RunningTest, nodeid: str, *, nextitem: pytest.Item | None

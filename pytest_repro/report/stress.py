@@ -75,6 +75,8 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
         lines += _bug_lines(report, bug, number=number)
     if len(report.bugs) > MOST_BUGS:
         lines.append(f"and {counted(len(report.bugs) - MOST_BUGS, 'more bug')}: see failures.jsonl")
+    if verbose > 0:
+        lines += _lane_lines(report)
     if report.problem:
         lines.append(f"records are incomplete: {report.problem}")
     else:
@@ -135,6 +137,17 @@ def _bug_lines(report: StressReport, bug: Bug, *, number: int) -> list[str]:
     return [*lines, f"  replay: {report.replays[bug.signature.key]}"]
 
 
+def _lane_lines(report: StressReport) -> list[str]:
+    lanes: dict[tuple[str, str | None], int] = {}
+    for test in report.tests:
+        if test.lane:
+            lanes[test.lane, test.lane_reason] = lanes.get((test.lane, test.lane_reason), 0) + 1
+    return [
+        f"lane: {lane} for {counted(number, 'test')}" + (f": {reason}" if reason else "")
+        for (lane, reason), number in lanes.items()
+    ]
+
+
 def _title(bug: Bug) -> str:
     name = (bug.signature.exception or "").rpartition(".")[2]
     return ": ".join(part for part in (name, bug.first.message) if part) or "no message"
@@ -175,6 +188,8 @@ def _test_record(test: TestSummary) -> dict[str, Any]:
     interval = test.interval
     return {
         "test": test.test,
+        "lane": test.lane,
+        "lane_reason": test.lane_reason,
         "planned": test.planned,
         "executed": test.executed,
         "skipped": test.skipped,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Outcome, Stage
@@ -40,9 +40,8 @@ class FailureFacts:
     reports: list[Mapping[str, Any]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IterationResult:
-    """How one iteration ended.
+class IterationResult(NamedTuple):
+    """How one iteration ended (a tuple: there may be a million of them).
 
     Attributes:
         outcome: Its outcome.

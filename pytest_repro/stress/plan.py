@@ -23,6 +23,8 @@ class StressPlan:
         base_seed: The seed that all seeds derive from.
         reseed: Whether each iteration seeds the random number generators.
         only_iteration: Run this iteration alone (a replay), or None.
+        lane: `auto`, `fast` or `full`: how much of pytest's protocol each iteration goes through.
+        overlap: Whether two workers may run the same test at the same time.
     """
 
     iterations: int | None
@@ -32,12 +34,14 @@ class StressPlan:
     base_seed: int = 0
     reseed: bool = True
     only_iteration: int | None = None
+    lane: str = "auto"
+    overlap: bool = True
 
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:
             raise ValueError("a stress plan without an end")
 
-    def to_payload(self) -> dict[str, int | bool | None]:
+    def to_payload(self) -> dict[str, Any]:
         """Returns the plan as builtins, for an xdist worker."""
         return asdict(self)
 
@@ -87,11 +91,13 @@ def cut_slices(plan: StressPlan, *, workers: int) -> tuple[Slice, ...]:
 
     Args:
         plan: What was asked for.
-        workers: Number of processes that run slices side by side; 1 gives a single slice.
+        workers: Number of processes that run slices side by side; 1 gives a single slice, and so does a
+            plan without overlap.
 
     Returns:
         At least one slice; together they hold each iteration exactly once.
     """
+    workers = workers if plan.overlap else 1
     if plan.only_iteration is not None:
         return (Slice(first=plan.only_iteration, size=1),)
     if plan.iterations is None:
@@ -100,17 +106,20 @@ def cut_slices(plan: StressPlan, *, workers: int) -> tuple[Slice, ...]:
     return _contiguous(plan.iterations, pieces)
 
 
-def share_of_worker(plan: StressPlan, *, index: int, workers: int) -> Slice | None:
+def share_of_worker(plan: StressPlan, *, test: int, index: int, workers: int) -> Slice | None:
     """Returns one worker's own part of a test that every worker holds (xdist's `--dist each`).
 
     Args:
         plan: What was asked for.
+        test: 0-based number of the test; without overlap it tells the one worker that runs it.
         index: 0-based number of the worker.
         workers: Number of workers.
 
     Returns:
-        The slice, or None where there are more workers than iterations.
+        The slice, or None where this worker has no part in the test.
     """
+    if not plan.overlap:
+        return cut_slices(plan, workers=1)[0] if test % workers == index else None
     if plan.only_iteration is not None or plan.iterations is None:
         slices = cut_slices(plan, workers=workers)
     else:

@@ -47,6 +47,8 @@ class TestSummary:
         fastest_ns: Shortest iteration, None without any.
         slowest_ns: Longest iteration, None without any.
         first_failure: The first in time, or None.
+        lane: How its iterations were run, `fast` or `full`; empty before the first.
+        lane_reason: Why the full lane was taken, None if it was wanted, or for the fast one.
     """
 
     __test__ = False  # keeps pytest from collecting a record whose name begins with Test
@@ -59,6 +61,8 @@ class TestSummary:
     fastest_ns: int | None
     slowest_ns: int | None
     first_failure: Failure | None
+    lane: str = ""
+    lane_reason: str | None = None
 
     @property
     def finished(self) -> int:
@@ -120,6 +124,8 @@ class _TestTally:
     fastest_ns: int | None = None
     slowest_ns: int | None = None
     first_failure: Failure | None = None
+    lane: str = ""
+    lane_reason: str | None = None
 
     def count(self, outcome: Outcome, number: int) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
@@ -153,6 +159,11 @@ class StressTally:
         """Names tests that were collected, so that one that never runs is missed."""
         for test, copies in Counter(tests).items():
             self._tests.setdefault(test, _TestTally(test=test)).copies = copies
+
+    def note_lane(self, test: str, lane: str, reason: str | None) -> None:
+        """Notes how the iterations of a test are run."""
+        tally = self._tests.setdefault(test, _TestTally(test=test))
+        tally.lane, tally.lane_reason = lane, reason
 
     def add_batch(self, message: Mapping[str, Any]) -> list[Failure]:
         """Adds the iterations of one batch.
@@ -211,6 +222,8 @@ class StressTally:
             fastest_ns=tally.fastest_ns,
             slowest_ns=tally.slowest_ns,
             first_failure=tally.first_failure,
+            lane=tally.lane,
+            lane_reason=tally.lane_reason,
         )
 
     def summaries(self) -> list[TestSummary]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+
+from pytest_repro.plugin.internals.warned import IterationWarnings
 
 
 def run_stages(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
@@ -79,15 +80,15 @@ class IterationProtocol:
 
     Args:
         config: Of this process.
+        warned: Records warnings in the place of pytest's plugin, None where that is off.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, warned: IterationWarnings | None) -> None:
         self._hook = config.hook.pytest_runtest_protocol
-        self._warnings: _IterationWarnings | None = None
-        plugin = config.pluginmanager.get_plugin("warnings")
-        if plugin is not None:
+        self._warnings = warned
+        if warned is not None:
+            plugin = config.pluginmanager.get_plugin("warnings")
             self._hook = config.pluginmanager.subset_hook_caller("pytest_runtest_protocol", [plugin])
-            self._warnings = _IterationWarnings(config)
 
     def run(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """Runs the hooks, inside the warning filters of pytest and of the test's marks."""
@@ -96,34 +97,3 @@ class IterationProtocol:
         else:
             with self._warnings.catch(item):
                 self._hook(item=item, nextitem=nextitem)
-
-
-class _IterationWarnings:
-    """Records the warnings of iterations as pytest's own plugin would, each distinct one once a test.
-
-    pytest keeps every recorded warning for the whole session; a test that warns in each of a million
-    iterations must not fill the memory.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-        self._seen: set[tuple[str, str, str, int]] = set()
-        self._collector = SimpleNamespace(pytest_warning_recorded=SimpleNamespace(call_historic=self._record))
-
-    def catch(self, item: pytest.Item) -> contextlib.AbstractContextManager[None]:
-        """Records warnings with the filters of pytest and of the test's marks."""
-        from _pytest.warnings import catch_warnings_for_item
-
-        return catch_warnings_for_item(
-            config=self._config,
-            ihook=self._collector,
-            when="runtest",
-            item=item,
-        )
-
-    def _record(self, kwargs: Mapping[str, Any]) -> None:
-        warning = kwargs["warning_message"]
-        distinct = (warning.category.__name__, str(warning.message), warning.filename, warning.lineno)
-        if distinct not in self._seen and len(self._seen) < 1000:
-            self._seen.add(distinct)
-            self._config.hook.pytest_warning_recorded.call_historic(kwargs=kwargs)

@@ -35,7 +35,7 @@ def test_the_number_of_slices_does_not_grow_with_the_iterations(iterations: int,
 def test_with_each_the_shares_of_all_workers_make_the_whole(iterations: int, workers: int) -> None:
     """`--dist each` runs N iterations too, not N on each worker."""
     plan = StressPlan(iterations=iterations)
-    shares = [share_of_worker(plan, index=index, workers=workers) for index in range(workers)]
+    shares = [share_of_worker(plan, test=0, index=index, workers=workers) for index in range(workers)]
     numbers = [number for share in shares if share for number in share.iterations()]
     assert numbers == list(range(1, iterations + 1))
 
@@ -52,7 +52,7 @@ def test_a_replay_is_one_iteration_on_one_worker() -> None:
     """`--repro-replay 7` runs iteration 7 and no other, also under `-n`."""
     plan = StressPlan(iterations=100, only_iteration=7)
     assert [list(part.iterations()) for part in cut_slices(plan, workers=4)] == [[7]]
-    assert [share_of_worker(plan, index=index, workers=4) is not None for index in range(4)] == [
+    assert [share_of_worker(plan, test=0, index=index, workers=4) is not None for index in range(4)] == [
         True,
         False,
         False,
@@ -70,7 +70,7 @@ def test_a_plan_crosses_to_a_worker_unchanged() -> None:
     """The payload is builtins, and the worker reads the same plan."""
     plan = StressPlan(iterations=5, budget_ns=7, stop_after=1, max_failures=2, base_seed=3, reseed=False)
     payload = plan.to_payload()
-    assert all(value is None or isinstance(value, (int, bool)) for value in payload.values())
+    assert all(value is None or isinstance(value, (int, bool, str)) for value in payload.values())
     assert StressPlan.from_payload(payload) == plan
 
 
