@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
-from pytest_repro.plugin.full_lane import FullLane
 from pytest_repro.plugin.internals.items import copy_item, set_nodeid, xdist_nodeid
-from pytest_repro.plugin.internals.protocol import HookOverride, IterationProtocol
-from pytest_repro.plugin.internals.stages import DirectStages
-from pytest_repro.plugin.internals.timeouts import timeout_timer
-from pytest_repro.plugin.internals.warned import warnings_of
-from pytest_repro.plugin.lanes import ChosenLane, Lane, choose_lane, reason_for_full_lane
-from pytest_repro.plugin.stress_iteration import Bench, IterationRunner, RunningTest
+from pytest_repro.plugin.internals.protocol import HookOverride
+from pytest_repro.plugin.iteration_hooks import IterationHooks
+from pytest_repro.plugin.lanes import Lane, choose_lane, reason_for_full_lane
+from pytest_repro.plugin.stress_iteration import Bench, RunningTest
 from pytest_repro.stress.loop import failure_message, run_slice
 from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
 
@@ -33,8 +29,7 @@ class StressRunner:
         self._nodeids: list[str] = []
         self._expected_slices = 0
         self._deadline_ns: int | None = None
-        self._running: RunningTest | None = None
-        self._full_lane: FullLane | None = None
+        self._iterations = IterationHooks(bench)
         self._protocol = HookOverride(bench.config, "pytest_runtest_protocol", self._run_protocol)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -62,6 +57,7 @@ class StressRunner:
                 set_nodeid(item, self._nodeids[index])
         self._refuse_full_lane(session)
         self._bench.send({"kind": "tests", "tests": self._nodeids, "paths": paths, "slices": slices})
+        self._bench.config.pluginmanager.register(self._iterations, "repro-iterations")
         self._protocol.start()
         self._bench.config.add_cleanup(self._protocol.stop)
 
@@ -72,37 +68,6 @@ class StressRunner:
             reason = reason_for_full_lane(item)
             if reason is not None:
                 self._bench.send({"kind": "refused", "test": item.nodeid, "reason": reason})
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Runs one iteration, inside the wrappers of all other plugins."""
-        if self._full_lane is None or self._running is None or self._running.item is not item:
-            return None
-        self._full_lane.run_stages(nextitem)
-        return True
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
-        """Gives fixtures of wider scope random numbers of their own, whichever iteration sets them up."""
-        running = self._running
-        if running is None or fixturedef.scope == "function":
-            return (yield)
-        name = f"{fixturedef.argname} {getattr(request, 'param_index', 0)}"
-        running.seed_fixture(name)
-        try:
-            return (yield)
-        finally:
-            running.seed_iteration()
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Keeps exception and place of a failure."""
-        report = yield
-        if report.failed and call.excinfo and self._running is not None and self._running.item is item:
-            self._running.note_exception(call.excinfo)
-        return report
 
     def _widened(self, index: int, item: pytest.Item) -> list[pytest.Item]:
         place = self._bench.place
@@ -117,8 +82,7 @@ class StressRunner:
 
     def _run_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         """Runs a slice in the place of pytest's protocol, which is for its iterations."""
-        is_iteration = self._running is not None and self._running.item is item
-        if is_iteration or id(item) not in self._slices:
+        if self._iterations.is_running(item) or id(item) not in self._slices:
             return self._protocol.original(item=item, nextitem=nextitem)
         self._run_slice(item, nextitem)
         return True
@@ -128,10 +92,8 @@ class StressRunner:
         index, part = self._slices[id(item)]
         nodeid = self._nodeids[index]
         part = bench.control.resumed(index, part)
-        lane, runner = self._lane(item)
-        self._running = running = RunningTest(
-            bench, item, nextitem, index=index, nodeid=nodeid, runner=runner
-        )
+        lane = choose_lane(item, wanted=Lane(bench.plan.lane))
+        running = self._iterations.begin(item, nextitem, index=index, nodeid=nodeid)
         session = item.session
         bench.send(
             {
@@ -160,18 +122,9 @@ class StressRunner:
                 must_end = session.shouldfail or session.shouldstop or bench.control.is_all_stopped()
                 self._tear_down_wider_scopes(running, nodeid, nextitem=None if must_end else nextitem)
         finally:
-            self._running = self._full_lane = None
+            self._iterations.end()
             bench.control.note_position(index, 0)
         bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
-
-    def _lane(self, item: pytest.Item) -> tuple[ChosenLane, IterationRunner]:
-        bench = self._bench
-        warned = warnings_of(bench.config)
-        lane = choose_lane(item, wanted=Lane(bench.plan.lane))
-        if lane.name is Lane.FAST:
-            return lane, DirectStages(item, clock=bench.clock, warned=warned, timer=timeout_timer(item))
-        self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
-        return lane, self._full_lane
 
     def _tear_down_wider_scopes(
         self, running: RunningTest, nodeid: str, *, nextitem: pytest.Item | None

@@ -1,0 +1,92 @@
+"""Hooks that serve the test whose iterations a process runs."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_repro.plugin.full_lane import FullLane
+from pytest_repro.plugin.internals.protocol import IterationProtocol
+from pytest_repro.plugin.internals.stages import DirectStages
+from pytest_repro.plugin.internals.timeouts import timeout_timer
+from pytest_repro.plugin.internals.warned import warnings_of
+from pytest_repro.plugin.lanes import Lane, choose_lane
+from pytest_repro.plugin.stress_iteration import Bench, IterationRunner, RunningTest
+
+
+class IterationHooks:
+    """Puts a test into its lane, and stands in pytest's hooks while its iterations run.
+
+    Args:
+        bench: Of this process.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench = bench
+        self._running: RunningTest | None = None
+        self._full_lane: FullLane | None = None
+
+    def begin(
+        self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
+    ) -> RunningTest:
+        """Makes ready for the iterations of a test.
+
+        Args:
+            item: The item that is run again and again.
+            nextitem: What pytest runs after them, or None.
+            index: 0-based number of the test.
+            nodeid: Its node id.
+        """
+        self._running = RunningTest(
+            self._bench, item, nextitem, index=index, nodeid=nodeid, runner=self._runner(item)
+        )
+        return self._running
+
+    def end(self) -> None:
+        """No iteration runs any more."""
+        self._running = self._full_lane = None
+
+    def is_running(self, item: pytest.Item) -> bool:
+        """Tells whether it is this item whose iterations run."""
+        return self._running is not None and self._running.item is item
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Runs one iteration in the full lane, inside the wrappers of all other plugins."""
+        if self._full_lane is None or not self.is_running(item):
+            return None
+        self._full_lane.run_stages(nextitem)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
+        """Gives fixtures of wider scope random numbers of their own, whichever iteration sets them up."""
+        running = self._running
+        if running is None or fixturedef.scope == "function":
+            return (yield)
+        name = f"{fixturedef.argname} {getattr(request, 'param_index', 0)}"
+        running.seed_fixture(name)
+        try:
+            return (yield)
+        finally:
+            running.seed_iteration()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Keeps exception and place of a failure."""
+        report = yield
+        if report.failed and call.excinfo and self._running is not None and self.is_running(item):
+            self._running.note_exception(call.excinfo)
+        return report
+
+    def _runner(self, item: pytest.Item) -> IterationRunner:
+        bench = self._bench
+        warned = warnings_of(bench.config)
+        if choose_lane(item, wanted=Lane(bench.plan.lane)).name is Lane.FAST:
+            return DirectStages(item, clock=bench.clock, warned=warned, timer=timeout_timer(item))
+        self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
+        return self._full_lane
