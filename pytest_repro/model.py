@@ -111,6 +111,7 @@ class Failure:
         worker: xdist's worker id, or `main` without workers.
         elapsed_ns: Time since the stress run began.
         text: Full traceback and captured output, only for failures worth showing.
+        hash_seed: `PYTHONHASHSEED` of its process, None where it was not set by a number.
     """
 
     test: str
@@ -123,6 +124,7 @@ class Failure:
     worker: str
     elapsed_ns: int
     text: str | None = None
+    hash_seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
 from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
+from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.options import add_options, resolve
 from pytest_repro.plugin.timing import Repro
 
@@ -25,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Runs the gate instead of a session, if it was asked for."""
+    if is_isolated():
+        return None
     if config.getoption("verify_runs") is None and not config.getini("verify_runs"):
         return None
     from pytest_repro.plugin.gate import gate_exit_status

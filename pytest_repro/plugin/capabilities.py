@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from pytest_repro.plugin.internals.workers import (
     receive_from_worker,
     send_to_controller,
 )
+from pytest_repro.plugin.isolated_job import IsolatedJob, take_isolated_job
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.options import Options
 from pytest_repro.plugin.session import (
@@ -27,8 +28,11 @@ from pytest_repro.plugin.session import (
 from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
 
 if TYPE_CHECKING:
+    from pytest_repro.plugin.command import Relaunch
     from pytest_repro.plugin.profiles import ProfileBook
+    from pytest_repro.plugin.stress_control import Control
     from pytest_repro.plugin.stress_controller import StressController
+    from pytest_repro.plugin.stress_iteration import Bench
     from pytest_repro.plugin.timing_hooks import TimingHooks
     from pytest_repro.store import SessionFolder
     from pytest_repro.stress.loop import Message
@@ -57,9 +61,14 @@ class Capabilities:
         self._folder: SessionFolder | None = None
         self._book: ProfileBook | None = None
         self._controller: StressController | None = None
+        self._is_stressed = options.stress is not None
 
     def begin(self) -> None:
         """Registers the hook objects that were asked for."""
+        job = take_isolated_job()
+        if job is not None:
+            self._begin_isolated(job)
+            return
         if self._run_folder is not None:
             self._report_to_gate(self._run_folder)
         if is_worker(self._config):
@@ -83,7 +92,7 @@ class Capabilities:
         """Makes the fixture's value; without a stress run, the first use begins recording."""
         if self._current.test != nodeid:
             self._current.begin(test=nodeid, iteration=1, seed=None)
-        if self._timing_hooks is None and self._options.stress is None:
+        if self._timing_hooks is None and not self._is_stressed:
             self._record_each_test()
         return Repro(self._current, self._timekeeper)
 
@@ -94,6 +103,7 @@ class Capabilities:
         told: dict[str, Any] = {"mode": self._config.getoption("dist"), "is_run": is_run}
         if self._controller is not None and self._options.stress is not None:
             told["plan"] = self._options.stress.to_payload()
+            told["relaunch"] = self._relaunch().to_payload()
             told["shared"] = str(self._controller.shared_folder)
             receive_from_worker(node, self._config, self._controller.receive)
             workers = int(node.workerinput["workercount"])
@@ -182,9 +192,10 @@ class Capabilities:
             def receive(message: Message) -> None:
                 controller.receive(None, message)
 
-            self._register_runner(plan, send=receive, control=controller.control)
+            self._register_runner(plan, send=receive, control=controller.control, relaunch=self._relaunch())
 
     def _begin_stress_in_worker(self, told: Mapping[str, Any]) -> None:
+        from pytest_repro.plugin.command import Relaunch
         from pytest_repro.plugin.stress_control import WorkerControl
         from pytest_repro.stress.plan import StressPlan
 
@@ -194,7 +205,31 @@ class Capabilities:
             send_to_controller(self._config, message)
 
         control = WorkerControl(Path(told["shared"]), self._place.id, plan)
-        self._register_runner(plan, send=send, control=control)
+        relaunch = Relaunch.from_payload(told["relaunch"])
+        self._register_runner(plan, send=send, control=control, relaunch=relaunch)
+
+    def _begin_isolated(self, job: IsolatedJob) -> None:
+        from pytest_repro.plugin.isolated_child import IsolatedRunner
+        from pytest_repro.plugin.iteration_hooks import IterationHooks
+        from pytest_repro.plugin.stress_control import LocalControl
+        from pytest_repro.stress.plan import StressPlan
+
+        self._is_stressed = True
+        self._current.worker = job.worker
+        plan = StressPlan.from_payload(job.plan)
+        bench = self._bench(plan, send=lambda _: None, control=LocalControl(), relaunch=None)
+        iterations = IterationHooks(bench)
+        self._config.pluginmanager.register(iterations, "repro-iterations")
+        self._config.pluginmanager.register(IsolatedRunner(job, iterations), "repro-isolated-runner")
+
+    def _relaunch(self) -> Relaunch:
+        from pytest_repro.plugin.command import Relaunch
+
+        # An ini file may ask for workers; the process runs one test itself.
+        extra = ["-n0"] if self._config.pluginmanager.has_plugin("xdist") else []
+        if self._options.timing:
+            extra.append("--repro-timing")
+        return Relaunch.of(self._config, *extra)
 
     def _reseeder(self, plan: StressPlan) -> Reseeder:
         from pytest_repro.stress.seeds import Reseeder
@@ -206,11 +241,25 @@ class Capabilities:
             self._config.add_cleanup(reseeder.stop)
         return reseeder
 
-    def _register_runner(self, plan: StressPlan, *, send: Any, control: Any) -> None:
-        from pytest_repro.plugin.stress_iteration import Bench
+    def _register_runner(
+        self, plan: StressPlan, *, send: Callable[[Message], None], control: Control, relaunch: Relaunch
+    ) -> None:
         from pytest_repro.plugin.stress_runner import StressRunner
 
-        bench = Bench(
+        bench = self._bench(plan, send=send, control=control, relaunch=relaunch if plan.isolate else None)
+        self._config.pluginmanager.register(StressRunner(bench), "repro-stress-runner")
+
+    def _bench(
+        self,
+        plan: StressPlan,
+        *,
+        send: Callable[[Message], None],
+        control: Control,
+        relaunch: Relaunch | None,
+    ) -> Bench:
+        from pytest_repro.plugin.stress_iteration import Bench
+
+        return Bench(
             config=self._config,
             plan=plan,
             place=self._place,
@@ -220,8 +269,8 @@ class Capabilities:
             timekeeper=self._timekeeper,
             reseeder=self._reseeder(plan),
             clock=self._clock,
+            relaunch=relaunch,
         )
-        self._config.pluginmanager.register(StressRunner(bench), "repro-stress-runner")
 
 
 CAPABILITIES: pytest.StashKey[Capabilities] = pytest.StashKey()

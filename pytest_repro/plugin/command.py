@@ -6,10 +6,14 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pytest_repro.plugin.internals.process import interpreter_options
 
 # Options that choose, spread or report tests; everything else may change how the test itself runs.
 _DROPPED_FLAGS = frozenset(
@@ -35,6 +39,7 @@ _DROPPED_FLAGS = frozenset(
         "--no-summary",
         "--pyargs",
         "--repro-timing",
+        "--repro-isolate",
     ]
 )
 _DROPPED_VALUES = frozenset(
@@ -62,13 +67,93 @@ _DROPPED_VALUES = frozenset(
         "--repro-seed",
         "--repro-replay",
         "--repro-json",
+        "--repro-lane",
+        "--repro-overlap",
         "--verify-runs",
     ]
 )
 _VERBOSITY = re.compile(r"-[vqlsx]+")
 
 
-def replay_command(config: pytest.Config, *, test: str, path: Path, seed: int | None, iteration: int) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relaunch:
+    """What starts pytest again for one test, as this session was started.
+
+    Attributes:
+        kept: Arguments of the session that can change how a test runs.
+        start: Folder in which pytest was started.
+        root: pytest's rootdir.
+        ini: Its ini file, or None.
+        launcher: How pytest itself was started.
+        extra: Arguments that only a process of our own needs.
+    """
+
+    launcher: tuple[str, ...]
+    kept: tuple[str, ...]
+    start: str
+    root: str
+    ini: str | None
+    extra: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, config: pytest.Config, *extra: str) -> Relaunch:
+        """Reads it off the session that a user started."""
+        kept = kept_arguments(config.invocation_params.args, positional=config.args)
+        return cls(
+            launcher=pytest_of_this_process(),
+            kept=tuple(kept),
+            start=str(config.invocation_params.dir),
+            root=str(config.rootpath),
+            ini=None if config.inipath is None else str(config.inipath),
+            extra=extra,
+        )
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Relaunch:
+        """Reads what `to_payload` made."""
+        lists = {name: tuple(payload[name]) for name in ("launcher", "kept", "extra")}
+        return cls(**{**payload, **lists})
+
+    def to_payload(self) -> dict[str, Any]:
+        """Returns it as builtins, for an xdist worker."""
+        return {
+            "launcher": list(self.launcher),
+            "kept": list(self.kept),
+            "start": self.start,
+            "root": self.root,
+            "ini": self.ini,
+            "extra": list(self.extra),
+        }
+
+    def arguments(self, test: str, *, path: Path) -> tuple[str, ...]:
+        """Returns the arguments that select one test, to be given where pytest was started.
+
+        Args:
+            test: Node id.
+            path: File of the test; the node id alone does not always tell it.
+        """
+        start = Path(self.start)
+        # pytest looks for its root and its ini file from the file on: outside they must be told.
+        is_outside = not path.is_relative_to(start)
+        places = self._places(start) if is_outside else ()
+        return (*self.kept, *self.extra, *places, command_line_id(test, path=path, start=start))
+
+    def _places(self, start: Path) -> tuple[str, ...]:
+        root = f"--rootdir={os.path.relpath(self.root, start)}"
+        if self.ini is None:
+            return (root,)
+        return (root, f"--config-file={os.path.relpath(self.ini, start)}")
+
+
+def replay_command(
+    config: pytest.Config,
+    *,
+    test: str,
+    path: Path,
+    seed: int | None,
+    iteration: int,
+    hash_seed: int | None = None,
+) -> str:
     """Returns a shell command, to be given where pytest was started, that runs one iteration again.
 
     Args:
@@ -77,16 +162,13 @@ def replay_command(config: pytest.Config, *, test: str, path: Path, seed: int | 
         path: File of the test; the node id alone does not always tell it.
         seed: Base seed of the session, or None where nothing was reseeded.
         iteration: 1-based.
+        hash_seed: `PYTHONHASHSEED` of the process that ran it, None where that is not known.
     """
-    kept = kept_arguments(config.invocation_params.args, positional=config.args)
     reseed = () if seed is None else ("--repro-seed", str(seed))
-    start = config.invocation_params.dir
-    target = command_line_id(test, path=path, start=start)
-    # pytest looks for its root and its ini file from the file on: outside they must be told.
-    is_outside = not path.is_relative_to(start)
-    places = _places(config, start) if is_outside else ()
-    command = (*pytest_as_typed(), *kept, *places, target, *reseed, "--repro-replay", str(iteration))
-    return shlex.join(command)
+    arguments = Relaunch.of(config).arguments(test, path=path)
+    environment = "" if hash_seed is None else f"PYTHONHASHSEED={hash_seed} "
+    command = (*pytest_as_typed(), *arguments, *reseed, "--repro-replay", str(iteration))
+    return environment + shlex.join(command)
 
 
 def pytest_script() -> Path | None:
@@ -104,10 +186,11 @@ def pytest_as_typed() -> tuple[str, ...]:
     return ("python", "-m", "pytest") if pytest_script() is None else ("pytest",)
 
 
-def _places(config: pytest.Config, start: Path) -> tuple[str, ...]:
-    root = f"--rootdir={os.path.relpath(config.rootpath, start)}"
-    ini = config.inipath
-    return (root,) if ini is None else (root, f"--config-file={os.path.relpath(ini, start)}")
+def pytest_of_this_process() -> tuple[str, ...]:
+    """Returns how pytest itself was started, with the interpreter's own options such as `-X dev`."""
+    interpreter = (sys.executable, *interpreter_options())
+    script = pytest_script()
+    return (*interpreter, "-m", "pytest") if script is None else (*interpreter, str(script.resolve()))
 
 
 def command_line_id(test: str, *, path: Path, start: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import OptionError
-from pytest_repro.plugin.command import pytest_as_typed, pytest_script, without_gate
-from pytest_repro.plugin.internals.process import interpreter_options, terminal_writer
+from pytest_repro.plugin.command import pytest_as_typed, pytest_of_this_process, without_gate
+from pytest_repro.plugin.internals.process import terminal_writer
 from pytest_repro.plugin.options import Options, resolve
 from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, shown_path
 from pytest_repro.plugin.session_facts import session_facts
@@ -87,7 +86,7 @@ class Gate:
 
     def _runs(self) -> Iterator[Run]:
         command = RunCommand(
-            arguments=(*_pytest_of_this_process(), *self._config.invocation_params.args),
+            arguments=(*pytest_of_this_process(), *self._config.invocation_params.args),
             directory=self._config.invocation_params.dir,
             environment=dict(os.environ),
             folder_variable=RUN_FOLDER_VARIABLE,
@@ -144,13 +143,6 @@ class Gate:
     def _say(self, line: str, **markup: bool) -> None:
         self._terminal.line(line, **markup)
         self._terminal.flush()
-
-
-def _pytest_of_this_process() -> tuple[str, ...]:
-    """Returns how pytest itself was started, with the interpreter's own options such as `-X dev`."""
-    interpreter = (sys.executable, *interpreter_options())
-    script = pytest_script()
-    return (*interpreter, "-m", "pytest") if script is None else (*interpreter, str(script.resolve()))
 
 
 def _asks_for_information(config: pytest.Config) -> bool:

@@ -80,6 +80,7 @@ _VALUES = (
 
 _FLAGS = (
     ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
+    ("repro-isolate", "Run each iteration in a process of its own, with many hash seeds."),
     ("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),
 )
 
@@ -119,6 +120,7 @@ def resolve(config: pytest.Config) -> Options:
             stop_after=read.value("repro-stop", _at_least_one),
             max_failures=config.getoption("maxfail") or None,
             lane=read.value("repro-lane", _one_of("auto", "fast", "full")) or "auto",
+            isolate=bool(read.flag("repro-isolate")),
             overlap=read.value("repro-overlap", _one_of("any", "none")) != "none",
             base_seed=secrets.randbits(32) if seed is None else seed,
             reseed=reseed is not False,

@@ -71,3 +71,9 @@ def shown_path(config: pytest.Config, path: Path) -> str:
     """Returns a path as it is shown: relative to where pytest was started, if it is below."""
     start = config.invocation_params.dir
     return str(path.relative_to(start)) if path.is_relative_to(start) else str(path)
+
+
+def hash_seed_of_this_process() -> int | None:
+    """Returns `PYTHONHASHSEED`, or None where Python chose a seed that nobody can tell."""
+    text = os.environ.get("PYTHONHASHSEED", "")
+    return int(text) if text.isdigit() else None

@@ -13,7 +13,7 @@ from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure, Outcome, Signature, Stage
 from pytest_repro.plugin.command import replay_command
 from pytest_repro.plugin.internals.workers import stop_distribution
-from pytest_repro.plugin.session import shown_path
+from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
 from pytest_repro.report.stress import StressReport, failure_record, report_record
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
@@ -57,10 +57,11 @@ class StressController:
         self._json_path = json_path
         self._clock = clock
         self._began_ns = clock()
-        self._tally = StressTally(plan, began_ns=self._began_ns)
+        self._tally = StressTally(plan, began_ns=self._began_ns, hash_seed=hash_seed_of_this_process())
         self._session: pytest.Session | None = None
         self._index: dict[str, int] = {}
         self._paths: dict[str, str] = {}
+        self._locations: dict[str, tuple[str, int | None, str]] = {}
         self._slices: dict[str, tuple[int, int]] = {}
         self._open_slices: dict[str, int] = {}
         self._started: set[str] = set()
@@ -89,6 +90,7 @@ class StressController:
             self._receive_batch(node, message)
         elif kind == "slice_begin":
             self._tally.note_lane(message["test"], message["lane"], message["lane_reason"])
+            self._locations[message["test"]] = tuple(message["location"])
             if node is None:
                 self._log_start(message["test"], message["location"])
         elif kind == "closing":
@@ -195,9 +197,14 @@ class StressController:
     def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any]) -> None:
         self._folder.append("failures.jsonl", failure_record(failure))
         self._note_failure(failure)
-        if failure.test not in self._reported and facts["reports"]:
-            self._shown.add(failure.signature.key)
-            self._emit(node, failure.test, facts["reports"], iteration=failure)
+        if failure.test in self._reported:
+            return
+        # Without a report its process is gone: pytest hears of it all the same.
+        reports = facts["reports"] or [
+            report_of_death(self._config, failure, location=self._locations[failure.test])
+        ]
+        self._shown.add(failure.signature.key)
+        self._emit(node, failure.test, reports, iteration=failure)
 
     def _note_failure(self, failure: Failure) -> None:
         count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
@@ -279,6 +286,7 @@ class StressController:
             path=Path(self._paths[failure.test]),
             seed=self._plan.base_seed if self._plan.reseed else None,
             iteration=failure.iteration,
+            hash_seed=failure.hash_seed,
         )
 
     def _seed(self, test: str, iteration: int) -> int | None:
@@ -295,6 +303,23 @@ class StressController:
             self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
 
 
+def report_of_death(
+    config: pytest.Config, failure: Failure, *, location: tuple[str, int | None, str]
+) -> Mapping[str, Any]:
+    """Returns pytest's report, serialised, of an iteration that ended with its process."""
+    stage: Any = failure.stage.value if failure.stage is not Stage.COLLECT else "setup"
+    report = pytest.TestReport(
+        nodeid=failure.test,
+        location=location,
+        keywords={},
+        outcome="failed",
+        longrepr=failure.text or failure.message,
+        when=stage,
+    )
+    data: Mapping[str, Any] = config.hook.pytest_report_to_serializable(config=config, report=report)
+    return data
+
+
 def _batch_record(message: Message) -> dict[str, Any]:
-    kept = ("test", "worker", "first", "step", "started_ns", "outcomes")
+    kept = ("test", "worker", "first", "step", "started_ns", "outcomes", "hash_seeds")
     return {name: message[name] for name in kept} | {"durations_ns": durations_of(message).tolist()}

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Frame, Outcome, Signature, Stage
+from pytest_repro.plugin.command import Relaunch
 from pytest_repro.plugin.internals.items import FreshItem, copy_item
 from pytest_repro.plugin.internals.protocol import HookOverride, tear_down_to
 from pytest_repro.plugin.iteration import Current
@@ -40,6 +41,7 @@ class Bench:
         timekeeper: Collects phases.
         reseeder: Sets random number generators.
         clock: Monotonic, in nanoseconds.
+        relaunch: Starts pytest for iterations in processes of their own; None if they run in this one.
     """
 
     config: pytest.Config
@@ -51,6 +53,7 @@ class Bench:
     timekeeper: Timekeeper
     reseeder: Reseeder
     clock: MonotonicNs
+    relaunch: Relaunch | None = None
 
 
 class IterationRunner(Protocol):

@@ -8,6 +8,7 @@ import pytest
 
 from pytest_repro.plugin.internals.items import copy_item, set_nodeid, xdist_nodeid
 from pytest_repro.plugin.internals.protocol import HookOverride
+from pytest_repro.plugin.isolated import IsolatedTest
 from pytest_repro.plugin.iteration_hooks import IterationHooks
 from pytest_repro.plugin.lanes import Lane, choose_lane, reason_for_full_lane
 from pytest_repro.plugin.stress_iteration import Bench, RunningTest
@@ -93,7 +94,7 @@ class StressRunner:
         nodeid = self._nodeids[index]
         part = bench.control.resumed(index, part)
         lane = choose_lane(item, wanted=Lane(bench.plan.lane))
-        running = self._iterations.begin(item, nextitem, index=index, nodeid=nodeid)
+        running = self._begin(item, nextitem, index=index, nodeid=nodeid)
         session = item.session
         bench.send(
             {
@@ -126,8 +127,16 @@ class StressRunner:
             bench.control.note_position(index, 0)
         bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
 
+    def _begin(
+        self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
+    ) -> RunningTest | IsolatedTest:
+        bench = self._bench
+        if bench.relaunch is not None:
+            return IsolatedTest(bench, bench.relaunch, path=item.path, index=index, nodeid=nodeid)
+        return self._iterations.begin(item, nextitem, index=index, nodeid=nodeid)
+
     def _tear_down_wider_scopes(
-        self, running: RunningTest, nodeid: str, *, nextitem: pytest.Item | None
+        self, running: RunningTest | IsolatedTest, nodeid: str, *, nextitem: pytest.Item | None
     ) -> None:
         result = running.tear_down_wider_scopes(nextitem)
         if result is not None:

@@ -9,11 +9,15 @@ from typing import Any
 from pytest_repro.model import Failure, Outcome
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
+from pytest_repro.stress.patterns import Pattern, PatternKind
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.tally import Bug, TestSummary
 
 MOST_BUGS = 20
 """Bugs shown on the terminal; the records hold all."""
+
+MOST_HASH_SEEDS = 5
+"""Hash seeds named for one test; the records name more."""
 
 MOST_TESTS_OF_A_BUG = 5
 """Tests named below one bug; the records name all."""
@@ -67,7 +71,7 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
     lines = [_overview(report)]
     if verbose >= 0:
         for test in listed:
-            lines += _test_lines(test)
+            lines += _test_lines(test, is_isolated=report.plan.isolate)
         calm = len(report.tests) - len(listed)
         if calm and listed:
             lines.append(f"{counted(calm, 'other test')} ran as asked without a failure")
@@ -98,11 +102,11 @@ def _overview(report: StressReport) -> str:
     return ", ".join(parts)
 
 
-def _test_lines(test: TestSummary) -> list[str]:
-    return [test.test, *(f"  {line}" for line in _test_facts(test))]
+def _test_lines(test: TestSummary, *, is_isolated: bool) -> list[str]:
+    return [test.test, *(f"  {line}" for line in _test_facts(test, is_isolated=is_isolated))]
 
 
-def _test_facts(test: TestSummary) -> list[str]:
+def _test_facts(test: TestSummary, *, is_isolated: bool) -> list[str]:
     planned = "" if test.planned is None else f" of {test.planned:,}"
     counts = f"{test.executed:,}{planned} {'iteration' if planned == ' of 1' else 'iterations'} ran"
     if test.skipped:
@@ -120,7 +124,34 @@ def _test_facts(test: TestSummary) -> list[str]:
         seed = "" if first.seed is None else f", its seed {first.seed}"
         after = seconds(first.elapsed_ns)
         facts.append(f"first failure: iteration {first.iteration:,} on {first.worker}, after {after}{seed}")
+    if test.pattern is not None:
+        facts += pattern_lines(test.pattern, is_isolated=is_isolated)
     return facts
+
+
+def pattern_lines(pattern: Pattern, *, is_isolated: bool) -> list[str]:
+    """Returns what kind of failure this is, if it is no chance, and what to do next.
+
+    Args:
+        pattern: What was found.
+        is_isolated: Whether each iteration ran in a process of its own, where labels are hash seeds.
+    """
+    processes = counted(pattern.processes, "process", "processes")
+    if pattern.kind is PatternKind.RUNNING_AGAIN:
+        times = "the first time" if pattern.passes == 1 else f"the first {pattern.passes:,} times"
+        return [
+            f"no chance: passed {times} in each of {processes}, then failed always ({pattern.failures:,})",
+            "  an iteration leaves something behind; --repro-isolate gives each one a process of its own",
+        ]
+    always = f"no chance: failed always in {pattern.failing_processes:,} of {processes}, never in the others"
+    if not is_isolated:
+        return [
+            always,
+            "  a matter of the process: --repro-isolate tries many, with a hash seed each",
+        ]
+    shown = ", ".join(pattern.failing[:MOST_HASH_SEEDS])
+    more = ", ..." if pattern.failing_processes > MOST_HASH_SEEDS else ""
+    return [always, f"  a matter of the process: PYTHONHASHSEED {shown}{more}"]
 
 
 def _bug_lines(report: StressReport, bug: Bug, *, number: int) -> list[str]:
@@ -202,7 +233,21 @@ def _test_record(test: TestSummary) -> dict[str, Any]:
         "stages_ns": list(test.stages_ns),
         "fastest_ns": test.fastest_ns,
         "slowest_ns": test.slowest_ns,
+        "pattern": _pattern_record(test.pattern),
         "first_failure": None if test.first_failure is None else failure_record(test.first_failure),
+    }
+
+
+def _pattern_record(pattern: Pattern | None) -> dict[str, Any] | None:
+    if pattern is None:
+        return None
+    return {
+        "kind": pattern.kind.value,
+        "passes": pattern.passes,
+        "failures": pattern.failures,
+        "failing": list(pattern.failing),
+        "failing_processes": pattern.failing_processes,
+        "processes": pattern.processes,
     }
 
 
@@ -216,6 +261,7 @@ def failure_record(failure: Failure) -> dict[str, Any]:
         "signature": signature_to_dict(failure.signature),
         "message": failure.message,
         "seed": failure.seed,
+        "hash_seed": failure.hash_seed,
         "worker": failure.worker,
         "elapsed_ns": failure.elapsed_ns,
         "text": failure.text,

@@ -7,9 +7,9 @@ from decimal import Decimal
 from pytest_repro.stats import Interval
 
 
-def counted(number: int, noun: str) -> str:
-    """Returns `1 test`, `2 tests`, `20,000 iterations`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Returns `1 test`, `2 tests`, `20,000 iterations`; the plural is the noun with an s unless given."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {plural or noun + 's'}"
 
 
 def percent(rate: float) -> str:

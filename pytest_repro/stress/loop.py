@@ -49,6 +49,7 @@ class IterationResult(NamedTuple):
         seed: Seed that it started from, or None.
         failure: Facts, if the outcome is a failure.
         profile: Payload of its timed phases, if there are any.
+        hash_seed: `PYTHONHASHSEED` of the process of its own that it ran in, or None.
     """
 
     outcome: Outcome
@@ -56,6 +57,7 @@ class IterationResult(NamedTuple):
     seed: int | None = None
     failure: FailureFacts | None = None
     profile: Mapping[str, Any] | None = None
+    hash_seed: int | None = None
 
 
 class Execute(Protocol):
@@ -79,6 +81,7 @@ class Batch:
     stages_ns: list[int] = field(default_factory=lambda: [0, 0, 0])
     failures: list[Message] = field(default_factory=list)
     profiles: list[Mapping[str, Any]] = field(default_factory=list)
+    hash_seeds: list[list[int]] = field(default_factory=list)
 
     def add(self, iteration: int, result: IterationResult, *, started_ns: int, ended_ns: int) -> None:
         """Adds one finished iteration."""
@@ -96,6 +99,11 @@ class Batch:
             self.failures.append(failure_message(iteration, result, ended_ns=ended_ns))
         if result.profile is not None:
             self.profiles.append(result.profile)
+        if result.hash_seed is not None:
+            if self.hash_seeds and self.hash_seeds[-1][0] == result.hash_seed:
+                self.hash_seeds[-1][1] += 1
+            else:
+                self.hash_seeds.append([result.hash_seed, 1])
 
     def message(self) -> Message:
         """Returns the batch as plain builtins; durations as bytes of native 64-bit integers."""
@@ -111,6 +119,7 @@ class Batch:
             "stages_ns": self.stages_ns,
             "failures": self.failures,
             "profiles": self.profiles,
+            "hash_seeds": self.hash_seeds,
         }
 
 
@@ -177,6 +186,7 @@ def failure_message(iteration: int, result: IterationResult, *, ended_ns: int) -
         "signature": dict(facts.signature),
         "message": facts.message,
         "seed": result.seed,
+        "hash_seed": result.hash_seed,
         "ended_ns": ended_ns,
         "text": facts.text,
         "reports": facts.reports,

@@ -25,6 +25,7 @@ class StressPlan:
         only_iteration: Run this iteration alone (a replay), or None.
         lane: `auto`, `fast` or `full`: how much of pytest's protocol each iteration goes through.
         overlap: Whether two workers may run the same test at the same time.
+        isolate: Whether each iteration runs in a process of its own.
     """
 
     iterations: int | None
@@ -36,6 +37,7 @@ class StressPlan:
     only_iteration: int | None = None
     lane: str = "auto"
     overlap: bool = True
+    isolate: bool = False
 
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.signature import signature_from_dict
 from pytest_repro.stats import Interval, failure_rate_interval
+from pytest_repro.stress.patterns import Pattern, ProcessTally, find_pattern
 from pytest_repro.stress.plan import StressPlan
 
 BUGS_WITH_TEXT = 50
@@ -49,6 +50,7 @@ class TestSummary:
         first_failure: The first in time, or None.
         lane: How its iterations were run, `fast` or `full`; empty before the first.
         lane_reason: Why the full lane was taken, None if it was wanted, or for the fast one.
+        pattern: What its failures have in common, None if they may be chance.
     """
 
     __test__ = False  # keeps pytest from collecting a record whose name begins with Test
@@ -63,6 +65,7 @@ class TestSummary:
     first_failure: Failure | None
     lane: str = ""
     lane_reason: str | None = None
+    pattern: Pattern | None = None
 
     @property
     def finished(self) -> int:
@@ -126,6 +129,7 @@ class _TestTally:
     first_failure: Failure | None = None
     lane: str = ""
     lane_reason: str | None = None
+    processes: dict[str, ProcessTally] = field(default_factory=dict)
 
     def count(self, outcome: Outcome, number: int) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
@@ -146,10 +150,12 @@ class StressTally:
     Args:
         plan: What was asked for.
         began_ns: Monotonic clock at the start of the stress run.
+        hash_seed: `PYTHONHASHSEED` of the session, None where it was not set by a number.
     """
 
-    def __init__(self, plan: StressPlan, *, began_ns: int) -> None:
+    def __init__(self, plan: StressPlan, *, began_ns: int, hash_seed: int | None = None) -> None:
         self._plan = plan
+        self._hash_seed = hash_seed
         self._began_ns = began_ns
         self._tests: dict[str, _TestTally] = {}
         self._bugs: dict[str, _BugTally] = {}
@@ -174,6 +180,11 @@ class StressTally:
         tally = self._tests.setdefault(message["test"], _TestTally(test=message["test"]))
         for outcome, number in message["outcomes"]:
             tally.count(Outcome(outcome), number)
+        for label, name, number in _by_process(message):
+            outcome = Outcome(name)
+            if outcome.is_executed:
+                process = tally.processes.setdefault(label, ProcessTally(label=label))
+                process.add(is_failure=outcome.is_failure, number=number)
         for index, duration in enumerate(message["stages_ns"]):
             tally.stages_ns[index] += duration
         durations = durations_of(message)
@@ -224,6 +235,7 @@ class StressTally:
             first_failure=tally.first_failure,
             lane=tally.lane,
             lane_reason=tally.lane_reason,
+            pattern=find_pattern(tally.processes.values()),
         )
 
     def summaries(self) -> list[TestSummary]:
@@ -267,7 +279,24 @@ class StressTally:
             worker=message["worker"],
             elapsed_ns=failure["ended_ns"] - self._began_ns,
             text=failure["text"],
+            hash_seed=self._hash_seed if failure["hash_seed"] is None else failure["hash_seed"],
         )
+
+
+def _by_process(message: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Yields (process, outcome, number of iterations), in order; both lists of the batch are run lengths."""
+    processes = [list(pair) for pair in message["hash_seeds"]]
+    for name, number in message["outcomes"]:
+        rest = number
+        while rest and processes:
+            part = min(rest, processes[0][1])
+            yield str(processes[0][0]), name, part
+            rest -= part
+            processes[0][1] -= part
+            if not processes[0][1]:
+                del processes[0]
+        if rest:
+            yield message["worker"], name, rest
 
 
 def durations_of(message: Mapping[str, Any]) -> array[int]:

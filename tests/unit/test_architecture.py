@@ -196,7 +196,8 @@ def internals_only(module: Module) -> Iterator[str]:
 
 def _private_name(module: Module, node: ast.AST) -> str | None:
     if isinstance(node, ast.Attribute):
-        if _is_self(node.value) or node.attr.startswith("__"):
+        # `os._exit` is documented, whatever its name.
+        if _is_self(node.value) or node.attr.startswith("__") or ast.unparse(node) == "os._exit":
             return None
         is_foreign = module.layer == "plugin" and node.attr.startswith("_")
         return node.attr if is_foreign or node.attr in PRIVATE_NAMES else None
@@ -389,6 +390,7 @@ RIGHT = (
     (layering, "plugin.gate", "from pytest_repro.report.verify import run_line\nimport pytest_repro"),
     (frameworks, "plugin.gate", "import pytest"),
     (internals_only, "plugin.gate", "self._nodeid = nodeid\nreturn_value.__class__"),
+    (internals_only, "plugin.gate", "os._exit(0)"),
     (internals_only, "plugin.internals.items", "from _pytest import runner\nitem._initrequest()"),
     (clock_only, "clock", "import time"),
     (clock_only, "store", "from datetime import datetime\nfrom pytest_repro.clock import monotonic_ns"),

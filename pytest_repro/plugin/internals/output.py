@@ -75,6 +75,14 @@ class SliceOutput:
                 self._logs.end(when)
 
 
+def take_captured(config: pytest.Config) -> str:
+    """Returns what is captured and belongs to no report: the last words of a forked process that died."""
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    if manager is None or manager._global_capturing is None:
+        return ""
+    return "".join(manager.read_global_capture())
+
+
 class _Capture:
     def __init__(self, item: pytest.Item) -> None:
         self._item = item

@@ -25,3 +25,10 @@ def interpreter_options() -> list[str]:
     """Returns the options that this interpreter was started with, such as `-X dev`."""
     options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return options
+
+
+def make_base_folder(config: pytest.Config) -> None:
+    """Makes the temporary folder of the session now, so that processes forked later share it."""
+    factory = getattr(config, "_tmp_path_factory", None)
+    if factory is not None:
+        factory.getbasetemp()

@@ -20,6 +20,7 @@ def _failure(iteration: int, *, message: str = "m", ended_ns: int = 0) -> dict[s
         "signature": signature,
         "message": message,
         "seed": 1,
+        "hash_seed": None,
         "ended_ns": ended_ns,
         "text": "traceback",
         "reports": None,
@@ -41,6 +42,7 @@ def _batch(
         "stages_ns": [1, 2, 3],
         "failures": failures,
         "profiles": [],
+        "hash_seeds": [],
     }
 
 

@@ -1,0 +1,177 @@
+"""The process that runs iterations for `--repro-isolate`: each in a fork of its own, or just one itself."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import threading
+import warnings
+from typing import Any
+
+import pytest
+
+from pytest_repro.model import Outcome, Stage
+from pytest_repro.plugin.internals.output import take_captured
+from pytest_repro.plugin.internals.process import make_base_folder
+from pytest_repro.plugin.isolated_job import IsolatedJob
+from pytest_repro.plugin.iteration_hooks import IterationHooks
+from pytest_repro.plugin.stress_iteration import RunningTest
+from pytest_repro.signature import make_signature, signature_to_dict
+from pytest_repro.stress.loop import FailureFacts, IterationResult
+from pytest_repro.stress.pipe import read_frame, write_frame
+
+_HOLD_DEVICES = ("ttnn", "jax", "jaxlib", "tensorflow")
+
+
+class IsolatedRunner:
+    """Takes the place of pytest's loop over the tests: runs the one test, again and again, as it is told.
+
+    Args:
+        job: What it was told.
+        iterations: Runs iterations in this process.
+    """
+
+    def __init__(self, job: IsolatedJob, iterations: IterationHooks) -> None:
+        self._job = job
+        self._iterations = iterations
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Serves iterations until no more are asked for, then ends the process on the spot.
+
+        Nothing is set up in it any more, and what other plugins write at the end of a session (reports,
+        caches) belongs to the session that asked.
+        """
+        is_found = self._serve(session)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if is_found:
+            os._exit(0)
+        return True
+
+    def _serve(self, session: pytest.Session) -> bool:
+        item = _find(session.items, self._job.test)
+        if item is None:
+            write_frame(self._job.results_fd, {"ready": False})
+            return False
+        make_base_folder(session.config)
+        reason = reason_against_fork()
+        write_frame(self._job.results_fd, {"ready": True, "forks": reason is None})
+        with os.fdopen(self._job.commands_fd, encoding="ascii", closefd=False) as commands:
+            for line in commands:
+                iteration = int(line)
+                result = self._forked(item, iteration) if reason is None else self._run(item, iteration)
+                write_frame(self._job.results_fd, result)
+                if reason is not None:
+                    break
+        return True
+
+    def _run(self, item: pytest.Item, iteration: int) -> dict[str, Any]:
+        running = self._iterations.begin(item, None, index=0, nodeid=self._job.test)
+        try:
+            with running.running():
+                result = running.execute(iteration, is_last=True)
+            return result_to_dict(result, running)
+        except pytest.exit.Exception as error:
+            return {"exit": str(error.msg), "returncode": error.returncode}
+        except KeyboardInterrupt:
+            return {"interrupt": True}
+        finally:
+            self._iterations.end()
+
+    def _forked(self, item: pytest.Item, iteration: int) -> dict[str, Any]:
+        """Runs one iteration in a child, which is killed if nobody waits for it any more."""
+        theirs, ours = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.close(theirs)
+                write_frame(ours, self._run(item, iteration))
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(ours)
+        try:
+            waiting, _, _ = select.select([theirs, self._job.commands_fd], [], [])
+            if theirs not in waiting:
+                # The next command comes after this result: nothing but the end can have come.
+                os.kill(child, signal.SIGKILL)
+            result = read_frame(theirs)
+        finally:
+            os.close(theirs)
+            _, status = os.waitpid(child, 0)
+        return died(status, captured=take_captured(item.config)) if result is None else result
+
+
+def died(status: int, *, captured: str) -> dict[str, Any]:
+    """Returns the result of an iteration whose process ended without one.
+
+    Args:
+        status: As of `os.waitpid`.
+        captured: What it had printed.
+    """
+    code = os.waitstatus_to_exitcode(status)
+    how = _signal_name(-code) if code < 0 else f"exit status {code}"
+    message = f"the process died with {how}"
+    signature = make_signature(exception=None, message=message)
+    facts = FailureFacts(
+        stage=Stage.CALL,
+        signature=signature_to_dict(signature),
+        message=message,
+        text=f"{message}\n{captured}".strip(),
+    )
+    result = IterationResult(outcome=Outcome.CRASH, stages_ns=(0, 0, 0), failure=facts)
+    return result_to_dict(result, None)
+
+
+def result_to_dict(result: IterationResult, running: RunningTest | None) -> dict[str, Any]:
+    """Returns a result for another process, with the reports, for who shows a test that passed."""
+    facts = result.failure
+    return {
+        "outcome": result.outcome.value,
+        "stages_ns": result.stages_ns,
+        "profile": result.profile,
+        "reports": None if running is None else running.last_reports(),
+        "failure": None
+        if facts is None
+        else {
+            "stage": facts.stage.value,
+            "signature": dict(facts.signature),
+            "message": facts.message,
+            "text": facts.text,
+        },
+    }
+
+
+def reason_against_fork() -> str | None:
+    """Returns why a fork of this process may not run a test, or None."""
+    if not hasattr(os, "fork") or sys.platform == "darwin":
+        return "this system's libraries do not survive a fork"
+    if threading.active_count() > 1:
+        return "threads are running"
+    for name in _HOLD_DEVICES:
+        if name in sys.modules:
+            return f"{name} is loaded"
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        return "torch has initialised CUDA"
+    return None
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _find(items: list[pytest.Item], test: str) -> pytest.Item | None:
+    """Returns the item; the path in its node id may differ with what stands on the command line."""
+    _, _, name = test.partition("::")
+    same = [item for item in items if item.nodeid.partition("::")[2] == name]
+    return same[0] if same else None

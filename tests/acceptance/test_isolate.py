@@ -1,0 +1,222 @@
+"""Iterations in processes of their own, and failures that are no chance."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+import pytest
+
+from tests.acceptance.sessions import json_lines, run_pytest, session_folder, session_summary
+
+WITH_AND_WITHOUT_WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
+
+AGAIN = """
+runs = []
+
+def test_again():
+    runs.append(1)
+    assert len(runs) == 1
+"""
+
+HASHED = """
+def test_hashed():
+    assert hash("abc") % 2
+"""
+
+
+@WITH_AND_WITHOUT_WORKERS
+def test_failures_of_running_again_are_named_and_vanish_in_processes_of_their_own(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    """Passed the first time in each process, never again."""
+    pytester.makepyfile(AGAIN)
+    result = run_pytest(pytester, "--repro-stress=8", *workers)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*no chance: passed the first time in each of * process*, then failed always (*)",
+            "*an iteration leaves something behind; --repro-isolate gives each one a process of its own",
+        ]
+    )
+    (test,) = session_summary(pytester)["tests"]
+    assert test["pattern"]["kind"] == "running_again"
+    alone = run_pytest(pytester, "--repro-stress=8", "--repro-isolate", *workers, "-v")
+    assert alone.ret == 0
+    alone.stdout.fnmatch_lines(["  8 of 8 iterations ran, 0 failed (*)"])
+
+
+def test_a_matter_of_the_hash_seed_is_named_and_replayed(pytester: pytest.Pytester) -> None:
+    """Fresh processes have hash seeds of their own: in each the test fails always or never."""
+    pytester.makepyfile(HASHED)
+    result = run_pytest(pytester, "--repro-stress=60", "--repro-isolate", "--repro-seed=1")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        [
+            "*no chance: failed always in * of * processes, never in the others",
+            "*a matter of the process: PYTHONHASHSEED *",
+        ]
+    )
+    (test,) = session_summary(pytester)["tests"]
+    assert test["pattern"]["kind"] == "process"
+    failures = json_lines(session_folder(pytester) / "failures.jsonl")
+    assert {str(failure["hash_seed"]) for failure in failures} >= set(test["pattern"]["failing"])
+    command = re.search(
+        r"^  replay: PYTHONHASHSEED=(\d+) python -m pytest (.*)$", result.stdout.str(), re.MULTILINE
+    )
+    assert command is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONHASHSEED", command[1])
+        assert run_pytest(pytester, *shlex.split(command[2])).ret == 1
+
+
+@WITH_AND_WITHOUT_WORKERS
+def test_a_process_that_dies_costs_its_iteration_and_nothing_else(
+    pytester: pytest.Pytester, workers: tuple[str, ...]
+) -> None:
+    """Named with its signal and its last words; pytest counts the test as failed."""
+    pytester.makepyfile(
+        """
+        import os, signal
+
+        def test_dies(repro):
+            print("last words", flush=True)
+            if repro.iteration in (2, 5):
+                os.kill(os.getpid(), signal.SIGSEGV)
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=10", "--repro-isolate", *workers)
+    assert result.ret == 1
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "the process died with SIGSEGV",
+            "last words",
+            "  10 of 10 iterations ran, 2 failed (20 %*",
+            "bug 1 of 1: the process died with SIGSEGV",
+        ]
+    )
+    (test,) = session_summary(pytester)["tests"]
+    assert test["outcomes"] == {"passed": 8, "crash": 2}
+
+
+def test_isolated_iterations_are_ordinary_ones(pytester: pytest.Pytester) -> None:
+    """Fixtures of all scopes are set up in each; outcomes, sections and seeds are as ever."""
+    pytester.makepyfile(
+        """
+        import os, random, unittest, pytest
+
+        @pytest.fixture(scope="session")
+        def session():
+            yield os.getpid()
+
+        pids = set()
+
+        def test_passes(session, tmp_path, capsys, repro):
+            assert session == os.getpid()
+            assert repro.seed is not None
+            print("x")
+            assert capsys.readouterr().out == "x\\n"
+
+        def test_skips():
+            pytest.skip("no")
+
+        @pytest.mark.xfail(strict=True)
+        def test_expected():
+            assert False
+
+        @pytest.mark.parametrize("name", ["größe", "a b"])
+        def test_fails(name, repro):
+            print("printed", name)
+            assert repro.iteration != 2, f"{random.random()}"
+
+        class TestCase(unittest.TestCase):
+            def test_method(self):
+                self.assertTrue(True)
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=3", "--repro-isolate", "--repro-seed=1")
+    result.assert_outcomes(passed=2, skipped=1, xfailed=1, failed=2)
+    result.stdout.fnmatch_lines(["*Captured stdout call*", "printed größe"])
+    summary = session_summary(pytester)
+    assert [test["outcomes"] for test in summary["tests"]] == [
+        {"passed": 3},
+        {"skipped": 3},
+        {"xfailed": 3},
+        {"passed": 2, "failed": 1},
+        {"passed": 2, "failed": 1},
+        {"passed": 3},
+    ]
+    numbers = [
+        float(failure["message"]) for failure in json_lines(session_folder(pytester) / "failures.jsonl")
+    ]
+    again = run_pytest(pytester, "--repro-replay=2", "--repro-seed=1", "-k", "fails")
+    assert all(str(number) in again.stdout.str() for number in numbers)
+
+
+def test_where_a_fork_is_not_safe_each_iteration_has_a_fresh_process(pytester: pytest.Pytester) -> None:
+    """A thread that was started at import would not survive."""
+    pytester.makepyfile(
+        """
+        import threading, time
+
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+        runs = []
+
+        def test_again():
+            runs.append(1)
+            assert len(runs) == 1
+            assert threading.active_count() == 2
+        """
+    )
+    assert run_pytest(pytester, "--repro-stress=3", "--repro-isolate").ret == 0
+    iterations = json_lines(session_folder(pytester) / "iterations.jsonl")
+    assert sum(len(batch["hash_seeds"]) for batch in iterations) == 3
+
+
+def test_a_test_that_only_this_process_finds_is_an_error_that_says_so(pytester: pytest.Pytester) -> None:
+    """Ids that depend on the hash seed, say."""
+    pytester.makepyfile(
+        """
+        import pytest, random
+
+        @pytest.mark.parametrize("number", [random.random()])
+        def test_a(number):
+            pass
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=2", "--repro-isolate")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["*the test was not found by a process of its own (PYTHONHASHSEED=*); it printed:"]
+    )
+
+
+def test_the_end_of_the_session_inside_a_process_of_its_own_ends_it_all(pytester: pytest.Pytester) -> None:
+    """`pytest.exit` and Ctrl-C mean the session, not the process."""
+    pytester.makepyfile("import pytest\ndef test_a():\n    pytest.exit('enough', returncode=7)")
+    result = run_pytest(pytester, "--repro-stress=5", "--repro-isolate")
+    assert result.ret == 7
+    result.stdout.fnmatch_lines(["*Exit: enough*"])
+
+
+def test_no_process_is_left_behind(pytester: pytest.Pytester) -> None:
+    """Also after -x."""
+    pytester.makepyfile(
+        """
+        import os
+
+        def test_a(repro):
+            with open("pids", "a") as file:
+                file.write(f"{os.getpid()} {os.getppid()}\\n")
+            assert repro.iteration != 3
+        """
+    )
+    assert run_pytest(pytester, "--repro-stress=50", "--repro-isolate", "-x").ret == 1
+    lines = (pytester.path / "pids").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        for pid in line.split():
+            with pytest.raises(ProcessLookupError):
+                os.kill(int(pid), 0)
