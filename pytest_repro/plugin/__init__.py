@@ -41,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
         options = resolve(config)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from error
+    if options.stress is not None and options.stress.as_items:
+        config.option.count = options.stress.iterations
     capabilities = Capabilities(config, options, clock=monotonic_ns)
     config.stash[CAPABILITIES] = capabilities
     config.pluginmanager.register(capabilities, "repro-capabilities")

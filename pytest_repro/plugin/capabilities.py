@@ -90,7 +90,7 @@ class Capabilities:
 
     def repro(self, nodeid: str) -> Repro:
         """Makes the fixture's value; without a stress run, the first use begins recording."""
-        if self._current.test != nodeid:
+        if not self._is_stressed and self._current.test != nodeid:
             self._current.begin(test=nodeid, iteration=1, seed=None)
         if self._timing_hooks is None and not self._is_stressed:
             self._record_each_test()

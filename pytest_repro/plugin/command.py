@@ -40,6 +40,7 @@ _DROPPED_FLAGS = frozenset(
         "--pyargs",
         "--repro-timing",
         "--repro-isolate",
+        "--repro-stress-items",
     ]
 )
 _DROPPED_VALUES = frozenset(
@@ -70,6 +71,7 @@ _DROPPED_VALUES = frozenset(
         "--repro-lane",
         "--repro-overlap",
         "--verify-runs",
+        "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
 )
 _VERBOSITY = re.compile(r"-[vqlsx]+")

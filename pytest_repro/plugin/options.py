@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_repro.errors import OptionError
+from pytest_repro.plugin.session import is_worker
 
 if TYPE_CHECKING:
     from pytest_repro.stress.plan import StressPlan
@@ -80,6 +81,10 @@ _VALUES = (
 
 _FLAGS = (
     ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
+    (
+        "repro-stress-items",
+        "Make one pytest item per iteration, through pytest-repeat.",
+    ),
     ("repro-isolate", "Run each iteration in a process of its own, with many hash seeds."),
     ("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),
 )
@@ -88,6 +93,9 @@ _NEGATIONS = (
     ("no-repro-timing", "repro-timing", "Record no phases at all, not even those made by hand."),
     ("no-repro-reseed", "repro-reseed", "Leave the random number generators alone between iterations."),
 )
+
+
+_ONLY_STRESSED = ("repro-stop", "repro-lane", "repro-overlap", "repro-isolate", "repro-stress-items")
 
 
 def resolve(config: pytest.Config) -> Options:
@@ -106,7 +114,14 @@ def resolve(config: pytest.Config) -> Options:
 
         from pytest_repro.stress.plan import StressPlan
 
-        _refuse_count(config)
+        as_items = bool(read.flag("repro-stress-items")) and replay is None
+        overlap = read.value("repro-overlap", _one_of("any", "none")) != "none"
+        if not is_worker(config):
+            # To a worker of xdist, the controller has handed the count on that it set itself.
+            _refuse_count(config)
+            _refuse_debugger(config)
+        if as_items:
+            _refuse_items(config, iterations=iterations, overlap=overlap)
         seed = read.value("repro-seed", _whole_number)
         reseed = read.flag("repro-reseed")
         if replay is not None and seed is None and reseed is not False:
@@ -121,13 +136,15 @@ def resolve(config: pytest.Config) -> Options:
             max_failures=config.getoption("maxfail") or None,
             lane=read.value("repro-lane", _one_of("auto", "fast", "full")) or "auto",
             isolate=bool(read.flag("repro-isolate")),
-            overlap=read.value("repro-overlap", _one_of("any", "none")) != "none",
+            overlap=overlap,
+            as_items=as_items,
             base_seed=secrets.randbits(32) if seed is None else seed,
             reseed=reseed is not False,
             only_iteration=replay,
         )
     else:
-        read.refuse_alone("repro-stop", "--repro-stress N")
+        for name in _ONLY_STRESSED:
+            read.refuse_alone(name, "--repro-stress N")
     return Options(
         stress=stress,
         verify_runs=read.value("verify-runs", _at_least_one),
@@ -187,6 +204,41 @@ def _refuse_count(config: pytest.Config) -> None:
     if (config.getoption("count", 1) or 1) != 1:
         raise OptionError(
             "--repro-stress cannot be combined with --count: both repeat tests", next_step="Drop --count."
+        )
+
+
+def _refuse_debugger(config: pytest.Config) -> None:
+    is_distributed = config.getoption("dist", "no") != "no"
+    for option, name in (("usepdb", "--pdb"), ("trace", "--trace")):
+        if not config.getoption(option, default=False):
+            continue
+        if is_distributed:
+            raise OptionError(
+                f"{name} cannot be combined with -n: workers have no terminal",
+                next_step="Drop -n, or use -n 0.",
+            )
+        if config.getoption("repro_isolate", default=False):
+            raise OptionError(
+                f"{name} cannot be combined with --repro-isolate: its processes have no terminal",
+                next_step="Drop one of them.",
+            )
+
+
+def _refuse_items(config: pytest.Config, *, iterations: int | None, overlap: bool) -> None:
+    if iterations is None:
+        raise OptionError(
+            "--repro-stress-items needs a number of iterations: items are made before the first one runs",
+            next_step="Add --repro-stress N.",
+        )
+    if not config.pluginmanager.has_plugin("repeat") and not config.pluginmanager.has_plugin("pytest_repeat"):
+        raise OptionError(
+            "--repro-stress-items makes its items through pytest-repeat, which is not loaded",
+            next_step="Install pytest-repeat, or drop -p no:repeat.",
+        )
+    if not overlap:
+        raise OptionError(
+            "--repro-overlap none cannot be combined with --repro-stress-items: xdist spreads the items",
+            next_step="Drop one of them.",
         )
 
 

@@ -92,9 +92,10 @@ class StressController:
             self._tally.note_lane(message["test"], message["lane"], message["lane_reason"])
             self._locations[message["test"]] = tuple(message["location"])
             if node is None:
-                self._log_start(message["test"], message["location"])
+                self._log_start(message["item"], message["location"])
         elif kind == "closing":
-            self._receive_failure(node, self._tally.add_closing_failure(message), message["failure"])
+            failure = self._tally.add_closing_failure(message)
+            self._receive_failure(node, failure, message["failure"], item=message["item"])
         elif kind == "slice_end":
             self._receive_slice_end(node, message)
         elif kind == "refused":
@@ -114,13 +115,13 @@ class StressController:
         index, first = found
         test = next(name for name, number in self._index.items() if number == index)
         worker = report.node.gateway.id
-        report.nodeid = test
+        item = report.nodeid = crashitem if self._plan.as_items else test
         position = read_position(recorder_path(self.shared_folder, worker))
         if position is None or position.test_index != index:
             return
         write_resume(self.shared_folder, index, first, crashed=position.iteration)
         report.longrepr = f"worker {worker} crashed in iteration {position.iteration} of {test}"
-        self._reported.add(test)
+        self._reported.add(item)
         failure = Failure(
             test=test,
             iteration=position.iteration,
@@ -170,7 +171,7 @@ class StressController:
     def slices_of_a_test(self, workers: int) -> int:
         """Returns into how many items of xdist's collection one test is cut."""
         is_each = self._config.getoption("dist") == "each"
-        return 1 if is_each else len(cut_slices(self._plan, workers=workers))
+        return 1 if is_each or self._plan.as_items else len(cut_slices(self._plan, workers=workers))
 
     def was_shown(self, bug: Bug) -> bool:
         """Tells whether pytest shows a traceback of this bug among its own failures."""
@@ -184,7 +185,7 @@ class StressController:
         self._slices.update((name, (index, first)) for name, (index, first) in message["slices"].items())
         if self._is_distributed and self._session is not None:
             # xdist has counted slices; pytest's progress and its exit status count tests.
-            self._session.testscollected = len(tests)
+            self._session.testscollected = len(self._slices if self._plan.as_items else tests)
 
     def _receive_batch(self, node: Any, message: Message) -> None:
         failures = self._tally.add_batch(message)
@@ -192,19 +193,19 @@ class StressController:
         for payload in message["profiles"]:
             self._add_profile(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):
-            self._receive_failure(node, failure, facts)
+            self._receive_failure(node, failure, facts, item=message["item"])
 
-    def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any]) -> None:
+    def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any], *, item: str) -> None:
         self._folder.append("failures.jsonl", failure_record(failure))
         self._note_failure(failure)
-        if failure.test in self._reported:
+        if item in self._reported:
             return
         # Without a report its process is gone: pytest hears of it all the same.
         reports = facts["reports"] or [
             report_of_death(self._config, failure, location=self._locations[failure.test])
         ]
         self._shown.add(failure.signature.key)
-        self._emit(node, failure.test, reports, iteration=failure)
+        self._emit(node, item, reports, iteration=failure)
 
     def _note_failure(self, failure: Failure) -> None:
         count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
@@ -226,13 +227,17 @@ class StressController:
             self._session.shouldfail = reason
 
     def _receive_slice_end(self, node: Any, message: Message) -> None:
-        test = message["test"]
+        test, item = message["test"], message["item"]
         ended = self._open_slices[test] = self._open_slices.get(test, 0) + 1
-        if ended < self._expected_slices(node, test) or test in self._reported or message["reports"] is None:
+        if item in self._reported or message["reports"] is None:
+            return
+        if self._plan.as_items:
+            self._emit(node, item, message["reports"])
             return
         summary = self._tally.summary(test)
-        if summary.finished and summary.is_complete:
-            self._emit(node, test, message["reports"], stages_ns=summary.stages_ns)
+        is_last = ended >= self._expected_slices(node, test)
+        if is_last and summary.finished and summary.is_complete:
+            self._emit(node, item, message["reports"], stages_ns=summary.stages_ns)
 
     def _expected_slices(self, node: Any, test: str) -> int:
         if node is None:

@@ -6,13 +6,13 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_repro.plugin.internals.items import copy_item, set_nodeid, xdist_nodeid
+from pytest_repro.plugin.internals.items import copy_item, set_nodeid, unrepeated, xdist_nodeid
 from pytest_repro.plugin.internals.protocol import HookOverride
 from pytest_repro.plugin.isolated import IsolatedTest
 from pytest_repro.plugin.iteration_hooks import IterationHooks
 from pytest_repro.plugin.lanes import Lane, choose_lane, reason_for_full_lane
 from pytest_repro.plugin.stress_iteration import Bench, RunningTest
-from pytest_repro.stress.loop import failure_message, run_slice
+from pytest_repro.stress.loop import Message, failure_message, run_slice
 from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
 
 
@@ -37,8 +37,11 @@ class StressRunner:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
         """Widens what is left after every selection."""
         result = yield
-        self._nodeids = [item.nodeid for item in items]
-        items[:] = [twin for index, item in enumerate(items) for twin in self._widened(index, item)]
+        if self._bench.plan.as_items:
+            items[:] = self._repeated(items)
+        else:
+            self._nodeids = [item.nodeid for item in items]
+            items[:] = [twin for index, item in enumerate(items) for twin in self._widened(index, item)]
         # With `each`, a worker runs all that it holds; with the other modes, its share of it.
         sharers = 1 if self._bench.place.mode == "each" else self._bench.place.workers
         self._expected_slices = -(-len(items) // sharers)
@@ -55,7 +58,8 @@ class StressRunner:
             if index is not None and part is not None:
                 slices[item.nodeid] = [index, part.first]
                 paths[index] = str(item.path)
-                set_nodeid(item, self._nodeids[index])
+                if not self._bench.plan.as_items:
+                    set_nodeid(item, self._nodeids[index])
         self._refuse_full_lane(session)
         self._bench.send({"kind": "tests", "tests": self._nodeids, "paths": paths, "slices": slices})
         self._bench.config.pluginmanager.register(self._iterations, "repro-iterations")
@@ -81,6 +85,21 @@ class StressRunner:
         self._slices.update((id(twin), (index, part)) for twin, part in zip(twins, parts, strict=True))
         return twins
 
+    def _repeated(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """Makes a slice of one iteration of each item that pytest-repeat has made."""
+        place = self._bench.place
+        tests: dict[str, int] = {}
+        kept = []
+        for number, item in enumerate(items):
+            test, iteration = unrepeated(item)
+            index = tests.setdefault(test, len(tests))
+            # With `each`, every worker holds all items: they share them out among themselves.
+            if place.mode != "each" or number % place.workers == place.index:
+                self._slices[id(item)] = (index, Slice(first=iteration, size=1))
+                kept.append(item)
+        self._nodeids = list(tests)
+        return kept
+
     def _run_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
         """Runs a slice in the place of pytest's protocol, which is for its iterations."""
         if self._iterations.is_running(item) or id(item) not in self._slices:
@@ -96,10 +115,11 @@ class StressRunner:
         lane = choose_lane(item, wanted=Lane(bench.plan.lane))
         running = self._begin(item, nextitem, index=index, nodeid=nodeid)
         session = item.session
+        about = {"test": nodeid, "item": item.nodeid}
         bench.send(
             {
+                **about,
                 "kind": "slice_begin",
-                "test": nodeid,
                 "location": list(item.location),
                 "lane": lane.name.value,
                 "lane_reason": lane.reason,
@@ -111,6 +131,7 @@ class StressRunner:
                     part,
                     running.execute,
                     test=nodeid,
+                    item=item.nodeid,
                     worker=bench.place.id,
                     send=running.send,
                     should_stop=lambda: bool(
@@ -121,11 +142,15 @@ class StressRunner:
                 )
             if not was_told_last:
                 must_end = session.shouldfail or session.shouldstop or bench.control.is_all_stopped()
-                self._tear_down_wider_scopes(running, nodeid, nextitem=None if must_end else nextitem)
+                failure = self._closing_failure(running, nextitem=None if must_end else nextitem)
+                if failure is not None:
+                    bench.send({**about, **failure, "kind": "closing"})
         finally:
             self._iterations.end()
             bench.control.note_position(index, 0)
-        bench.send({"kind": "slice_end", "test": nodeid, "reports": running.last_reports()})
+        bench.send(
+            {"kind": "slice_end", "test": nodeid, "item": item.nodeid, "reports": running.last_reports()}
+        )
 
     def _begin(
         self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
@@ -135,14 +160,16 @@ class StressRunner:
             return IsolatedTest(bench, bench.relaunch, path=item.path, index=index, nodeid=nodeid)
         return self._iterations.begin(item, nextitem, index=index, nodeid=nodeid)
 
-    def _tear_down_wider_scopes(
-        self, running: RunningTest | IsolatedTest, nodeid: str, *, nextitem: pytest.Item | None
-    ) -> None:
+    def _closing_failure(
+        self, running: RunningTest | IsolatedTest, *, nextitem: pytest.Item | None
+    ) -> Message | None:
+        """Tears down what the last iteration, not knowing that it was, left set up."""
         result = running.tear_down_wider_scopes(nextitem)
-        if result is not None:
-            bench = self._bench
-            failure = failure_message(bench.current.iteration, result, ended_ns=bench.clock())
-            bench.send({"kind": "closing", "test": nodeid, "worker": bench.place.id, "failure": failure})
+        if result is None:
+            return None
+        bench = self._bench
+        failure = failure_message(bench.current.iteration, result, ended_ns=bench.clock())
+        return {"worker": bench.place.id, "hash_seeds": [], "failure": failure}
 
     def _slice_deadline(self) -> int | None:
         """Shares what is left of the budget equally among the slices that this process still expects."""

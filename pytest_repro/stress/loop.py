@@ -72,6 +72,7 @@ class Batch:
     """Iterations of one slice that were not sent yet."""
 
     test: str
+    item: str
     worker: str
     step: int
     first: int = 0
@@ -110,6 +111,7 @@ class Batch:
         return {
             "kind": "batch",
             "test": self.test,
+            "item": self.item,
             "worker": self.worker,
             "first": self.first,
             "step": self.step,
@@ -128,6 +130,7 @@ def run_slice(
     execute: Execute,
     *,
     test: str,
+    item: str,
     worker: str,
     send: Callable[[Message], None],
     should_stop: Callable[[], bool],
@@ -142,6 +145,7 @@ def run_slice(
         part: The iterations.
         execute: Runs one of them.
         test: Node id.
+        item: Node id under which pytest hears of it; differs where each iteration is an item.
         worker: xdist's worker id, or `main`.
         send: Takes a batch.
         should_stop: Asked before each iteration.
@@ -152,7 +156,7 @@ def run_slice(
         Whether the last iteration of the slice was told that it is the last.
     """
     last = None if part.size is None else part.first + (part.size - 1) * part.step
-    batch = Batch(test=test, worker=worker, step=part.step)
+    batch = Batch(test=test, item=item, worker=worker, step=part.step)
     flushed_ns = started_ns = clock()
     told_last = False
     try:
@@ -166,7 +170,7 @@ def run_slice(
             is_full = len(batch.durations_ns) >= FLUSH_ITERATIONS
             if is_full or result.failure is not None or ended_ns - flushed_ns >= FLUSH_NS:
                 send(batch.message())
-                batch = Batch(test=test, worker=worker, step=part.step)
+                batch = Batch(test=test, item=item, worker=worker, step=part.step)
                 flushed_ns = ended_ns = clock()
             started_ns = ended_ns
     finally:

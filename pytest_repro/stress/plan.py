@@ -26,6 +26,7 @@ class StressPlan:
         lane: `auto`, `fast` or `full`: how much of pytest's protocol each iteration goes through.
         overlap: Whether two workers may run the same test at the same time.
         isolate: Whether each iteration runs in a process of its own.
+        as_items: Whether each iteration is an item of pytest's, made by pytest-repeat.
     """
 
     iterations: int | None
@@ -38,6 +39,7 @@ class StressPlan:
     lane: str = "auto"
     overlap: bool = True
     isolate: bool = False
+    as_items: bool = False
 
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:

@@ -52,7 +52,7 @@ def test_a_stress_run_says_what_ran_what_failed_and_how_to_repeat_it(
             "2 other tests ran as asked without a failure",
             "bug 1 of 1: AssertionError: lost packet *",
             "  2 failures in 1 test, signature *, *.py in test_unsteady",
-            "  replay: python -m pytest * *.py::test_unsteady --repro-seed 5 --repro-replay *",
+            "  replay: python -m pytest *.py::test_unsteady --repro-seed 5 --repro-replay *",
         ]
     )
 
@@ -559,23 +559,3 @@ def test_a_read_only_root_costs_the_records_and_nothing_else(pytester: pytest.Py
     result = run_pytest(pytester, "--repro-stress=20")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*2 failures in 1 test*", "records are incomplete: *"])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--repro-stress=0",), "*--repro-stress '0' cannot be used. Give a whole number from 1 on."),
-        (
-            ("--repro-stress=2", "--count=2"),
-            "*--repro-stress cannot be combined with --count: both repeat tests. Drop --count.",
-        ),
-    ],
-)
-def test_refused_options_end_with_a_usage_error(
-    pytester: pytest.Pytester, arguments: tuple[str, ...], message: str
-) -> None:
-    """Exit status 4 and a sentence that says what to do."""
-    pytester.makepyfile("def test_a():\n    pass")
-    result = run_pytest(pytester, *arguments)
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([message])

@@ -41,6 +41,21 @@ def set_nodeid(item: pytest.Item, nodeid: str) -> None:
         node._nodeid = nodeid
 
 
+def unrepeated(item: pytest.Item) -> tuple[str, int]:
+    """Returns the node id that an item has without pytest-repeat, and its 1-based iteration.
+
+    An item that pytest-repeat has left alone (a method of a unittest class) is iteration 1.
+    """
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    step = parameters.get("__pytest_repeat_step_number")
+    if step is None:
+        return item.nodeid, 1
+    # Its own id stands last: `[1-3]` or `[x-1-3]`.
+    name, _, ids = item.nodeid.rpartition("[")
+    rest = ids.removesuffix("]").rpartition("-")[0].rpartition("-")[0]
+    return (f"{name}[{rest}]" if rest else name), step + 1
+
+
 def xdist_nodeid(item: pytest.Item) -> str:
     """Returns the node id as xdist's `loadgroup` made it, with `@group` at its end.
 

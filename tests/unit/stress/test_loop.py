@@ -50,6 +50,7 @@ class FakeTest:
             part,
             self,
             test="t",
+            item="t",
             worker="gw0",
             send=self.sent.append,
             should_stop=lambda: stop_after is not None and len(self.ran) >= stop_after,
