@@ -16,8 +16,8 @@ if sys.version_info >= (3, 11):
 else:
     from pip._vendor import tomli as tomllib
 
-# Of the tools for developing, only this one is imported by the tests.
-TESTED_TOOLS = ("hypothesis",)
+# Of the tools for developing, only these are imported by the tests.
+TESTED_TOOLS = ("hypothesis", "pyte")
 _BOUND = re.compile(r"([A-Za-z0-9._-]+)>=([0-9][0-9a-z.]*)")
 
 

@@ -174,14 +174,18 @@ class Capabilities:
         self._config.pluginmanager.register(self._timing_hooks, "repro-timing")
 
     def _begin_stress(self, plan: StressPlan) -> None:
+        from pytest_repro.plugin.progress import ProgressHooks, display_of
         from pytest_repro.plugin.stress_controller import StressController
 
         is_distributed = self._config.getoption("dist", "no") != "no"
+        progress = ProgressHooks(plan, make_display=lambda: display_of(self._config), clock=self._clock)
+        self._config.pluginmanager.register(progress, "repro-stress-progress")
         self._controller = controller = StressController(
             self._config,
             plan,
             folder=self._session_folder("stress"),
             is_distributed=is_distributed,
+            progress=progress,
             add_profile=self.add_profile,
             json_path=None if self._run_folder else self._options.json_path,
             clock=self._clock,

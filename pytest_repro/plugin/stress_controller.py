@@ -13,6 +13,7 @@ from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure, Outcome, Signature, Stage
 from pytest_repro.plugin.command import replay_command
 from pytest_repro.plugin.internals.workers import stop_distribution
+from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
 from pytest_repro.report.stress import StressReport, failure_record, report_record
@@ -32,6 +33,7 @@ class StressController:
         plan: What was asked for.
         folder: Where the records go.
         is_distributed: Whether xdist's workers run the iterations, and not this process.
+        progress: Told how far the run is.
         add_profile: Takes the payload of a profile.
         json_path: Where the summary is also written, or None.
         clock: Monotonic, in nanoseconds.
@@ -44,6 +46,7 @@ class StressController:
         *,
         folder: SessionFolder,
         is_distributed: bool,
+        progress: ProgressHooks,
         add_profile: Callable[[Mapping[str, Any]], None],
         json_path: str | None,
         clock: MonotonicNs,
@@ -53,6 +56,7 @@ class StressController:
         self._plan = plan
         self._folder = folder
         self._is_distributed = is_distributed
+        self._progress = progress
         self._add_profile = add_profile
         self._json_path = json_path
         self._clock = clock
@@ -91,6 +95,7 @@ class StressController:
         elif kind == "slice_begin":
             self._tally.note_lane(message["test"], message["lane"], message["lane_reason"])
             self._locations[message["test"]] = tuple(message["location"])
+            self._progress.begin()
             if node is None:
                 self._log_start(message["item"], message["location"])
         elif kind == "closing":
@@ -105,6 +110,7 @@ class StressController:
             )
         else:
             self._receive_tests(message)
+        self._progress.update(self._tally)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
@@ -210,6 +216,8 @@ class StressController:
     def _note_failure(self, failure: Failure) -> None:
         count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
         if self._plan.stop_after is not None and count >= self._plan.stop_after:
+            if count == self._plan.stop_after:
+                self._progress.give_up(self._tally.summary(failure.test).missing)
             index = self._index[failure.test]
             self.control.stop_test(index)
             if self._board is not None:

@@ -34,6 +34,32 @@ def seconds(duration_ns: int) -> str:
         return f"{value * 1e3:.3g} ms"
     if value < 99.95:
         return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
+    return _minutes(round(value))
+
+
+def whole_seconds(duration_ns: int) -> str:
+    """Returns a duration (ns) that is still to come, without fractions: `21 s`, `3 min 20 s`, `2 h 2 min`."""
+    value = -(-duration_ns // 10**9)
+    return f"{value} s" if value < 100 else _minutes(value)
+
+
+def per_second(rate_per_s: float) -> str:
+    """Returns how often something happens, in the unit that fits: `4,120/s`, `3.2/s`, `12/min`, `40/h`."""
+    for rate, unit in ((rate_per_s, "s"), (rate_per_s * 60, "min")):
+        if rate >= 1:
+            return f"{_three_digits(rate)}/{unit}"
+    return f"{_three_digits(rate_per_s * 3600)}/h"
+
+
+def _three_digits(value: float) -> str:
+    if 0 < value < 9.95:
+        return f"{value:.1f}"
+    whole = round(value)
+    beyond = 10 ** max(0, len(str(whole)) - 3)
+    return f"{round(whole / beyond) * beyond:,}"
+
+
+def _minutes(value: int) -> str:
+    minutes, rest = divmod(value, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -151,6 +151,10 @@ class StressTally:
         plan: What was asked for.
         began_ns: Monotonic clock at the start of the stress run.
         hash_seed: `PYTHONHASHSEED` of the session, None where it was not set by a number.
+
+    Attributes:
+        failures: Failing iterations of all tests.
+        finished: Iterations of all tests that came to an end.
     """
 
     def __init__(self, plan: StressPlan, *, began_ns: int, hash_seed: int | None = None) -> None:
@@ -159,12 +163,26 @@ class StressTally:
         self._began_ns = began_ns
         self._tests: dict[str, _TestTally] = {}
         self._bugs: dict[str, _BugTally] = {}
+        self._expected = 0
         self.failures = 0
+        self.finished = 0
 
     def expect(self, tests: Iterable[str]) -> None:
         """Names tests that were collected, so that one that never runs is missed."""
         for test, copies in Counter(tests).items():
             self._tests.setdefault(test, _TestTally(test=test)).copies = copies
+        self._expected = sum(tally.copies for tally in self._tests.values())
+
+    @property
+    def planned(self) -> int | None:
+        """Iterations of all tests, or None for as many as fit into the budget."""
+        each = self._planned_of_a_test
+        return None if each is None else each * self._expected
+
+    @property
+    def distinct_bugs(self) -> int:
+        """How many bugs there are so far."""
+        return len(self._bugs)
 
     def note_lane(self, test: str, lane: str, reason: str | None) -> None:
         """Notes how the iterations of a test are run."""
@@ -180,6 +198,7 @@ class StressTally:
         tally = self._tests.setdefault(message["test"], _TestTally(test=message["test"]))
         for outcome, number in message["outcomes"]:
             tally.count(Outcome(outcome), number)
+            self.finished += number
         for label, name, number in _by_process(message):
             outcome = Outcome(name)
             if outcome.is_executed:
@@ -211,6 +230,7 @@ class StressTally:
         """Adds an iteration that ended with its process, and so in no batch."""
         tally = self._tests.setdefault(failure.test, _TestTally(test=failure.test))
         tally.count(failure.outcome, 1)
+        self.finished += 1
         self._note(failure)
 
     def summary(self, test: str) -> TestSummary:
@@ -220,7 +240,7 @@ class StressTally:
             KeyError: No such test.
         """
         tally = self._tests[test]
-        planned = 1 if self._plan.only_iteration is not None else self._plan.iterations
+        planned = self._planned_of_a_test
         if planned is not None:
             planned *= tally.copies  # a plugin may have put one test into the collection twice
         setup, call, teardown = tally.stages_ns
@@ -253,6 +273,10 @@ class StressTally:
             )
             for tally in self._bugs.values()
         ]
+
+    @property
+    def _planned_of_a_test(self) -> int | None:
+        return 1 if self._plan.only_iteration is not None else self._plan.iterations
 
     def _note(self, failure: Failure) -> None:
         self.failures += 1

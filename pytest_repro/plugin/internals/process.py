@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from _pytest._io import TerminalWriter
 from _pytest.config import create_terminal_writer
+from _pytest.terminal import TerminalReporter
 
 
 def terminal_writer(config: pytest.Config) -> Any:
@@ -19,6 +20,12 @@ def terminal_writer(config: pytest.Config) -> Any:
     if not hasattr(config.option, "color"):
         return TerminalWriter(sys.stdout)
     return create_terminal_writer(config, sys.stdout)
+
+
+def terminal_file(config: pytest.Config) -> TextIO | None:
+    """Returns what pytest's terminal writes to, None without one and where a plugin replaced it."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return reporter._tw._file if type(reporter) is TerminalReporter else None
 
 
 def interpreter_options() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_repro.report.words import counted, percent, percent_range, seconds
+from pytest_repro.report.words import counted, per_second, percent, percent_range, seconds, whole_seconds
 from pytest_repro.stats import Interval
 
 
@@ -51,3 +51,39 @@ def test_a_count_agrees_with_its_noun(number: int, expected: str) -> None:
 def test_a_duration_is_told_in_the_unit_that_fits(duration_ns: int, expected: str) -> None:
     """Integer nanoseconds inside, people's units in text."""
     assert seconds(duration_ns) == expected
+
+
+@pytest.mark.parametrize(
+    ("duration_ns", "expected"),
+    [
+        (0, "0 s"),
+        (1, "1 s"),
+        (20_400_000_000, "21 s"),
+        (99_000_000_000, "99 s"),
+        (99_000_000_001, "1 min 40 s"),
+        (7_320_000_000_000, "2 h 2 min"),
+    ],
+)
+def test_a_time_to_wait_is_told_in_whole_seconds(duration_ns: int, expected: str) -> None:
+    """Rounded up: nothing is over before it is."""
+    assert whole_seconds(duration_ns) == expected
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "expected"),
+    [
+        (1_234_567.0, "1,230,000/s"),
+        (4121.4, "4,120/s"),
+        (999.6, "1,000/s"),
+        (57.0, "57/s"),
+        (9.96, "10/s"),
+        (3.24, "3.2/s"),
+        (0.99, "59/min"),
+        (0.2, "12/min"),
+        (0.016, "58/h"),
+        (0.0, "0/h"),
+    ],
+)
+def test_a_rate_of_events_is_told_in_the_unit_that_fits(rate_per_s: float, expected: str) -> None:
+    """Three digits at most: more would only flicker."""
+    assert per_second(rate_per_s) == expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pytest_repro.model import Failure, Outcome, Signature, Stage
@@ -147,3 +148,25 @@ def test_a_test_without_iterations_has_no_rate() -> None:
     tally.expect(["t"])
     assert tally.summary("t").failure_rate is None
     assert tally.summary("t").interval.high == 1.0
+
+
+def test_what_finished_of_what_is_planned_is_known_while_the_run_goes_on() -> None:
+    """Of all tests together, crashes included; a test that was collected twice is planned twice."""
+    tally = _tally(10)
+    tally.expect(["t", "u", "u"])
+    assert (tally.planned, tally.finished, tally.distinct_bugs) == (30, 0, 0)
+    tally.add_batch(_batch([("passed", 3), ("skipped", 2)]))
+    failures = [_failure(1, message="a"), _failure(2, message="b"), _failure(3, message="a")]
+    tally.add_batch(_batch([("failed", 3)], test="u", failures=failures))
+    assert (tally.finished, tally.failures, tally.distinct_bugs) == (8, 3, 2)
+    tally.add_crash(replace(tally.bugs()[0].first, outcome=Outcome.CRASH))
+    assert (tally.planned, tally.finished, tally.failures, tally.distinct_bugs) == (30, 9, 4, 2)
+
+
+def test_a_budget_plans_no_number_of_iterations_and_a_replay_plans_one() -> None:
+    """For each test."""
+    timed = _tally(None, budget_ns=5)
+    replayed = _tally(50, only_iteration=7)
+    for tally in (timed, replayed):
+        tally.expect(["t", "u"])
+    assert (timed.planned, replayed.planned) == (None, 2)
