@@ -67,11 +67,8 @@ class IterationHooks:
         if running is None or fixturedef.scope == "function":
             return (yield)
         name = f"{fixturedef.argname} {getattr(request, 'param_index', 0)}"
-        running.seed_fixture(name)
-        try:
+        with running.seed_fixture(name):
             return (yield)
-        finally:
-            running.seed_iteration()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

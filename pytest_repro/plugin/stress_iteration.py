@@ -153,15 +153,11 @@ class RunningTest:
         with self._runner.suspended():
             self._bench.send(message)
 
-    def seed_iteration(self) -> None:
-        """Sets the random number generators to the iteration's seed."""
-        if self._seed is not None:
-            self._bench.reseeder.set(self._seed)
-
-    def seed_fixture(self, name: str) -> None:
-        """Sets them to a seed that belongs to a fixture and to no iteration."""
-        if self._seed is not None:
-            self._bench.reseeder.set(SeedSource(self._bench.plan.base_seed, f"fixture {name}").seed(0))
+    def seed_fixture(self, name: str) -> contextlib.AbstractContextManager[None]:
+        """Has the block draw random numbers that belong to a fixture and to no iteration."""
+        if self._seed is None:
+            return contextlib.nullcontext()
+        return self._bench.reseeder.apart(SeedSource(self._bench.plan.base_seed, f"fixture {name}").seed(0))
 
     def note_exception(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keeps the first exception of the iteration, which its report only has as text."""

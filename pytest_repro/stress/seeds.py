@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
+from collections.abc import Iterator
 from hashlib import blake2b
+from typing import Any
 
 from pytest_repro.imports import ImportWatch
 
 # Odd, so that the sequence meets every 32-bit number once; Knuth's multiplier keeps neighbours apart.
 _SEED_STEP = 0x9E3779B1
 
-_LIBRARIES = ("numpy", "torch")
+_NUMPY, _TORCH = "numpy", "torch"
+_LIBRARIES = (_NUMPY, _TORCH)
 
 
 class SeedSource:
@@ -66,14 +70,42 @@ class Reseeder:
             if library in sys.modules:
                 self._seed_library(library)
 
+    @contextlib.contextmanager
+    def apart(self, seed: int) -> Iterator[None]:
+        """Sets all generators to a seed for the block, and gives them back as they were.
+
+        A library that the block imports itself is left with the seed of the iteration, as if imported there.
+        """
+        kept = self._seed
+        state = random.getstate()
+        numpy_random = _part(_NUMPY, "random")
+        numpy_state = None if numpy_random is None else numpy_random.get_state()
+        torch_state = getattr(sys.modules.get(_TORCH), "get_rng_state", lambda: None)()
+        self.set(seed)
+        try:
+            yield
+        finally:
+            self._seed = kept
+            random.setstate(state)
+            for library, given in ((_NUMPY, numpy_state), (_TORCH, torch_state)):
+                if given is None and library in sys.modules:
+                    self._seed_library(library)
+            if numpy_random is not None:
+                numpy_random.set_state(numpy_state)
+            if torch_state is not None:
+                sys.modules[_TORCH].set_rng_state(torch_state)
+
     def _seed_library(self, library: str) -> None:
         if self._seed is None:
             return
-        # getattr: a library that is being imported may not have its generator yet.
-        module = sys.modules.get(library)
-        if library == "numpy":
-            seed = getattr(getattr(module, "random", None), "seed", None)
-        else:
-            seed = getattr(module, "manual_seed", None)
+        seed = _part(_NUMPY, "random", "seed") if library == _NUMPY else _part(_TORCH, "manual_seed")
         if seed is not None:
             seed(self._seed)
+
+
+def _part(library: str, *names: str) -> Any:
+    """Returns a part of a library, None as long as it is not there: not loaded, or just being imported."""
+    part: Any = sys.modules.get(library)
+    for name in names:
+        part = getattr(part, name, None)
+    return part

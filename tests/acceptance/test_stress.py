@@ -131,6 +131,37 @@ def test_numbers_of_a_library_that_the_test_imports_itself_are_repeated_too(
     assert run_pytest(pytester, *shlex.split(command[1])).ret == 1
 
 
+def test_a_wider_fixture_that_a_test_asks_for_midway_does_not_change_its_numbers(
+    pytester: pytest.Pytester,
+) -> None:
+    """A replay sets it up in the iteration that failed, the session had it from the first on."""
+    pytester.makepyfile(
+        """
+        import random, pytest
+
+        @pytest.fixture(scope="module")
+        def server():
+            return random.random()
+
+        def test_random(request):
+            first = random.random()
+            server = request.getfixturevalue("server")
+            second = random.random()
+            assert second > 0.1, f"{first} {server} {second}"
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=100", "--repro-seed=2")
+    assert result.ret == 1
+    text = result.stdout.str()
+    command = re.search(r"^  replay: python -m pytest (.*)$", text, re.MULTILINE)
+    numbers = re.search(r"AssertionError: (0[.]\d+ 0[.]\d+ 0[.]\d+)", text)
+    assert command is not None
+    assert numbers is not None
+    assert not command[1].endswith(" 1")
+    again = run_pytest(pytester, *shlex.split(command[1]))
+    assert f"AssertionError: {numbers[1]}" in again.stdout.str()
+
+
 def test_the_same_seed_fails_in_the_same_iterations(pytester: pytest.Pytester) -> None:
     """A session can be repeated as a whole; without reseeding it cannot."""
     pytester.makepyfile(

@@ -91,3 +91,20 @@ def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     reseeder.stop()
     reseeder.stop()
     assert sys.meta_path == before
+
+
+def test_numbers_drawn_apart_leave_the_others_as_they_were() -> None:
+    """A fixture of wider scope draws its own; what the iteration draws afterwards does not depend on it."""
+    numpy = pytest.importorskip("numpy")
+    reseeder = Reseeder()
+    reseeder.set(1)
+    first = (random.random(), numpy.random.random())
+    expected = (random.random(), numpy.random.random())
+    reseeder.set(1)
+    assert (random.random(), numpy.random.random()) == first
+    with reseeder.apart(2):
+        apart = (random.random(), numpy.random.random())
+    assert (random.random(), numpy.random.random()) == expected
+    with reseeder.apart(2):
+        assert (random.random(), numpy.random.random()) == apart
+    assert apart not in (first, expected)
