@@ -102,6 +102,23 @@ def test_a_doctest_can_run_again(pytester: pytest.Pytester) -> None:
     assert result.ret == 0
 
 
+@pytest.mark.parametrize("lane", ["auto", "full"])
+def test_a_failing_method_of_unittest_fails_in_its_call(pytester: pytest.Pytester, lane: str) -> None:
+    """Its setup, which has passed, is no error."""
+    pytester.makepyfile(
+        """
+        import unittest
+
+        class TestCase(unittest.TestCase):
+            def test_method(self):
+                self.assertEqual(1, 2)
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=3", f"--repro-lane={lane}")
+    result.assert_outcomes(failed=1)
+    assert session_summary(pytester)["tests"][0]["outcomes"] == {"failed": 3}
+
+
 def test_what_unittest_left_of_one_iteration_does_not_fail_the_next(pytester: pytest.Pytester) -> None:
     """Two errors in one iteration are one failing iteration."""
     pytester.makepyfile(

@@ -171,8 +171,12 @@ class DirectStages:
     def _report_spans(self, error: BaseException | None = None) -> None:
         """Makes the reports of the stages that have none yet; the last of them raised `error`."""
         spans = self._spans[len(self._reports) :]
+        # What unittest has collected belongs to the last of them: the others have passed.
+        collected = self._item.__dict__.pop("_excinfo", None) if self._is_unittest else None
         for span in spans[:-1]:
             self._report_span(span, None)
+        if collected is not None:
+            self._item._excinfo = collected
         if spans:
             self._report_span(spans[-1], error)
 
