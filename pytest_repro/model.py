@@ -54,11 +54,13 @@ class Frame:
         file: Path as it was reported.
         line: 1-based line number, or None where the text does not show it.
         function: Name of the function, or None where the text does not show it.
+        statement: The statement that was running, on one line, or None where its source is not known.
     """
 
     file: str
     line: int | None = None
     function: str | None = None
+    statement: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +72,20 @@ class Signature:
         message: First line of the message, with what changes from run to run taken out.
         file: Where it was raised, relative to the project or the library, with forward slashes.
         function: Function in which it was raised, or None where unknown.
+        statement: Source of the statement that raised it, on one line, or None where unknown.
     """
 
     exception: str | None
     message: str
     file: str | None = None
     function: str | None = None
+    statement: str | None = None
 
     @property
     def key(self) -> str:
         """Twelve hexadecimal digits that name this signature in options and files."""
-        parts = (self.exception or "", self.message, self.file or "", self.function or "")
+        place = (self.file, self.function, self.statement)
+        parts = (self.exception or "", self.message, *(part or "" for part in place))
         return sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     @property

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_repro.logs.nodeids import is_test_file
+from pytest_repro.logs.shown_source import source_above, source_below
 from pytest_repro.model import Frame
 
 LONGEST_TEXT_LINES = 400
@@ -77,11 +78,11 @@ def read_block(lines: Sequence[str], *, test_file: str | None = None) -> BlockFa
     """
     traceback = _before_captured(lines)
     segment = _last_of_chain(traceback)
-    frames = _frames(segment)
+    frames = frames_of(segment)
     exception, message = _error(segment)
     if exception is None:
         exception = _named_at_place(segment)
-    all_frames = _frames(traceback)
+    all_frames = frames_of(traceback)
     return BlockFacts(
         exception=exception,
         message=message,
@@ -114,8 +115,16 @@ def _last_of_chain(lines: Sequence[str]) -> Sequence[str]:
     return lines[start:] if any(line.strip() for line in lines[start:]) else lines
 
 
-def _frames(lines: Sequence[str]) -> list[Frame]:
-    return [frame for line in lines if (frame := frame_of(line)) is not None]
+def frames_of(lines: Sequence[str]) -> list[Frame]:
+    """Reads all frames of a traceback, with what it shows of their source."""
+    return [_with_source(frame, lines, index) for index, frame in enumerate(map(frame_of, lines)) if frame]
+
+
+def _with_source(frame: Frame, lines: Sequence[str], index: int) -> Frame:
+    is_fixture = lines[index].startswith("file ")
+    is_above = frame.function is None and not is_fixture
+    shown = source_above(lines, index) if is_above else source_below(lines, index)
+    return replace(frame, statement=shown.statement, function=frame.function or shown.function)
 
 
 def frame_of(line: str) -> Frame | None:

@@ -17,7 +17,7 @@ from pytest_repro.logs.pytest_output import PytestReader
 from pytest_repro.logs.records import CiFailure, Found, LogLine, LogOutcome, LogReport, Session, Variable
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.unnamed import UnnamedReader
-from pytest_repro.model import Outcome
+from pytest_repro.model import Frame, Outcome
 
 _CRASH_SIGNAL = re.compile(
     r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped"
@@ -142,8 +142,17 @@ def _masked(failure: CiFailure, masker: Masker) -> CiFailure:
     return replace(
         failure,
         message=masker(failure.message) if failure.message else failure.message,
+        place=_masked_frame(failure.place, masker),
+        test_place=_masked_frame(failure.test_place, masker),
         text=masker(failure.text),
     )
+
+
+def _masked_frame(frame: Frame | None, masker: Masker) -> Frame | None:
+    """What is left of a statement without its secrets is equal to no other: better not known at all."""
+    if frame is None or frame.statement is None or masker(frame.statement) == frame.statement:
+        return frame
+    return replace(frame, statement=None)
 
 
 def _primary(sessions: list[Session]) -> Session | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_repro.logs.blocks import BlockFacts, frame_of, read_block, same_file
+from pytest_repro.logs.blocks import BlockFacts, frame_of, frames_of, read_block, same_file
 from pytest_repro.logs.evidence import Accident, Block, Evidence
 from pytest_repro.logs.nodeids import from_header, is_test_file
 from pytest_repro.logs.records import CiFailure, Runner
@@ -67,9 +67,8 @@ def rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
     )
 
 
-def _deepest_outside_unittest(lines: Iterable[str]) -> Frame | None:
-    frames = [frame for line in lines if (frame := frame_of(line)) is not None]
-    outside = [one for one in frames if not re.search(r"[/\\](?:unittest|nose)[/\\]", one.file)]
+def _deepest_outside_unittest(lines: Sequence[str]) -> Frame | None:
+    outside = [one for one in frames_of(lines) if not re.search(r"[/\\](?:unittest|nose)[/\\]", one.file)]
     return outside[-1] if outside else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from pytest_repro.logs.blocks import frame_of, read_block
 from pytest_repro.logs.nodeids import is_test_file
@@ -83,14 +84,16 @@ class UnnamedReader:
         match = _GTEST.fullmatch(text) if text.startswith("[  FAILED  ]") else None
         if match is not None and match["name"] not in self._gtest_names:
             self._gtest_names.add(match["name"])
+            # GoogleTest names no function: the test's own is the one around its checks.
+            around = replace(self._gtest_place, function=match["name"]) if self._gtest_place else None
             self.failures.append(
                 CiFailure(
                     nodeid=match["name"],
                     line=line.number,
                     outcome=Outcome.FAILED,
                     stage=Stage.CALL,
-                    place=self._gtest_place,
-                    test_place=self._gtest_place,
+                    place=around,
+                    test_place=around,
                     runner=Runner.GTEST,
                 )
             )

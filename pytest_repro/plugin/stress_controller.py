@@ -17,6 +17,7 @@ from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
 from pytest_repro.report.stress import StressReport, failure_record, report_record
+from pytest_repro.signature import CRASH_MESSAGE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
 from pytest_repro.stress.loop import Message
@@ -133,8 +134,8 @@ class StressController:
             iteration=position.iteration,
             outcome=Outcome.CRASH,
             stage=Stage.CALL,
-            signature=Signature(exception=None, message="the worker process died"),
-            message="the worker process died",
+            signature=Signature(exception=None, message=CRASH_MESSAGE),
+            message=CRASH_MESSAGE,
             seed=self._seed(test, position.iteration),
             worker=worker,
             elapsed_ns=self._clock() - self._began_ns,

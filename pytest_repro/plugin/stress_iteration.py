@@ -10,15 +10,16 @@ from typing import Any, Protocol
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.model import Frame, Outcome, Signature, Stage
+from pytest_repro.model import Outcome, Stage
 from pytest_repro.plugin.command import Relaunch
 from pytest_repro.plugin.internals.items import FreshItem, copy_item
 from pytest_repro.plugin.internals.protocol import HookOverride, tear_down_to
 from pytest_repro.plugin.iteration import Current
+from pytest_repro.plugin.raised import Raised, base_folder, first_line, raised_of
 from pytest_repro.plugin.session import WorkerPlace
 from pytest_repro.plugin.stress_control import Control
 from pytest_repro.plugin.timing import Timekeeper
-from pytest_repro.signature import MESSAGE_LIMIT, make_signature, signature_to_dict
+from pytest_repro.signature import make_signature, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.seeds import Reseeder, SeedSource, seed_name
@@ -116,6 +117,7 @@ class RunningTest:
         self._extra_failure: pytest.TestReport | None = None
         self._seed: int | None = None
         self._raised: Raised | None = None
+        self._temporary = base_folder(bench.config)
         self._shown: set[str] = set()
 
     def execute(self, iteration: int, *, is_last: bool) -> IterationResult:
@@ -162,7 +164,8 @@ class RunningTest:
     def note_exception(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Keeps the first exception of the iteration, which its report only has as text."""
         if self._raised is None:
-            self._raised = raised_of(excinfo, root=str(self._bench.config.rootpath))
+            root = str(self._bench.config.rootpath)
+            self._raised = raised_of(excinfo, root=root, temporary=self._temporary)
 
     def tear_down_wider_scopes(self, nextitem: pytest.Item | None) -> IterationResult | None:
         """Ends what the last iteration left set up for a next one that does not come.
@@ -262,41 +265,6 @@ def outcome_of(reports: Sequence[pytest.TestReport]) -> tuple[Outcome, Stage | N
         elif report.when == "call" and hasattr(report, "wasxfail"):
             outcome = Outcome.XPASSED
     return outcome, None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raised:
-    """An exception that ended a stage.
-
-    Attributes:
-        signature: Made from the deepest frame that pytest would show.
-        message: As it was.
-    """
-
-    signature: Signature
-    message: str
-
-
-def first_line(message: str) -> str:
-    """Returns the first line of a message, cut where no terminal would show more."""
-    return message.strip().partition("\n")[0][:MESSAGE_LIMIT]
-
-
-def raised_of(excinfo: pytest.ExceptionInfo[BaseException], *, root: str) -> Raised:
-    """Returns signature and message of an exception; `root` is the project's."""
-    entries = [entry for entry in excinfo.traceback if not entry.ishidden(excinfo)] or list(excinfo.traceback)
-    frame = None
-    if entries:
-        deepest = entries[-1]
-        frame = Frame(file=str(deepest.path), line=deepest.lineno + 1, function=deepest.name)
-    try:
-        message = str(excinfo.value)
-    except Exception as error:  # noqa: BLE001  a user's __str__ may raise anything
-        message = f"<message not printable: {type(error).__name__}>"
-    kind = excinfo.type
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    signature = make_signature(exception=name, message=message, frame=frame, root=root)
-    return Raised(signature=signature, message=message)
 
 
 def _text_of(report: pytest.TestReport) -> str:

@@ -158,7 +158,7 @@ def _bug_lines(report: StressReport, bug: Bug, *, number: int) -> list[str]:
     tests = counted(len(bug.tests), "test")
     lines = [
         f"bug {number} of {len(report.bugs)}: {_title(bug)}",
-        f"  {counted(bug.failures, 'failure')} in {tests}, signature {bug.signature.key}{_where(bug)}",
+        f"  {counted(bug.failures, 'failure')} in {tests}, signature {bug.signature.key}{_where(report, bug)}",
     ]
     if len(bug.tests) > 1:
         shown = bug.tests[:MOST_TESTS_OF_A_BUG]
@@ -184,8 +184,13 @@ def _title(bug: Bug) -> str:
     return ": ".join(part for part in (name, bug.first.message) if part) or "no message"
 
 
-def _where(bug: Bug) -> str:
-    return f", {bug.signature.where}" if bug.signature.where else ""
+def _where(report: StressReport, bug: Bug) -> str:
+    where = bug.signature.where
+    if not where:
+        return ""
+    has_twin = any(other is not bug and other.signature.where == where for other in report.bugs)
+    statement = bug.signature.statement if has_twin else None
+    return f", {where}" + (f": {statement}" if statement else "")
 
 
 def report_record(report: StressReport, *, exit_status: int) -> dict[str, Any]:

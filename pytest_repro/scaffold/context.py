@@ -13,9 +13,10 @@ from pytest_repro.model import Frame, Outcome, Signature
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
 from pytest_repro.scaffold.source import TestSource, find_source
-from pytest_repro.signature import make_signature
+from pytest_repro.signature import CRASH_MESSAGE, make_signature
 
 LONGEST_NAME = 80
+_HIDDEN = re.compile(r"(?:^|[/\\])(?:_pytest|unittest)[/\\]")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
@@ -175,7 +176,7 @@ def plan(
         secrets=tuple(one for one in report.session.variables if one.is_secret and _is_ours(one.name)),
         unset=tuple(filter(None, map(_unset, report.session.variables))),
         missing=tuple(_missing(report)),
-        signature=_signature(failure, report),
+        signature=signature_of(failure, report) if failure else None,
         has_log=True,
     )
 
@@ -191,12 +192,17 @@ def _runnable(failure: CiFailure, source: TestSource | None) -> str:
     return (source.file if source else file) + colons + rest
 
 
-def _signature(failure: CiFailure | None, report: LogReport) -> Signature | None:
-    if failure is None:
-        return None
+def signature_of(failure: CiFailure, report: LogReport) -> Signature:
+    """Makes the signature of a failure in a log, to be compared with those of a stress run."""
     root = report.session.rootdir.value if report.session.rootdir else None
-    message = failure.message or ("" if failure.exception else failure.outcome.value)
-    return make_signature(exception=failure.exception, message=message, frame=failure.place, root=root)
+    if failure.outcome is Outcome.CRASH:
+        # A stress run does not know what else a log prints about it.
+        return make_signature(exception=None, message=CRASH_MESSAGE, frame=failure.place, root=root)
+    place = failure.place
+    if place is not None and _HIDDEN.search(place.file):
+        # Shown by some styles of traceback, hidden by pytest's own.
+        place = failure.test_place
+    return make_signature(exception=failure.exception, message=failure.message or "", frame=place, root=root)
 
 
 def _error(failure: CiFailure | None) -> str | None:

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.logs.records import CiFailure, Found, LogReport, Origin, Session, Variable
 from pytest_repro.logs.secrets import Masker
-from pytest_repro.model import Frame, Outcome
+from pytest_repro.model import Frame, Outcome, Signature
 from pytest_repro.scaffold.build import planned_files
-from pytest_repro.scaffold.context import Reproduction, plan
+from pytest_repro.scaffold.context import Reproduction, plan, signature_of
 from pytest_repro.scaffold.write import write_folder
+from pytest_repro.signature import CRASH_MESSAGE
 
 FAKE_PYTEST = """\
 import json, os, sys
@@ -281,6 +282,51 @@ def test_the_signature_is_that_of_the_failure(tmp_path: Path) -> None:
     record = json.loads((scaffolded(tmp_path) / "signature.json").read_text())
     assert record["test"] == "tests/test_a.py::test_a"
     assert record["signature"]["exception"] == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (
+            CiFailure(
+                nodeid="t.py::t",
+                line=1,
+                outcome=Outcome.CRASH,
+                exception="Fatal Python error",
+                message="Segmentation fault",
+            ),
+            Signature(exception=None, message=CRASH_MESSAGE),
+        ),
+        (
+            CiFailure(
+                nodeid="t.py::t",
+                line=1,
+                outcome=Outcome.FAILED,
+                exception="AssertionError",
+                message="1 != 2",
+                place=Frame(file="/usr/lib/python3.11/unittest/case.py", line=9, function="fail"),
+                test_place=Frame(file="t.py", line=3, function="t", statement="self.assertEqual(1, 2)"),
+            ),
+            Signature(
+                exception="AssertionError",
+                message="<n> != <n>",
+                file="t.py",
+                function="t",
+                statement="self.assertEqual(1, 2)",
+            ),
+        ),
+        (
+            CiFailure(nodeid="t.py::t", line=1, outcome=Outcome.FAILED),
+            Signature(exception=None, message=""),
+        ),
+    ],
+    ids=["crash", "unittest", "nothing known"],
+)
+def test_a_signature_says_what_a_stress_run_would_know_too(failure: CiFailure, expected: Signature) -> None:
+    """How a process died, frames that pytest hides, and words of our own cannot be compared."""
+    session = Session(line=1, failures=(failure,))
+    report = LogReport(line_count=1, session=session, failures=(failure,))
+    assert signature_of(failure, report) == expected
 
 
 def test_every_file_of_the_layout_is_there(tmp_path: Path) -> None:

@@ -8,68 +8,67 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_repro.model import Frame, Signature
+from pytest_repro.signature.messages import (
+    MESSAGE_LIMIT,
+    normalise_message,
+    without_folders_below,
+    without_temporary,
+)
 
-MESSAGE_LIMIT = 300
-"""Characters of a message that count: the rest is data, not meaning."""
+__all__ = [
+    "CRASH_MESSAGE",
+    "MESSAGE_LIMIT",
+    "TRUNCATED_MESSAGE",
+    "differences",
+    "make_signature",
+    "normalise_file",
+    "normalise_message",
+    "same_failure",
+    "signature_from_dict",
+    "signature_to_dict",
+]
+
+CRASH_MESSAGE = "the worker process died"
+"""Message of a failure that ended its process: nothing else is known for certain of any of these."""
 
 TRUNCATED_MESSAGE = 20
 """A message that was cut (by a terminal's width, by a log) must share at least so many characters."""
 
-
-_TMP = "<tmp>"
-
-# In this order: an address is a number too, and a temporary path holds numbers.
-_CHANGING: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]"), ""),
-    (
-        re.compile(r"(?:[A-Za-z]:)?[/\\][^\s'\"<>]*?pytest-of-[^/\\\s'\"]+[/\\]pytest-\d+[/\\][^/\\\s'\"]+"),
-        "<tmp>",
-    ),
-    (re.compile(r"(?<![\w.])/(?:var/folders/[^\s'\":,)]+|(?:var/)?tmp/[^\s'\":,)/]+)"), _TMP),
-    (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "<uuid>"),
-    (re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"), "<time>"),
-    (re.compile(r"\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"), "<time>"),
-    (re.compile(r"\b0[xX][0-9a-fA-F]+\b"), "<n>"),
-    (re.compile(r"\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{7,}\b"), "<id>"),
-    (re.compile(r"[-+]?(?<![\d.])\d+(?:[.,_]\d+)*(?:[eE][-+]?\d+)?"), "<n>"),
-    (re.compile(r"(?:<n>[\s,]+){2,}<n>"), "<n>, ..."),
-    (re.compile(r"\s+"), " "),
-)
-
+_MASK = "***"
+_DEATH = re.compile(r"the (?:worker )?process died(?: with (?P<how>.+))?")
+_TIMEOUT = re.compile(r"Timeout (?:>|\(>)")
 _INSTALLED = re.compile(r"^.*?/(?:site|dist)-packages/")
 _STANDARD_LIBRARY = re.compile(r"^.*?/lib/python3\.\d+/")
 
 
-def normalise_message(message: str) -> str:
-    """Returns the first line of a message without what changes from run to run.
-
-    Addresses, numbers, times, ids and temporary paths become placeholders, so that the same bug in two
-    iterations, two processes or two machines reads the same.
-    """
-    text = message.strip().partition("\n")[0][: 4 * MESSAGE_LIMIT]
-    for pattern, replacement in _CHANGING:
-        text = pattern.sub(replacement, text)
-    return text.strip()[:MESSAGE_LIMIT]
-
-
-def normalise_file(file: str, *, root: str | None = None) -> str:
-    """Returns a path that two machines would agree on.
+def normalise_file(file: str, *, root: str | None = None, temporary: str | None = None) -> str:
+    """Returns a path that two machines, and two iterations, would agree on.
 
     Args:
         file: A path as a traceback shows it.
         root: The project's root, from which the path is told where it lies below it.
+        temporary: The folder for the tests' temporary folders, where it is not pytest's usual one.
     """
+    if temporary is not None:
+        file = without_folders_below(temporary, file)
     path = file.replace("\\", "/")
     for pattern in (_INSTALLED, _STANDARD_LIBRARY):
         found = pattern.match(path)
         if found:
             return path[found.end() :]
     prefix = root.replace("\\", "/").rstrip("/") + "/" if root else ""
-    return path[len(prefix) :] if prefix and path.startswith(prefix) else path.removeprefix("./")
+    path = path[len(prefix) :] if prefix and path.startswith(prefix) else path.removeprefix("./")
+    # What a test has written itself has another path in each iteration.
+    return without_temporary(path)
 
 
 def make_signature(
-    *, exception: str | None, message: str, frame: Frame | None = None, root: str | None = None
+    *,
+    exception: str | None,
+    message: str,
+    frame: Frame | None = None,
+    root: str | None = None,
+    temporary: str | None = None,
 ) -> Signature:
     """Makes the signature of one failure.
 
@@ -78,12 +77,16 @@ def make_signature(
         message: The message; its first line counts.
         frame: The deepest frame that pytest shows.
         root: The project's root, see `normalise_file`.
+        temporary: Where temporary folders are made, see `normalise_file`.
     """
+    # A timeout comes from outside, wherever the test is at that moment.
+    is_timeout = _TIMEOUT.match(message.strip()) is not None
     return Signature(
         exception=exception,
-        message=normalise_message(message),
-        file=normalise_file(frame.file, root=root) if frame else None,
+        message=normalise_message(message, temporary=temporary),
+        file=normalise_file(frame.file, root=root, temporary=temporary) if frame else None,
         function=frame.function if frame else None,
+        statement=frame.statement if frame and not is_timeout else None,
     )
 
 
@@ -98,7 +101,8 @@ def differences(one: Signature, other: Signature) -> tuple[str, ...]:
         "exception": _same_exception(one.exception, other.exception),
         "message": _same_message(one.message, other.message),
         "file": _same_file(one.file, other.file),
-        "function": not (one.function and other.function) or one.function == other.function,
+        "function": _same_text(one.function, other.function),
+        "statement": _same_text(one.statement, other.statement),
     }
     return tuple(name for name, agrees in checks.items() if not agrees)
 
@@ -111,6 +115,7 @@ def signature_to_dict(signature: Signature) -> dict[str, Any]:
         "message": signature.message,
         "file": signature.file,
         "function": signature.function,
+        "statement": signature.statement,
     }
 
 
@@ -121,7 +126,11 @@ def signature_from_dict(data: Mapping[str, Any]) -> Signature:
         KeyError: A field is missing.
     """
     return Signature(
-        exception=data["exception"], message=data["message"], file=data["file"], function=data["function"]
+        exception=data["exception"],
+        message=data["message"],
+        file=data["file"],
+        function=data["function"],
+        statement=data.get("statement"),
     )
 
 
@@ -134,8 +143,18 @@ def _same_exception(one: str | None, other: str | None) -> bool:
 def _same_message(one: str, other: str) -> bool:
     if one == other or not one or not other:
         return True
+    death, other_death = _DEATH.fullmatch(one), _DEATH.fullmatch(other)
+    if death and other_death:
+        return _same_text(death["how"], other_death["how"])
+    if _MASK in one or _MASK in other:
+        return _same_masked(one, other) or _same_masked(other, one)
     shorter, longer = sorted((one.rstrip(". …"), other.rstrip(". …")), key=len)
     return len(shorter) >= TRUNCATED_MESSAGE and longer.startswith(shorter)
+
+
+def _same_masked(masked: str, other: str) -> bool:
+    """A CI system has put its mask in place of something secret."""
+    return re.fullmatch(".*".join(map(re.escape, masked.split(_MASK))), other) is not None
 
 
 def _same_file(one: str | None, other: str | None) -> bool:
@@ -143,3 +162,7 @@ def _same_file(one: str | None, other: str | None) -> bool:
         return True
     shorter, longer = sorted((PurePosixPath(one).parts, PurePosixPath(other).parts), key=len)
     return longer[len(longer) - len(shorter) :] == shorter
+
+
+def _same_text(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
