@@ -117,6 +117,7 @@ class Failure:
         elapsed_ns: Time since the stress run began.
         text: Full traceback and captured output, only for failures worth showing.
         hash_seed: `PYTHONHASHSEED` of its process, None where it was not set by a number.
+        is_match: Whether it is one that the session looks for; None where it looks for none in particular.
     """
 
     test: str
@@ -130,6 +131,12 @@ class Failure:
     elapsed_ns: int
     text: str | None = None
     hash_seed: int | None = None
+    is_match: bool | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts for what ends a test or the session."""
+        return self.is_match is not False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

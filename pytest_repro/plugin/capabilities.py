@@ -180,6 +180,9 @@ class Capabilities:
         is_distributed = self._config.getoption("dist", "no") != "no"
         progress = ProgressHooks(plan, make_display=lambda: display_of(self._config), clock=self._clock)
         self._config.pluginmanager.register(progress, "repro-stress-progress")
+        if plan.match is not None:
+            # pytest and xdist would count any failure: the controller counts those that are looked for.
+            self._config.option.maxfail = 0
         self._controller = controller = StressController(
             self._config,
             plan,

@@ -67,6 +67,7 @@ _DROPPED_VALUES = frozenset(
         "--repro-stop",
         "--repro-seed",
         "--repro-replay",
+        "--repro-match",
         "--repro-json",
         "--repro-lane",
         "--repro-overlap",
@@ -167,9 +168,11 @@ def replay_command(
         hash_seed: `PYTHONHASHSEED` of the process that ran it, None where that is not known.
     """
     reseed = () if seed is None else ("--repro-seed", str(seed))
+    match = config.getoption("repro_match")
+    wanted = () if match is None else (f"--repro-match={match}",)
     arguments = Relaunch.of(config).arguments(test, path=path)
     environment = "" if hash_seed is None else f"PYTHONHASHSEED={hash_seed} "
-    command = (*pytest_as_typed(), *arguments, *reseed, "--repro-replay", str(iteration))
+    command = (*pytest_as_typed(), *arguments, *wanted, *reseed, "--repro-replay", str(iteration))
     return environment + shlex.join(command)
 
 

@@ -26,7 +26,7 @@ from pytest_repro.plugin.command import Relaunch
 from pytest_repro.plugin.isolated_child import died
 from pytest_repro.plugin.isolated_job import ISOLATED_VARIABLE, IsolatedJob
 from pytest_repro.plugin.stress_iteration import TEXT_LIMIT, Bench
-from pytest_repro.signature import make_signature, signature_to_dict
+from pytest_repro.signature import make_signature, signature_from_dict, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.pipe import read_frame
 from pytest_repro.stress.seeds import SeedSource, seed_name
@@ -57,7 +57,7 @@ class IsolatedTest:
         self._family: _Family | None = None
         self._families = 0
         self._reports: list[Any] | None = None
-        self._shown: set[str] = set()
+        self._shown: set[tuple[str, bool | None]] = set()
 
     def execute(self, iteration: int, *, is_last: bool) -> IterationResult:
         """Runs one iteration; see `pytest_repro.stress.loop.Execute`."""
@@ -128,8 +128,14 @@ class IsolatedTest:
         if answer["reports"] is not None:
             self._reports = answer["reports"]
         if failure is not None:
-            self._bench.control.note_failure(self._index)
-            key = failure["signature"]["key"]
+            is_match = failure["is_match"]
+            if is_match is None:
+                # Who finds a process dead knows no plan.
+                signature = signature_from_dict(failure["signature"])
+                is_match = self._bench.plan.is_match(signature, failure["message"])
+            if is_match is not False:
+                self._bench.control.note_failure(self._index)
+            key = (failure["signature"]["key"], is_match)
             is_new = key not in self._shown
             self._shown.add(key)
             facts = FailureFacts(
@@ -138,6 +144,7 @@ class IsolatedTest:
                 message=failure["message"],
                 text=failure["text"] if is_new else None,
                 reports=answer["reports"] if is_new else None,
+                is_match=is_match,
             )
         setup_ns, call_ns, teardown_ns = answer["stages_ns"]
         return IterationResult(
@@ -246,6 +253,7 @@ class _Family:
                 ),
                 "message": message,
                 "text": f"{message}; it printed:\n{self._tail()}",
+                "is_match": None,
             },
         }
 

@@ -144,6 +144,7 @@ def result_to_dict(result: IterationResult, running: RunningTest | None) -> dict
             "signature": dict(facts.signature),
             "message": facts.message,
             "text": facts.text,
+            "is_match": facts.is_match,
         },
     }
 

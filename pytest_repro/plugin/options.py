@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_repro.errors import OptionError
+from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.session import is_worker
 
 if TYPE_CHECKING:
+    from pytest_repro.stress.match import Match
     from pytest_repro.stress.plan import StressPlan
 
 _Value = TypeVar("_Value")
@@ -75,6 +77,11 @@ _VALUES = (
         "WHICH",
         "With workers: `none` never runs a test beside itself, `any` (default) spreads its iterations.",
     ),
+    (
+        "repro-match",
+        "SIGNATURE",
+        "Only these failures count: a signature file, a signature's key, or a regular expression.",
+    ),
     ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
     ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
 )
@@ -95,7 +102,14 @@ _NEGATIONS = (
 )
 
 
-_ONLY_STRESSED = ("repro-stop", "repro-lane", "repro-overlap", "repro-isolate", "repro-stress-items")
+_ONLY_STRESSED = (
+    "repro-stop",
+    "repro-match",
+    "repro-lane",
+    "repro-overlap",
+    "repro-isolate",
+    "repro-stress-items",
+)
 
 
 def resolve(config: pytest.Config) -> Options:
@@ -141,8 +155,10 @@ def resolve(config: pytest.Config) -> Options:
             base_seed=secrets.randbits(32) if seed is None else seed,
             reseed=reseed is not False,
             only_iteration=replay,
+            # A worker is told by the controller: a file may not be there.
+            match=None if is_worker(config) else _match(config, read),
         )
-    else:
+    elif not is_isolated():
         for name in _ONLY_STRESSED:
             read.refuse_alone(name, "--repro-stress N")
     return Options(
@@ -152,6 +168,16 @@ def resolve(config: pytest.Config) -> Options:
         timing=read.flag("repro-timing"),
         json_path=read.value("repro-json", str),
     )
+
+
+def _match(config: pytest.Config, read: _Reader) -> Match | None:
+    from pytest_repro.stress.match import parse_match
+
+    start = config.invocation_params.dir
+    # As with pytest's own ini values, a path in the file is relative to the file.
+    is_given = config.getoption(_dest("repro-match")) is not None
+    folder = start if is_given or config.inipath is None else config.inipath.parent
+    return read.value("repro-match", lambda text: parse_match(text, folder=folder))
 
 
 def parse_duration_ns(text: str) -> int:

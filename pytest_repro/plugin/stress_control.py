@@ -40,7 +40,7 @@ class Control(Protocol):
         """Notes the iteration that begins now, 0 between two slices."""
 
     def note_failure(self, index: int) -> None:
-        """Notes a failing iteration, before anything is sent."""
+        """Notes a failing iteration that counts, before anything is sent."""
 
     def is_all_stopped(self) -> bool:
         """Tells whether no test at all must start another iteration."""

@@ -71,7 +71,7 @@ class StressController:
         self._open_slices: dict[str, int] = {}
         self._started: set[str] = set()
         self._reported: set[str] = set()
-        self._shown: set[str] = set()
+        self._shown: set[tuple[str, bool | None]] = set()
         self._failures_by_test: dict[str, int] = {}
         self._was_stopped = False
         self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-") if is_distributed else None
@@ -129,17 +129,19 @@ class StressController:
         write_resume(self.shared_folder, index, first, crashed=position.iteration)
         report.longrepr = f"worker {worker} crashed in iteration {position.iteration} of {test}"
         self._reported.add(item)
+        signature = Signature(exception=None, message=CRASH_MESSAGE)
         failure = Failure(
             test=test,
             iteration=position.iteration,
             outcome=Outcome.CRASH,
             stage=Stage.CALL,
-            signature=Signature(exception=None, message=CRASH_MESSAGE),
+            signature=signature,
             message=CRASH_MESSAGE,
             seed=self._seed(test, position.iteration),
             worker=worker,
             elapsed_ns=self._clock() - self._began_ns,
             text=report.longrepr,
+            is_match=self._plan.is_match(signature, CRASH_MESSAGE),
         )
         self._tally.add_crash(failure)
         self._note_failure(failure)
@@ -182,7 +184,7 @@ class StressController:
 
     def was_shown(self, bug: Bug) -> bool:
         """Tells whether pytest shows a traceback of this bug among its own failures."""
-        return bug.signature.key in self._shown
+        return (bug.signature.key, bug.first.is_match) in self._shown
 
     def _receive_tests(self, message: Message) -> None:
         tests: Sequence[str] = message["tests"]
@@ -211,10 +213,12 @@ class StressController:
         reports = facts["reports"] or [
             report_of_death(self._config, failure, location=self._locations[failure.test])
         ]
-        self._shown.add(failure.signature.key)
+        self._shown.add((failure.signature.key, failure.is_match))
         self._emit(node, item, reports, iteration=failure)
 
     def _note_failure(self, failure: Failure) -> None:
+        if not failure.counts:
+            return
         count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
         if self._plan.stop_after is not None and count >= self._plan.stop_after:
             if count == self._plan.stop_after:
@@ -224,8 +228,9 @@ class StressController:
             if self._board is not None:
                 self._board.stop_test(index)
         most = self._plan.max_failures
-        if most is not None and self._tally.failures >= most and not self._was_stopped:
-            self._stop(f"stopping after {self._tally.failures} failures")
+        counted = self._tally.counted_failures
+        if most is not None and counted >= most and not self._was_stopped:
+            self._stop(f"stopping after {counted} {'' if self._plan.match is None else 'matching '}failures")
 
     def _stop(self, reason: str) -> None:
         self._was_stopped = True

@@ -118,7 +118,7 @@ class RunningTest:
         self._seed: int | None = None
         self._raised: Raised | None = None
         self._temporary = base_folder(bench.config)
-        self._shown: set[str] = set()
+        self._shown: set[tuple[str, bool | None]] = set()
 
     def execute(self, iteration: int, *, is_last: bool) -> IterationResult:
         """Runs one iteration; see `pytest_repro.stress.loop.Execute`."""
@@ -205,7 +205,6 @@ class RunningTest:
         outcome, stage = outcome_of(self._all_reports())
         failure = None
         if stage is not None:
-            self._bench.control.note_failure(self._index)
             failure = self._failure(stage)
         return IterationResult(
             outcome=outcome,
@@ -238,12 +237,18 @@ class RunningTest:
             # Failed without an exception here (a plugin changed the outcome): the text is all there is.
             message = report.longreprtext
             raised = Raised(signature=make_signature(exception=None, message=message), message=message)
+        is_match = self._bench.plan.is_match(raised.signature, raised.message)
+        if is_match is not False:
+            self._bench.control.note_failure(self._index)
         facts = FailureFacts(
-            stage=stage, signature=signature_to_dict(raised.signature), message=first_line(raised.message)
+            stage=stage,
+            signature=signature_to_dict(raised.signature),
+            message=first_line(raised.message),
+            is_match=is_match,
         )
-        if raised.signature.key in self._shown:
+        if (raised.signature.key, is_match) in self._shown:
             return facts
-        self._shown.add(raised.signature.key)
+        self._shown.add((raised.signature.key, is_match))
         return replace(facts, text=_text_of(report), reports=self._serialised())
 
     def _serialised(self) -> list[Any]:

@@ -30,7 +30,7 @@ class StressReport:
     Attributes:
         plan: What was asked for.
         tests: One summary a test, in order of collection.
-        bugs: In order of appearance.
+        bugs: Those that are looked for first, then in order of appearance.
         replays: Command that runs the first failure again, by signature key.
         folder: Where the records are.
         problem: Why they are incomplete, or None.
@@ -48,6 +48,11 @@ class StressReport:
         """Whether all that was asked for ran, and anything ran at all."""
         ran_any = any(test.executed for test in self.tests)
         return ran_any and all(test.is_complete for test in self.tests)
+
+    @property
+    def reproduced(self) -> int | None:
+        """Failures that are looked for; None where none in particular are."""
+        return None if self.plan.match is None else sum(bug.matches for bug in self.bugs)
 
     @property
     def executed(self) -> int:
@@ -68,7 +73,7 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
         verbose: pytest's verbosity; above 0 every test is listed, below 0 only counts and bugs are.
     """
     listed = [test for test in report.tests if verbose > 0 or test.failures or not test.is_complete]
-    lines = [_overview(report)]
+    lines = [_overview(report), *_reproduced_lines(report)]
     if verbose >= 0:
         for test in listed:
             lines += _test_lines(test, is_isolated=report.plan.isolate)
@@ -102,6 +107,20 @@ def _overview(report: StressReport) -> str:
     return ", ".join(parts)
 
 
+def _reproduced_lines(report: StressReport) -> list[str]:
+    if report.plan.match is None:
+        return []
+    found = sum(bug.matches for bug in report.bugs)
+    other = sum(bug.failures for bug in report.bugs) - found
+    others = f"{counted(other, 'failure')} of other bugs" if other else ""
+    if found:
+        verb = "matches" if found == 1 else "match"
+        line = f"reproduced: {counted(found, 'failure')} {verb} {report.plan.match.title}"
+        return [f"{line}; {others}" if others else line]
+    reason = others or f"no failure in {counted(report.executed, 'iteration')}"
+    return [f"not reproduced: {reason}; looked for {report.plan.match.title}"]
+
+
 def _test_lines(test: TestSummary, *, is_isolated: bool) -> list[str]:
     return [test.test, *(f"  {line}" for line in _test_facts(test, is_isolated=is_isolated))]
 
@@ -124,6 +143,10 @@ def _test_facts(test: TestSummary, *, is_isolated: bool) -> list[str]:
         seed = "" if first.seed is None else f", its seed {first.seed}"
         after = seconds(first.elapsed_ns)
         facts.append(f"first failure: iteration {first.iteration:,} on {first.worker}, after {after}{seed}")
+    if test.first_match is not None:
+        verb = "matches" if test.matches == 1 else "match"
+        match = f"iteration {test.first_match.iteration:,}, after {seconds(test.first_match.elapsed_ns)}"
+        facts.append(f"reproduced: {counted(test.matches, 'failure')} {verb}, the first in {match}")
     if test.pattern is not None:
         facts += pattern_lines(test.pattern, is_isolated=is_isolated)
     return facts
@@ -156,10 +179,16 @@ def pattern_lines(pattern: Pattern, *, is_isolated: bool) -> list[str]:
 
 def _bug_lines(report: StressReport, bug: Bug, *, number: int) -> list[str]:
     tests = counted(len(bug.tests), "test")
+    failures = counted(bug.failures, "failure")
+    mark = ", reproduced" if bug.is_match else ""
+    share = f", {bug.matches:,} of them looked for" if 0 < bug.matches < bug.failures else ""
     lines = [
-        f"bug {number} of {len(report.bugs)}: {_title(bug)}",
-        f"  {counted(bug.failures, 'failure')} in {tests}, signature {bug.signature.key}{_where(report, bug)}",
+        f"bug {number} of {len(report.bugs)}{mark}: {_title(bug)}",
+        f"  {failures} in {tests}{share}, signature {bug.signature.key}{_where(report, bug)}",
     ]
+    if report.plan.match is not None and not bug.is_match:
+        fields = report.plan.match.contradictions(bug.signature)
+        lines += [f"  another bug: differs in {', '.join(fields)}"] if fields else []
     if len(bug.tests) > 1:
         shown = bug.tests[:MOST_TESTS_OF_A_BUG]
         lines += [f"    {test}" for test in shown]
@@ -204,11 +233,14 @@ def report_record(report: StressReport, *, exit_status: int) -> dict[str, Any]:
         "base_seed": report.plan.base_seed if report.plan.reseed else None,
         "iterations_executed": report.executed,
         "failures": report.failures,
-        "tests": [_test_record(test) for test in report.tests],
+        "match": None if report.plan.match is None else report.plan.match.title,
+        "reproduced": report.reproduced,
+        "tests": [_test_record(test, report.plan) for test in report.tests],
         "bugs": [
             {
                 "signature": signature_to_dict(bug.signature),
                 "failures": bug.failures,
+                "is_match": None if report.plan.match is None else bug.is_match,
                 "tests": list(bug.tests),
                 "first": failure_record(bug.first),
                 "replay": report.replays[bug.signature.key],
@@ -220,7 +252,7 @@ def report_record(report: StressReport, *, exit_status: int) -> dict[str, Any]:
     }
 
 
-def _test_record(test: TestSummary) -> dict[str, Any]:
+def _test_record(test: TestSummary, plan: StressPlan) -> dict[str, Any]:
     interval = test.interval
     return {
         "test": test.test,
@@ -240,6 +272,8 @@ def _test_record(test: TestSummary) -> dict[str, Any]:
         "slowest_ns": test.slowest_ns,
         "pattern": _pattern_record(test.pattern),
         "first_failure": None if test.first_failure is None else failure_record(test.first_failure),
+        "reproduced": None if plan.match is None else test.matches,
+        "first_match": None if test.first_match is None else failure_record(test.first_match),
     }
 
 
@@ -270,4 +304,5 @@ def failure_record(failure: Failure) -> dict[str, Any]:
         "worker": failure.worker,
         "elapsed_ns": failure.elapsed_ns,
         "text": failure.text,
+        "is_match": failure.is_match,
     }

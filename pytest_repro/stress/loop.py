@@ -31,6 +31,7 @@ class FailureFacts:
         message: First line of the message as it was.
         text: Traceback and captured output; None if this process has shown the same bug of this test before.
         reports: pytest's own reports of the iteration, serialised; None likewise.
+        is_match: Whether it is a failure that is looked for; None where none in particular is.
     """
 
     stage: Stage
@@ -38,6 +39,7 @@ class FailureFacts:
     message: str
     text: str | None = None
     reports: list[Mapping[str, Any]] | None = None
+    is_match: bool | None = None
 
 
 class IterationResult(NamedTuple):
@@ -194,4 +196,5 @@ def failure_message(iteration: int, result: IterationResult, *, ended_ns: int) -
         "ended_ns": ended_ns,
         "text": facts.text,
         "reports": facts.reports,
+        "is_match": facts.is_match,
     }

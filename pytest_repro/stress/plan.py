@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count, islice
 from typing import Any
+
+from pytest_repro.model import Signature
+from pytest_repro.stress.match import Match, match_from_payload
 
 SLICES_PER_WORKER = 4
 """Slices of one test for each worker: enough for xdist to even out, few enough to cost nothing."""
@@ -18,8 +21,8 @@ class StressPlan:
     Attributes:
         iterations: Iterations of each test, or None for as many as fit into the budget.
         budget_ns: Time for all tests together, or None for no limit.
-        stop_after: End a test after so many failing iterations of it, or None for never.
-        max_failures: End everything after so many failing iterations, or None for never.
+        stop_after: End a test after so many failing iterations of it that count, or None for never.
+        max_failures: End everything after so many failing iterations that count, or None for never.
         base_seed: The seed that all seeds derive from.
         reseed: Whether each iteration seeds the random number generators.
         only_iteration: Run this iteration alone (a replay), or None.
@@ -27,6 +30,7 @@ class StressPlan:
         overlap: Whether two workers may run the same test at the same time.
         isolate: Whether each iteration runs in a process of its own.
         as_items: Whether each iteration is an item of pytest's, made by pytest-repeat.
+        match: Which failures are looked for, and alone count; None where all do.
     """
 
     iterations: int | None
@@ -40,19 +44,26 @@ class StressPlan:
     overlap: bool = True
     isolate: bool = False
     as_items: bool = False
+    match: Match | None = None
 
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:
             raise ValueError("a stress plan without an end")
 
+    def is_match(self, signature: Signature, message: str) -> bool | None:
+        """Tells whether a failure is one that is looked for; None where none in particular is."""
+        return None if self.match is None else self.match.accepts(signature, message)
+
     def to_payload(self) -> dict[str, Any]:
         """Returns the plan as builtins, for an xdist worker."""
-        return asdict(self)
+        match = None if self.match is None else self.match.to_payload()
+        return asdict(replace(self, match=None)) | {"match": match}
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> StressPlan:
         """Reads what `to_payload` made."""
-        return cls(**payload)
+        match = payload["match"]
+        return cls(**{**payload, "match": None if match is None else match_from_payload(match)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,13 +26,20 @@ class Bug:
         signature: What they have in common.
         failures: How many there are.
         tests: Node ids of the tests that show it, in order of appearance.
-        first: The first of them in time, with its text.
+        first: The first of them in time, with its text; of those that are looked for, if there are any.
+        matches: How many of them are looked for.
     """
 
     signature: Signature
     failures: int
     tests: tuple[str, ...]
     first: Failure
+    matches: int = 0
+
+    @property
+    def is_match(self) -> bool:
+        """Whether any of them is looked for."""
+        return self.matches > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,8 @@ class TestSummary:
         lane: How its iterations were run, `fast` or `full`; empty before the first.
         lane_reason: Why the full lane was taken, None if it was wanted, or for the fast one.
         pattern: What its failures have in common, None if they may be chance.
+        matches: Failing iterations that are looked for.
+        first_match: The first of these in time, or None.
     """
 
     __test__ = False  # keeps pytest from collecting a record whose name begins with Test
@@ -66,6 +75,8 @@ class TestSummary:
     lane: str = ""
     lane_reason: str | None = None
     pattern: Pattern | None = None
+    matches: int = 0
+    first_match: Failure | None = None
 
     @property
     def finished(self) -> int:
@@ -130,9 +141,17 @@ class _TestTally:
     lane: str = ""
     lane_reason: str | None = None
     processes: dict[str, ProcessTally] = field(default_factory=dict)
+    matches: int = 0
+    first_match: Failure | None = None
 
     def count(self, outcome: Outcome, number: int) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
+
+    def note(self, failure: Failure) -> None:
+        self.first_failure = _earlier(self.first_failure, failure)
+        if failure.is_match:
+            self.matches += 1
+            self.first_match = _earlier(self.first_match, failure)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -140,8 +159,25 @@ class _BugTally:
     """The growing counterpart of Bug."""
 
     failures: int = 0
+    matches: int = 0
     tests: dict[str, None] = field(default_factory=dict)
     first: Failure
+
+    def note(self, failure: Failure) -> None:
+        self.failures += 1
+        self.matches += failure.is_match is True
+        self.tests.setdefault(failure.test)
+        if failure.text is not None and _rank(failure) < _rank(self.first):
+            self.first = failure
+
+
+def _rank(failure: Failure) -> tuple[bool, int]:
+    """What is looked for comes first, then what came first in time."""
+    return failure.is_match is not True, failure.elapsed_ns
+
+
+def _earlier(known: Failure | None, failure: Failure) -> Failure:
+    return failure if known is None or failure.elapsed_ns < known.elapsed_ns else known
 
 
 class StressTally:
@@ -154,6 +190,7 @@ class StressTally:
 
     Attributes:
         failures: Failing iterations of all tests.
+        counted_failures: Those that count for what ends the session.
         finished: Iterations of all tests that came to an end.
     """
 
@@ -166,6 +203,8 @@ class StressTally:
         self._expected = 0
         self.failures = 0
         self.finished = 0
+        self._texts: Counter[bool] = Counter()
+        self.counted_failures = 0
 
     def expect(self, tests: Iterable[str]) -> None:
         """Names tests that were collected, so that one that never runs is missed."""
@@ -256,6 +295,8 @@ class StressTally:
             lane=tally.lane,
             lane_reason=tally.lane_reason,
             pattern=find_pattern(tally.processes.values()),
+            matches=tally.matches,
+            first_match=tally.first_match,
         )
 
     def summaries(self) -> list[TestSummary]:
@@ -263,16 +304,18 @@ class StressTally:
         return [self.summary(test) for test in self._tests]
 
     def bugs(self) -> list[Bug]:
-        """Returns the bugs, in order of appearance."""
-        return [
+        """Returns the bugs: those that are looked for first, then in order of appearance."""
+        bugs = [
             Bug(
                 signature=tally.first.signature,
                 failures=tally.failures,
                 tests=tuple(tally.tests),
                 first=tally.first,
+                matches=tally.matches,
             )
             for tally in self._bugs.values()
         ]
+        return sorted(bugs, key=lambda bug: not bug.is_match)
 
     @property
     def _planned_of_a_test(self) -> int | None:
@@ -280,16 +323,17 @@ class StressTally:
 
     def _note(self, failure: Failure) -> None:
         self.failures += 1
-        tally = self._tests[failure.test]
-        if tally.first_failure is None or failure.elapsed_ns < tally.first_failure.elapsed_ns:
-            tally.first_failure = failure
-        if failure.signature.key not in self._bugs and len(self._bugs) >= BUGS_WITH_TEXT:
-            failure = replace(failure, text=None)
-        bug = self._bugs.setdefault(failure.signature.key, _BugTally(first=failure))
-        if failure.elapsed_ns < bug.first.elapsed_ns and failure.text is not None:
-            bug.first = failure
-        bug.failures += 1
-        bug.tests.setdefault(failure.test)
+        self.counted_failures += failure.counts
+        self._tests[failure.test].note(failure)
+        key = failure.signature.key
+        if key not in self._bugs:
+            # What is looked for keeps its text, however many other bugs there are.
+            is_match = failure.is_match is True
+            if self._texts[is_match] >= BUGS_WITH_TEXT:
+                failure = replace(failure, text=None)
+            self._texts[is_match] += 1
+            self._bugs[key] = _BugTally(first=failure)
+        self._bugs[key].note(failure)
 
     def _failure(self, message: Mapping[str, Any], failure: Mapping[str, Any]) -> Failure:
         return Failure(
@@ -304,6 +348,7 @@ class StressTally:
             elapsed_ns=failure["ended_ns"] - self._began_ns,
             text=failure["text"],
             hash_seed=self._hash_seed if failure["hash_seed"] is None else failure["hash_seed"],
+            is_match=failure.get("is_match"),
         )
 
 

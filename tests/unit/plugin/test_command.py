@@ -18,6 +18,7 @@ from pytest_repro.plugin.command import command_line_id, kept_arguments, without
         ("--timeout=5 --import-mode importlib --repro-seed=4", "--timeout=5 --import-mode importlib"),
         ("--no-repro-reseed -s --runxfail", "--no-repro-reseed -s --runxfail"),
         ("--pyargs tests -kname -m slow --lf", ""),
+        ("--repro-match lost tests -s --repro-match=signature.json", "-s"),
     ],
 )
 def test_only_what_changes_how_a_test_runs_is_kept(arguments: str, kept: str) -> None:

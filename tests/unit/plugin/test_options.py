@@ -6,6 +6,7 @@ import pytest
 
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.options import Options, parse_duration_ns, resolve
+from pytest_repro.stress.match import KeyMatch, Match, PatternMatch
 
 
 def _resolved(pytester: pytest.Pytester, *arguments: str, ini: str = "") -> Options:
@@ -93,6 +94,25 @@ def test_the_summary_can_be_sent_to_a_file_by_flag_or_ini(pytester: pytest.Pytes
     assert _resolved(pytester, ini="repro_json = b.json").json_path == "b.json"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "ini", "expected"),
+    [
+        ((), "", None),
+        (("--repro-match=a|b",), "", PatternMatch(pattern="a|b")),
+        ((), "repro_match = 0123456789ab", KeyMatch(key="0123456789ab")),
+        (("--repro-match=a|b",), "repro_match = 0123456789ab", PatternMatch(pattern="a|b")),
+    ],
+)
+def test_the_bug_that_is_looked_for_is_given_by_flag_or_ini(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], ini: str, expected: Match | None
+) -> None:
+    """Flag over ini; without a stress run the ini value says nothing."""
+    stress = _resolved(pytester, "--repro-stress=2", *arguments, ini=ini).stress
+    assert stress is not None
+    assert stress.match == expected
+    assert _resolved(pytester, ini=ini).stress is None
+
+
 def test_maxfail_and_exitfirst_limit_the_failures_of_all_tests(pytester: pytest.Pytester) -> None:
     """These are pytest's own options, not ours."""
     stress = _resolved(pytester, "--repro-stress=2", "--maxfail=3").stress
@@ -131,6 +151,14 @@ def test_each_session_has_a_seed_of_its_own(pytester: pytest.Pytester) -> None:
             ),
         ),
         (("--repro-stop=1",), "--repro-stop does nothing without a stress run. Add --repro-stress N."),
+        (("--repro-match=x",), "--repro-match does nothing without a stress run. Add --repro-stress N."),
+        (
+            ("--repro-stress=2", "--repro-match=a("),
+            (
+                "--repro-match 'a(' cannot be used. Give a regular expression, a signature file or a key:"
+                " missing ), unterminated subpattern at position 1."
+            ),
+        ),
         (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on."),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.stress.plan import StressPlan
-from pytest_repro.stress.tally import StressTally
+from pytest_repro.stress.tally import BUGS_WITH_TEXT, StressTally
 
 
 def _failure(iteration: int, *, message: str = "m", ended_ns: int = 0) -> dict[str, Any]:
@@ -170,3 +170,50 @@ def test_a_budget_plans_no_number_of_iterations_and_a_replay_plans_one() -> None
     for tally in (timed, replayed):
         tally.expect(["t", "u"])
     assert (timed.planned, replayed.planned) == (None, 2)
+
+
+def _match(iteration: int, *, message: str = "m", ended_ns: int = 0, is_match: bool) -> dict[str, Any]:
+    return _failure(iteration, message=message, ended_ns=ended_ns) | {"is_match": is_match}
+
+
+def test_failures_that_are_looked_for_are_counted_apart_and_come_first() -> None:
+    """Their bug is first, its first match is shown, and only they count for what ends a test."""
+    tally = _tally()
+    failures = [
+        _match(1, message="other", ended_ns=2000, is_match=False),
+        _match(2, message="wanted", ended_ns=3000, is_match=False),
+        _match(4, message="wanted", ended_ns=5000, is_match=True),
+        _match(3, message="wanted", ended_ns=4000, is_match=True),
+    ]
+    tally.add_batch(_batch([("failed", 4)], failures=failures))
+    assert [
+        (bug.signature.message, bug.failures, bug.matches, bug.first.iteration) for bug in tally.bugs()
+    ] == [
+        ("wanted", 3, 2, 3),
+        ("other", 1, 0, 1),
+    ]
+    assert tally.counted_failures == 2
+    summary = tally.summary("t")
+    assert summary.first_match is not None
+    assert (summary.failures, summary.matches, summary.first_match.iteration) == (4, 2, 3)
+
+
+def test_a_bug_that_is_looked_for_keeps_its_text_however_many_others_there_are() -> None:
+    """Other bugs past the first fifty do not."""
+    tally = _tally()
+    others = [_match(number, message=f"m{number}", is_match=False) for number in range(BUGS_WITH_TEXT + 1)]
+    tally.add_batch(_batch([("failed", 52)], failures=[*others, _match(99, message="wanted", is_match=True)]))
+    wanted, *rest = tally.bugs()
+    assert (wanted.signature.message, wanted.first.text) == ("wanted", "traceback")
+    assert [bug.first.text for bug in rest].count(None) == 1
+
+
+def test_without_a_bug_to_look_for_every_failure_counts() -> None:
+    """And none is a match."""
+    tally = _tally()
+    tally.add_batch(_batch([("failed", 2)], failures=[_failure(1), _failure(2)]))
+    assert (tally.counted_failures, tally.bugs()[0].is_match, tally.summary("t").first_match) == (
+        2,
+        False,
+        None,
+    )
