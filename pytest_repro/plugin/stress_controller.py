@@ -20,7 +20,7 @@ from pytest_repro.report.stress import StressReport, failure_record, report_reco
 from pytest_repro.signature import CRASH_MESSAGE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
-from pytest_repro.stress.loop import Message
+from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
@@ -197,12 +197,28 @@ class StressController:
             self._session.testscollected = len(self._slices if self._plan.as_items else tests)
 
     def _receive_batch(self, node: Any, message: Message) -> None:
+        if message["failures"] and self._tally.is_enough(message["test"]):
+            rest = self._without_surplus(message)
+            if rest is None:
+                return
+            message = rest
         failures = self._tally.add_batch(message)
         self._folder.append("iterations.jsonl", _batch_record(message))
         for payload in message["profiles"]:
             self._add_profile(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):
             self._receive_failure(node, failure, facts, item=message["item"])
+
+    def _without_surplus(self, message: Message) -> Message | None:
+        """Leaves out an iteration that was under way when the last failure that was asked for became known.
+
+        A batch ends with a failing iteration, so there is at most one.
+        """
+        if message["failures"][-1]["is_match"] is False:
+            return message
+        failure = self._tally.add_surplus(message)
+        self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
+        return without_last_iteration(message)
 
     def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any], *, item: str) -> None:
         self._folder.append("failures.jsonl", failure_record(failure))

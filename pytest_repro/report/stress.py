@@ -96,12 +96,18 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
 def _overview(report: StressReport) -> str:
     failed = sum(1 for test in report.tests if test.failures)
     missing = sum(test.missing for test in report.tests if not test.is_complete)
+    planned = sum(test.planned or 0 for test in report.tests)
+    has_ended_early = report.plan.budget_ns is not None and report.executed < planned
+    executed = f"{report.executed:,} of {counted(planned, 'planned iteration')}" if has_ended_early else ""
     parts = [
-        f"{counted(report.executed, 'iteration')} of {counted(len(report.tests), 'test')} ran",
+        f"{executed or counted(report.executed, 'iteration')} of {counted(len(report.tests), 'test')} ran",
         f"{counted(report.failures, 'failure')} in {counted(failed, 'test')}" if failed else "no failure",
     ]
     if missing:
         parts.append(f"{counted(missing, 'iteration')} did not run")
+    surplus = sum(test.surplus for test in report.tests)
+    if surplus:
+        parts.append(f"{counted(surplus, 'iteration')} under way when it stopped failed too")
     if report.plan.reseed:
         parts.append(f"seed {report.plan.base_seed}")
     return ", ".join(parts)
@@ -126,13 +132,16 @@ def _test_lines(test: TestSummary, *, is_isolated: bool) -> list[str]:
 
 
 def _test_facts(test: TestSummary, *, is_isolated: bool) -> list[str]:
+    last = test.executed if test.planned is None else test.planned
     planned = "" if test.planned is None else f" of {test.planned:,}"
-    counts = f"{test.executed:,}{planned} {'iteration' if planned == ' of 1' else 'iterations'} ran"
+    counts = f"{test.executed:,}{planned} {'iteration' if last == 1 else 'iterations'} ran"
     if test.skipped:
         counts += f", {test.skipped:,} skipped"
     if test.missing:
         lost = " or were lost in a crash" if test.outcomes.get(Outcome.CRASH) else ""
         counts += f", {test.missing:,} did not run{lost}"
+    if test.surplus:
+        counts += f", {test.surplus:,} under way when it stopped failed too"
     rate = test.failure_rate
     if rate is not None:
         interval = f"95 % interval {percent_range(test.interval)}"
@@ -262,6 +271,7 @@ def _test_record(test: TestSummary, plan: StressPlan) -> dict[str, Any]:
         "executed": test.executed,
         "skipped": test.skipped,
         "missing": test.missing,
+        "surplus": test.surplus,
         "failures": test.failures,
         "outcomes": {outcome.value: number for outcome, number in test.outcomes.items()},
         "failure_rate": test.failure_rate,

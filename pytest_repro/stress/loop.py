@@ -181,6 +181,26 @@ def run_slice(
     return told_last
 
 
+def without_last_iteration(message: Message) -> Message | None:
+    """Returns a batch without its last iteration, which has failed; None if nothing is left."""
+    *kept, last = message["outcomes"]
+    if last[1] > 1:
+        kept.append([last[0], last[1] - 1])
+    if not kept:
+        return None
+    hash_seeds = [list(pair) for pair in message["hash_seeds"]]
+    if hash_seeds:
+        hash_seeds[-1][1] -= 1
+    durations = message["durations_ns"]
+    return {
+        **message,
+        "durations_ns": durations[: len(durations) - array("q").itemsize],
+        "outcomes": kept,
+        "hash_seeds": [pair for pair in hash_seeds if pair[1]],
+        "failures": message["failures"][:-1],
+    }
+
+
 def failure_message(iteration: int, result: IterationResult, *, ended_ns: int) -> Message:
     """Returns a failing iteration as plain builtins."""
     facts = result.failure

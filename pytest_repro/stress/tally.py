@@ -60,6 +60,7 @@ class TestSummary:
         pattern: What its failures have in common, None if they may be chance.
         matches: Failing iterations that are looked for.
         first_match: The first of these in time, or None.
+        surplus: Failing iterations that were under way when a limit was reached; they count for nothing else.
     """
 
     __test__ = False  # keeps pytest from collecting a record whose name begins with Test
@@ -77,6 +78,7 @@ class TestSummary:
     pattern: Pattern | None = None
     matches: int = 0
     first_match: Failure | None = None
+    surplus: int = 0
 
     @property
     def finished(self) -> int:
@@ -111,7 +113,7 @@ class TestSummary:
     @property
     def missing(self) -> int:
         """Iterations that were asked for and did not run; without a number, one was."""
-        return max(0, (1 if self.planned is None else self.planned) - self.finished)
+        return max(0, (1 if self.planned is None else self.planned) - self.finished - self.surplus)
 
     @property
     def is_complete(self) -> bool:
@@ -121,7 +123,7 @@ class TestSummary:
         and not in others has not run as often as asked.
         """
         has_ended = self.finished >= 1 if self.has_budget else self.missing == 0
-        return has_ended and self.skipped in (0, self.finished)
+        return has_ended and not self.surplus and self.skipped in (0, self.finished)
 
 
 _NO_FAILURES = tuple(outcome for outcome in Outcome if not outcome.is_failure)
@@ -143,11 +145,14 @@ class _TestTally:
     processes: dict[str, ProcessTally] = field(default_factory=dict)
     matches: int = 0
     first_match: Failure | None = None
+    surplus: int = 0
+    counted: int = 0
 
     def count(self, outcome: Outcome, number: int) -> None:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
 
     def note(self, failure: Failure) -> None:
+        self.counted += failure.counts
         self.first_failure = _earlier(self.first_failure, failure)
         if failure.is_match:
             self.matches += 1
@@ -253,6 +258,17 @@ class StressTally:
             self._note(failure)
         return failures
 
+    def add_surplus(self, message: Mapping[str, Any]) -> Failure:
+        """Adds the failure at the end of a batch that came after the last one that was asked for."""
+        self._tests[message["test"]].surplus += 1
+        return self._failure(message, message["failures"][-1])
+
+    def is_enough(self, test: str) -> bool:
+        """Tells whether the failures that end this test, or the session, are all there."""
+        most, of_test = self._plan.max_failures, self._plan.stop_after
+        is_over = most is not None and self.counted_failures >= most
+        return is_over or (of_test is not None and self._tests[test].counted >= of_test)
+
     def add_closing_failure(self, message: Mapping[str, Any]) -> Failure:
         """Adds the failure of a late teardown to the last, already counted iteration of a slice."""
         tally = self._tests[message["test"]]
@@ -297,6 +313,7 @@ class StressTally:
             pattern=find_pattern(tally.processes.values()),
             matches=tally.matches,
             first_match=tally.first_match,
+            surplus=tally.surplus,
         )
 
     def summaries(self) -> list[TestSummary]:

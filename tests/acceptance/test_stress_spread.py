@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.acceptance.sessions import run_pytest, session_summary
+from tests.acceptance.sessions import json_lines, run_pytest, session_folder, session_summary
 
 WITH_AND_WITHOUT_WORKERS = pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "n2"])
 
@@ -170,6 +170,35 @@ def test_methods_of_unittest_are_no_items_of_pytest_repeat(pytester: pytest.Pyte
     result = run_pytest(pytester, "--repro-stress=3", "--repro-stress-items")
     assert result.ret == 6
     result.stdout.fnmatch_lines(["  1 of 3 iterations ran, 2 did not run*"])
+
+
+@pytest.mark.parametrize("limit", ["-x", "--maxfail=2", "--maxfail=3", "--repro-stop=2"])
+def test_failures_never_exceed_what_was_asked_for(pytester: pytest.Pytester, limit: str) -> None:
+    """What was under way in other workers and failed too is said, and counts for nothing else."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("n", range(3))
+        def test_fails(n, repro):
+            assert repro.iteration % 3
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=60", "-n3", limit)
+    assert result.ret == 1
+    summary = session_summary(pytester)
+    most = 2 * 3 if "stop" in limit else int(limit[-1]) if limit[-1].isdigit() else 1
+    assert summary["failures"] == most
+    assert all(
+        test["executed"] + test["missing"] + test["surplus"] == 60 and test["missing"] > 0
+        for test in summary["tests"]
+    )
+    records = json_lines(session_folder(pytester) / "failures.jsonl")
+    surplus = [record for record in records if record.get("is_surplus")]
+    assert len(records) - len(surplus) == most
+    assert len(surplus) == sum(test["surplus"] for test in summary["tests"])
+    assert ("under way when it stopped" in result.stdout.str()) == bool(surplus)
+    assert result.parseoutcomes()["failed"] <= most
 
 
 @pytest.mark.parametrize(

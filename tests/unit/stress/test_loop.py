@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from pytest_repro.model import Outcome, Stage
@@ -12,6 +14,7 @@ from pytest_repro.stress.loop import (
     IterationResult,
     Message,
     run_slice,
+    without_last_iteration,
 )
 from pytest_repro.stress.plan import Slice
 from pytest_repro.stress.tally import durations_of
@@ -127,3 +130,33 @@ def test_long_iterations_are_sent_by_time_and_short_ones_by_number() -> None:
     fast = FakeTest(takes_ns=1)
     fast.run(Slice(first=1, size=FLUSH_ITERATIONS + 1))
     assert [len(durations_of(message)) for message in fast.sent] == [FLUSH_ITERATIONS, 1]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "left"),
+    [
+        ([["passed", 3], ["failed", 1]], [["passed", 3]]),
+        ([["failed", 2]], [["failed", 1]]),
+        ([["failed", 1]], None),
+    ],
+)
+def test_a_batch_can_be_had_without_the_failure_at_its_end(
+    outcomes: list[list[object]], left: list[list[object]] | None
+) -> None:
+    """Outcomes, durations, hash seeds and failures stay as many as each other."""
+    number = sum(int(str(pair[1])) for pair in outcomes)
+    message: Message = {
+        "outcomes": outcomes,
+        "durations_ns": array("q", range(number)).tobytes(),
+        "hash_seeds": [[4, number - 1], [5, 1]] if number > 1 else [[5, 1]],
+        "failures": [{"iteration": 1}],
+    }
+    rest = without_last_iteration(message)
+    if left is None:
+        assert rest is None
+        return
+    assert rest is not None
+    assert rest["outcomes"] == left
+    assert durations_of(rest).tolist() == list(range(number - 1))
+    assert rest["hash_seeds"] == [[4, number - 1]]
+    assert rest["failures"] == []
