@@ -59,7 +59,9 @@ def reason_for_full_lane(item: pytest.Item) -> str | None:
         if _ini(config, ini):
             return f"{shown} is set"
     for hook in RUN_HOOKS:
-        for implementation in getattr(item.ihook, hook).get_hookimpls():
+        # pytest calls this one for all tests alike, wherever the conftest is that has it.
+        caller = config.hook if hook == "pytest_runtest_protocol" else item.ihook
+        for implementation in getattr(caller, hook).get_hookimpls():
             module = implementation.function.__module__
             known = _KNOWN.get(module.partition(".")[0] if module.startswith(_OURS) else module)
             is_wrapper = implementation.wrapper or implementation.hookwrapper

@@ -204,7 +204,8 @@ def without_last_iteration(message: Message) -> Message | None:
 def failure_message(iteration: int, result: IterationResult, *, ended_ns: int) -> Message:
     """Returns a failing iteration as plain builtins."""
     facts = result.failure
-    assert facts is not None
+    if facts is None:
+        raise ValueError(f"iteration {iteration} is {result.outcome.value} and no failure")
     return {
         "iteration": iteration,
         "outcome": result.outcome.value,

@@ -48,12 +48,14 @@ class SliceOutput:
     def suspended(self) -> Iterator[None]:
         """Lets the block write to the real terminal."""
         self._capture.suspend()
+        if self._logs is not None:
+            self._logs.detach()
         try:
             yield
         finally:
             self._capture.resume()
             if self._logs is not None:
-                self._logs.attach_again()
+                self._logs.start()
 
     def begin_iteration(self) -> None:
         """An iteration begins."""
@@ -173,25 +175,25 @@ class _Logs:
         self._root_level = self._root.level
 
     def stop(self) -> None:
-        self._detach()
+        self.detach()
         stash: Any = self._item.stash
         for key in (caplog_records_key, caplog_handler_key):
             if key in stash:
                 del stash[key]
 
-    def _detach(self) -> None:
+    def detach(self) -> None:
         for catching in reversed(self._catching):
             catching.__exit__(None, None, None)
         self._catching = []
 
     def attach_again(self) -> None:
         """Finds loggers that have turned up since, which do not hand their records on to the root."""
-        self._detach()
+        self.detach()
         self.start()
 
     def begin_iteration(self) -> None:
-        if self._settling or len(self._root.manager.loggerDict) != self._loggers:
-            self._settling = max(0, self._settling - 1)
+        if self._settling:
+            self._settling -= 1
             self.attach_again()
         self._records = {}
         stash = self._item.stash
@@ -200,7 +202,8 @@ class _Logs:
 
     def begin(self, when: str) -> None:
         handlers = self._root.handlers
-        if len(handlers) < 2 or handlers[-1] is not self._report or handlers[-2] is not self._caplog:
+        are_last = len(handlers) > 1 and handlers[-1] is self._report and handlers[-2] is self._caplog
+        if not are_last or len(self._root.manager.loggerDict) != self._loggers:
             self.attach_again()
         elif self._level is not None and self._root.level != self._root_level:
             self._root.setLevel(self._root_level)

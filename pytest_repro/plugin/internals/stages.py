@@ -1,6 +1,8 @@
 """One iteration without pytest's hooks: setup, call and teardown called directly (the fast lane).
 
 Only for items on whose stages nothing hangs but what is done here by hand; see `pytest_repro.plugin.lanes`.
+
+PYTEST_DONT_REWRITE: assertions here are not the test's, whose `pytest_assertion_pass` would be told of them.
 """
 
 from __future__ import annotations
@@ -123,7 +125,7 @@ class DirectStages:
                 item._request = False
                 item.funcargs = None
             if self._warnings is not None:
-                self._warnings.end_iteration()
+                self._warnings.end_iteration(self.suspended)
         self.stages_ns = (setup_ns, call_ns, teardown_ns)
         return self._reports or None
 
@@ -174,36 +176,44 @@ class DirectStages:
         # What unittest has collected belongs to the last of them: the others have passed.
         collected = self._item.__dict__.pop("_excinfo", None) if self._is_unittest else None
         for span in spans[:-1]:
-            self._report_span(span, None)
+            self._report_late(span)
         if collected is not None:
             self._item._excinfo = collected
         if spans:
             self._report_span(spans[-1], error)
 
+    def _report_late(self, span: tuple[str, int, int, int]) -> None:
+        """Makes the report of a stage as it was before later ones added to the item."""
+        when, _, _, properties = span
+        item = self._item
+        kept = item._report_sections, item.user_properties
+        later = _LATER[when]
+        item._report_sections = [section for section in item._report_sections if section[0] not in later]
+        item.user_properties = item.user_properties[:properties]
+        try:
+            self._report_span(span, None)
+        finally:
+            item._report_sections, item.user_properties = kept
+
     def _report_span(self, span: tuple[str, int, int, int], error: BaseException | None) -> None:
-        when, started_ns, ended_ns, properties = span
+        when, started_ns, ended_ns, _ = span
         item = self._item
         excinfo = None if error is None else _excinfo(error)
         stop = now_utc().timestamp() - (self._clock() - ended_ns) / 1e9
         duration = (ended_ns - started_ns) / 1e9
         make: Any = pytest.CallInfo
         call = make(None, excinfo, stop - duration, stop, duration, when, _ispytest=True)
-        kept = item._report_sections, item.user_properties
-        later = _LATER[when]
-        item._report_sections = [section for section in item._report_sections if section[0] not in later]
-        item.user_properties = item.user_properties[:properties]
-        try:
-            report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
-        finally:
-            item._report_sections, item.user_properties = kept
+        report: pytest.TestReport = item.ihook.pytest_runtest_makereport(item=item, call=call)
         self._reports.append(report)
         if check_interactive_exception(call, report):
-            item.ihook.pytest_exception_interact(node=item, call=call, report=report)
+            # What a hook prints or logs between two stages belongs to neither.
+            with self.suspended():
+                item.ihook.pytest_exception_interact(node=item, call=call, report=report)
 
     def _set_up(self) -> None:
         item = self._item
         os.environ[_CURRENT_TEST] = self._setup_name
-        if self._has_conditions:
+        if self._is_conditional():
             _pytest.skipping.pytest_runtest_setup(item)
         elif self._can_skip:
             item.stash[xfailed_key] = None
@@ -236,7 +246,7 @@ class DirectStages:
     def _tear_down(self, nextitem: pytest.Item | None) -> None:
         os.environ[_CURRENT_TEST] = self._teardown_name
         self._session._setupstate.teardown_exact(nextitem)
-        del os.environ[_CURRENT_TEST]
+        os.environ.pop(_CURRENT_TEST)
         self._leftovers.collect()
 
 
@@ -259,7 +269,7 @@ def _excinfo(error: BaseException) -> pytest.ExceptionInfo[BaseException]:
 
 
 def _is_ours(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_globals.get("__name__") == __name__
+    return str(traceback.tb_frame.f_globals.get("__name__")).startswith("pytest_repro.plugin.")
 
 
 def _forget_last_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -85,8 +85,12 @@ class SliceWarnings:
             self._functions = _functions()
             yield
 
-    def end_iteration(self) -> None:
-        """Tells what the iteration warned of, and takes the filters back to how it found them."""
+    def end_iteration(self, suspended: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        """Tells what the iteration warned of, and takes the filters back to how it found them.
+
+        Args:
+            suspended: Lets the block write to the real terminal.
+        """
         if module_filters() is not self._filters or self._filters != self._kept:
             warnings.filters = self._filters
             self._filters[:] = self._kept
@@ -96,7 +100,8 @@ class SliceWarnings:
         if self._log:
             messages = self._log[:]
             del self._log[:]
-            self._told.tell(messages, nodeid=self._item.nodeid)
+            with suspended():
+                self._told.tell(messages, nodeid=self._item.nodeid)
             _forget_shown()
 
 
