@@ -131,11 +131,7 @@ class RunningTest:
             bench.reseeder.set(seed)
         bench.current.begin(test=self._nodeid, iteration=iteration, seed=seed)
         bench.timekeeper.begin()
-        self._reporting.start()
-        try:
-            self._reports = self._runner.run(self._nextitem if is_last else self._twin)
-        finally:
-            self._reporting.stop()
+        self._reports = self._runner.run(self._nextitem if is_last else self._twin)
         if self._reports is None and self._extra_failure is None:
             profile = bench.timekeeper.end(self._nodeid, iteration, Outcome.PASSED)
             return IterationResult(Outcome.PASSED, self._runner.stages_ns, seed, None, profile)
@@ -146,14 +142,18 @@ class RunningTest:
         """Holds what the runner keeps open over all iterations."""
         try:
             self._runner.start()
+            self._reporting.start()
             yield
         finally:
+            self._reporting.stop()
             self._runner.stop()
 
     def send(self, message: Message) -> None:
         """Sends a message from between two iterations; who receives it may write to the terminal."""
+        self._reporting.stop()
         with self._runner.suspended():
             self._bench.send(message)
+        self._reporting.start()
 
     def seed_fixture(self, name: str) -> contextlib.AbstractContextManager[None]:
         """Has the block draw random numbers that belong to a fixture and to no iteration."""

@@ -94,6 +94,11 @@ class _Capture:
         self._positions: list[Callable[[], int]] = []
         self._streams: list[tuple[str, Any]] = []
         streams = () if capturing is None else (("stdout", capturing.out), ("stderr", capturing.err))
+        self._descriptors = [
+            (stream.tmpfile.fileno(), stream.targetfd)
+            for _, stream in streams
+            if stream is not None and hasattr(stream, "targetfd")
+        ]
         for name, stream in streams:
             if stream is not None:
                 self._positions.append(_position_of(stream))
@@ -120,8 +125,10 @@ class _Capture:
             return
         if self._capturing is not None and self._capturing._state != "started":
             manager.resume_global_capture()
+        # A test may have put another file or stream there and left it; looking costs more than setting.
+        for file, descriptor in self._descriptors:
+            os.dup2(file, descriptor)
         for name, stream in self._streams:
-            # A test may have put another stream there and left it.
             setattr(sys, name, stream)
         if manager._capture_fixture is not None:
             manager.activate_fixture()

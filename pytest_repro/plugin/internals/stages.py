@@ -28,6 +28,9 @@ from pytest_repro.plugin.internals.output import SliceOutput
 from pytest_repro.plugin.internals.warned import IterationWarnings, SliceWarnings
 
 _CURRENT_TEST = "PYTEST_CURRENT_TEST"
+_CURRENT_TEST_KEY = os.fsencode(_CURRENT_TEST)
+# Behind os.environ, as bytes; a look into it costs a twentieth of setting a variable.
+_ENVIRONMENT: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
 _CONDITIONS = frozenset({"skip", "skipif", "xfail"})
 
 
@@ -61,9 +64,8 @@ class DirectStages:
         self._leftovers = Leftovers(item.config)
         self._context = contextlib.ExitStack()
         name = item.nodeid.replace("\x00", "(null)")
-        self._setup_name, self._call_name, self._teardown_name = (
-            f"{name} ({when})" for when in ("setup", "call", "teardown")
-        )
+        self._names = {when: f"{name} ({when})" for when in ("setup", "call", "teardown")}
+        self._current_stage = ""
         manager = item.config.pluginmanager
         self._can_skip = manager.has_plugin("skipping")
         self._mark_lists = [node.own_markers for node in item.listchain()]
@@ -76,6 +78,12 @@ class DirectStages:
         self._reports: list[pytest.TestReport] = []
         self._spans: list[tuple[str, int, int, int]] = []
         self._passed: dict[str, bool] = {}
+        self._stack = self._session._setupstate.stack
+        self._parents = len(self._mark_lists) - 1
+        self._is_plain = _is_plain(item)
+        self._is_marked = False
+        self._current_test: bytes | None = None
+        self._is_torn_down = False
 
     def start(self) -> None:
         """Enters what pytest enters around each test, once for all iterations."""
@@ -92,9 +100,11 @@ class DirectStages:
     def stop(self) -> None:
         """Leaves it all."""
         self._context.close()
+        self._name_no_stage()
 
     def suspended(self) -> contextlib.AbstractContextManager[None]:
-        """Lets the block write to the real terminal."""
+        """Lets the block, which is between two iterations, write to the real terminal."""
+        self._name_no_stage()
         return self._output.suspended()
 
     def run(self, nextitem: pytest.Item | None) -> list[pytest.TestReport] | None:
@@ -106,20 +116,29 @@ class DirectStages:
         item = self._item
         self._reports = []
         self._spans = []
+        self._is_torn_down = False
         # tmp_path removes the folder of a test that passed, if it was told to keep those of failed ones.
         item.stash[tmppath_result_key] = self._passed = {}
         self._output.begin_iteration()
         end_timer = None if self._timer is None else self._timer()
         try:
-            is_set_up, setup_ns = self._stage("setup", self._set_up)
+            is_quiet = self._is_plain and len(self._stack) == self._parents and not self._is_conditional()
+            is_set_up, setup_ns = self._stage("setup", self._set_up, is_quiet=is_quiet)
             call_ns = 0
             if is_set_up:
                 _, call_ns = self._stage("call", self._call)
             if self._session.shouldfail or self._session.shouldstop:
                 nextitem = None
-            _, teardown_ns = self._stage("teardown", lambda: self._tear_down(nextitem))
+            is_quiet = (
+                self._is_plain
+                and nextitem is not None
+                and nextitem.parent is item.parent
+                and len(self._stack.get(item, ((),))[0]) == 1
+            )
+            _, teardown_ns = self._stage("teardown", lambda: self._tear_down(nextitem), is_quiet=is_quiet)
         finally:
             if end_timer is not None:
+                self._name_no_stage()
                 end_timer()
             if hasattr(item, "_request"):
                 item._request = False
@@ -127,24 +146,37 @@ class DirectStages:
             if self._warnings is not None:
                 self._warnings.end_iteration(self.suspended)
         self.stages_ns = (setup_ns, call_ns, teardown_ns)
-        return self._reports or None
+        if not self._reports:
+            return None
+        self._name_no_stage()
+        return self._reports
 
     def reports(self) -> list[pytest.TestReport]:
         """Returns the reports of the last iteration, also if it passed."""
         self._report_spans()
         return self._reports
 
-    def _stage(self, when: str, body: Callable[[], None]) -> tuple[bool, int]:
-        """Runs one stage; returns whether it passed, and how long it took."""
+    def _stage(self, when: str, body: Callable[[], None], *, is_quiet: bool = False) -> tuple[bool, int]:
+        """Runs one stage; returns whether it passed, and how long it took (ns).
+
+        Args:
+            when: Its name.
+            body: What it does.
+            is_quiet: Nothing of the user's can run in it, so nobody can write, log or look.
+        """
         output = self._output
         error = None
         started_ns = self._clock()
         try:
-            output.begin(when)
-            try:
+            if is_quiet:
                 body()
-            finally:
-                output.end(when)
+            else:
+                self._name_stage(when)
+                output.begin(when)
+                try:
+                    body()
+                finally:
+                    output.end(when)
         except BaseException as raised:
             # Whatever a test raises is its outcome, but for what ends the session.
             if isinstance(raised, self._reraise):
@@ -163,7 +195,7 @@ class DirectStages:
         item = self._item
         if self._is_unittest and item._excinfo:
             return True
-        return bool(self._reports) or (self._is_conditional() and bool(item.stash.get(xfailed_key, None)))
+        return bool(self._reports) or (self._is_marked and bool(item.stash.get(xfailed_key, None)))
 
     def _is_conditional(self) -> bool:
         if self._has_conditions:
@@ -207,13 +239,26 @@ class DirectStages:
         self._reports.append(report)
         if check_interactive_exception(call, report):
             # What a hook prints or logs between two stages belongs to neither.
-            with self.suspended():
+            with self._output.suspended():
                 item.ihook.pytest_exception_interact(node=item, call=call, report=report)
+
+    def _name_stage(self, when: str) -> None:
+        """Tells who looks into the environment where the test is; it mostly is there already."""
+        if _ENVIRONMENT.get(_CURRENT_TEST_KEY) is not self._current_test or self._current_stage != when:
+            os.environ[_CURRENT_TEST] = self._names[when]
+            self._current_test = _ENVIRONMENT[_CURRENT_TEST_KEY]
+            self._current_stage = when
+
+    def _name_no_stage(self) -> None:
+        """As pytest does, unless teardown fails or does not take place."""
+        if self._is_torn_down:
+            os.environ.pop(_CURRENT_TEST, None)
+            self._current_stage = ""
 
     def _set_up(self) -> None:
         item = self._item
-        os.environ[_CURRENT_TEST] = self._setup_name
-        if self._is_conditional():
+        self._is_marked = self._is_conditional()
+        if self._is_marked:
             _pytest.skipping.pytest_runtest_setup(item)
         elif self._can_skip:
             item.stash[xfailed_key] = None
@@ -221,19 +266,20 @@ class DirectStages:
         self._leftovers.collect()
 
     def _call(self) -> None:
-        if self._is_conditional():
+        self._is_marked = self._is_conditional()
+        if self._is_marked:
             with _conditions(self._item):
                 self._run_test()
             return
         try:
             self._run_test()
         finally:
-            if self._is_conditional():
+            self._is_marked = self._is_conditional()
+            if self._is_marked:
                 # The test itself has marked itself.
                 self._item.stash[xfailed_key] = evaluate_xfail_marks(self._item)
 
     def _run_test(self) -> None:
-        os.environ[_CURRENT_TEST] = self._call_name
         if hasattr(sys, "last_type"):
             _forget_last_error()
         try:
@@ -244,10 +290,16 @@ class DirectStages:
         self._leftovers.collect()
 
     def _tear_down(self, nextitem: pytest.Item | None) -> None:
-        os.environ[_CURRENT_TEST] = self._teardown_name
         self._session._setupstate.teardown_exact(nextitem)
-        os.environ.pop(_CURRENT_TEST)
+        self._is_torn_down = True
         self._leftovers.collect()
+
+
+def _is_plain(item: pytest.Item) -> bool:
+    """Tells whether setup and teardown of an item itself run nothing of the user's."""
+    if not isinstance(item, pytest.Function) or item._fixtureinfo.name2fixturedefs:
+        return False
+    return type(item).setup is pytest.Function.setup and type(item).teardown is pytest.Function.teardown
 
 
 _LATER = {"setup": ("call", "teardown"), "call": ("teardown",), "teardown": ()}

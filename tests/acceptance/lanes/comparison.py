@@ -177,7 +177,7 @@ class Project:
             "PYTHONHASHSEED": "0",
             "PYTHONUNBUFFERED": "1",
             "PY_COLORS": "0",
-            "COLUMNS": "120",
+            "COLUMNS": "500",
         }
 
 
