@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_repro.errors import OptionError
+from pytest_repro.plugin.internals.rootdir import misled_rootdir
 from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.session import is_worker
 
@@ -161,6 +162,7 @@ def resolve(config: pytest.Config) -> Options:
     elif not is_isolated():
         for name in _ONLY_STRESSED:
             read.refuse_alone(name, "--repro-stress N")
+    _refuse_misleading_path(config)
     return Options(
         stress=stress,
         verify_runs=read.value("verify-runs", _at_least_one),
@@ -265,6 +267,19 @@ def _refuse_items(config: pytest.Config, *, iterations: int | None, overlap: boo
         raise OptionError(
             "--repro-overlap none cannot be combined with --repro-stress-items: xdist spreads the items",
             next_step="Drop one of them.",
+        )
+
+
+def _refuse_misleading_path(config: pytest.Config) -> None:
+    """`--repro-json PATH` would work as long as there is no PATH, and then run another project's tests."""
+    path = config.getoption(_dest("repro-json"))
+    if path is None or is_worker(config):
+        return
+    meant = misled_rootdir(config, path)
+    if meant is not None:
+        raise OptionError(
+            f"--repro-json {path} made pytest take {config.rootpath} for its rootdir in the place of {meant}",
+            next_step=f"Write --repro-json={path}.",
         )
 
 

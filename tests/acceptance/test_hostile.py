@@ -337,6 +337,26 @@ def test_the_gate_survives_a_json_path_that_cannot_be_written(pytester: pytest.P
     result.stdout.fnmatch_lines(["stable: *", "records are incomplete: No such file or directory *"])
 
 
+def test_a_summary_written_over_an_older_one_does_not_move_the_rootdir(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To pytest a word that is a file is a test file: another rootdir, no ini file, other node ids."""
+    project = pytester.mkdir("project")
+    (project / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (project / "test_a.py").write_text("def test_a():\n    pass", encoding="utf-8")
+    monkeypatch.chdir(project)
+    for path, second in (("inside.json", 0), ("../outside.json", 4)):
+        stress = ("--repro-stress=2", "--repro-json")
+        assert run_pytest(pytester, *stress, path).ret == 0
+        result = run_pytest(pytester, *stress, path)
+        assert result.ret == second
+        assert run_pytest(pytester, "--repro-stress=2", f"--repro-json={path}").ret == 0
+    fact = f"made pytest take {pytester.path} for its rootdir in the place of {project}"
+    result.stderr.fnmatch_lines(
+        [f"ERROR: --repro-json ../outside.json {fact}. Write --repro-json=../outside.json."]
+    )
+
+
 def test_the_gate_works_without_the_terminal_plugin(pytester: pytest.Pytester) -> None:
     """`-p no:terminal` takes pytest's own output away, not the verdict."""
     pytester.makepyfile("def test_a():\n    pass")
