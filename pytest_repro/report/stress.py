@@ -171,8 +171,9 @@ def pattern_lines(pattern: Pattern, *, is_isolated: bool) -> list[str]:
     processes = counted(pattern.processes, "process", "processes")
     if pattern.kind is PatternKind.RUNNING_AGAIN:
         times = "the first time" if pattern.passes == 1 else f"the first {pattern.passes:,} times"
+        where = "" if pattern.processes == 1 else f" in each of {processes}"
         return [
-            f"no chance: passed {times} in each of {processes}, then failed always ({pattern.failures:,})",
+            f"no chance: passed {times}{where}, then failed always ({pattern.failures:,})",
             "  an iteration leaves something behind; --repro-isolate gives each one a process of its own",
         ]
     always = f"no chance: failed always in {pattern.failing_processes:,} of {processes}, never in the others"
