@@ -192,8 +192,8 @@ class _Family:
         self.forks = False
         self._is_ready = False
         self._status = 0
-        # Open as long as this object: `died` reads it when the process is gone.
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._printed = ""
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         pipes = _Pipes.make()
         job = IsolatedJob(
             commands_fd=pipes.commands_in, results_fd=pipes.results_out, plan=plan, worker=worker, test=test
@@ -239,7 +239,7 @@ class _Family:
     def died(self) -> dict[str, Any]:
         """Returns the result of an iteration that the process has taken along."""
         if self._is_ready:
-            return died(self._status, captured=self._tail())
+            return died(self._status, captured=self._printed)
         message = f"the test was not found by a process of its own (PYTHONHASHSEED={self.hash_seed})"
         return {
             "outcome": Outcome.ERROR.value,
@@ -252,13 +252,13 @@ class _Family:
                     make_signature(exception=None, message="the test was not found by a process of its own")
                 ),
                 "message": message,
-                "text": f"{message}; it printed:\n{self._tail()}",
+                "text": f"{message}; it printed:\n{self._printed}",
                 "is_match": None,
             },
         }
 
     def close(self) -> None:
-        """Ends the process and all its children; what it printed is still there for `died`."""
+        """Ends the process and all its children; what it printed last is kept for `died`."""
         os.close(self._commands)
         os.close(self._results)
         try:
@@ -269,7 +269,7 @@ class _Family:
             self._process.wait()
         code = self._process.returncode
         self._status = -code if code < 0 else code << 8
-
-    def _tail(self) -> str:
-        self._output.seek(0)
-        return self._output.read().decode("utf-8", "replace")[-TEXT_LIMIT:]
+        with self._output as output:
+            # A character takes four bytes at most.
+            output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * TEXT_LIMIT))
+            self._printed = output.read().decode("utf-8", "replace")[-TEXT_LIMIT:]

@@ -202,6 +202,16 @@ def test_the_end_of_the_session_inside_a_process_of_its_own_ends_it_all(pytester
     result.stdout.fnmatch_lines(["*Exit: enough*"])
 
 
+@WITH_AND_WITHOUT_WORKERS
+def test_no_file_is_left_open(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """Where warnings are errors, a file that is forgotten ends a session of passing tests with status 1."""
+    pytester.makeini("[pytest]\nfilterwarnings = error")
+    pytester.makepyfile("def test_a():\n    pass")
+    result = run_pytest(pytester, "--repro-stress=4", "--repro-isolate", *workers)
+    assert "ResourceWarning" not in result.stderr.str() + result.stdout.str()
+    assert result.ret == 0
+
+
 def test_no_process_is_left_behind(pytester: pytest.Pytester) -> None:
     """Also after -x."""
     pytester.makepyfile(
