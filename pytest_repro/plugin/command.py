@@ -156,8 +156,9 @@ def replay_command(
     seed: int | None,
     iteration: int,
     hash_seed: int | None = None,
+    times: int | None = None,
 ) -> str:
-    """Returns a shell command, to be given where pytest was started, that runs one iteration again.
+    """Returns a shell command, to be given where pytest was started, that fails again.
 
     Args:
         config: Of the session that ran it.
@@ -166,13 +167,16 @@ def replay_command(
         seed: Base seed of the session, or None where nothing was reseeded.
         iteration: 1-based.
         hash_seed: `PYTHONHASHSEED` of the process that ran it, None where that is not known.
+        times: How often the test must run in one process, where it fails from running again alone; None where
+            this one iteration is enough.
     """
+    again = ("--repro-replay", str(iteration)) if times is None else ("--repro-stress", str(times))
     reseed = () if seed is None else ("--repro-seed", str(seed))
     match = config.getoption("repro_match")
     wanted = () if match is None else (f"--repro-match={match}",)
     arguments = Relaunch.of(config).arguments(test, path=path)
     environment = "" if hash_seed is None else f"PYTHONHASHSEED={hash_seed} "
-    command = (*pytest_as_typed(), *arguments, *wanted, *reseed, "--repro-replay", str(iteration))
+    command = (*pytest_as_typed(), *arguments, *wanted, *reseed, *again)
     return environment + shlex.join(command)
 
 

@@ -146,6 +146,8 @@ _KNOWN: Mapping[str, Callable[[pytest.Item, bool], bool]] = {
     "_pytest.unittest": _always,
     "_pytest.unraisableexception": _without_wrapper,
     "_pytest.warnings": _always,
+    # Its report hook only adds to reports, and those that pytest is told of are made in both lanes.
+    "pytest_html.plugin": _always,
     "_hypothesis_pytestplugin": _without_hypothesis,
     "pytest_randomly": _without_reset,
     "pytest_timeout": _without_function_only,

@@ -21,6 +21,7 @@ from pytest_repro.signature import CRASH_MESSAGE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
 from pytest_repro.stress.loop import Message, without_last_iteration
+from pytest_repro.stress.patterns import PatternKind
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
@@ -172,7 +173,7 @@ class StressController:
             plan=self._plan,
             tests=tuple(self._tally.summaries()),
             bugs=tuple(bugs),
-            replays={bug.signature.key: self._replay(bug.first) for bug in bugs},
+            replays={bug.signature.key: self._rerun(bug.first) for bug in bugs},
             folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem,
         )
@@ -314,7 +315,13 @@ class StressController:
             self._started.add(test)
             self._config.hook.pytest_runtest_logstart(nodeid=test, location=tuple(location))
 
-    def _replay(self, failure: Failure) -> str:
+    def _rerun(self, failure: Failure) -> str:
+        """Returns the command that fails again: for what an iteration leaves behind, one is not enough."""
+        pattern = self._tally.summary(failure.test).pattern
+        is_again = pattern is not None and pattern.kind is PatternKind.RUNNING_AGAIN
+        return self._replay(failure, times=pattern.passes + 1 if pattern and is_again else None)
+
+    def _replay(self, failure: Failure, *, times: int | None = None) -> str:
         return replay_command(
             self._config,
             test=failure.test,
@@ -322,6 +329,7 @@ class StressController:
             seed=self._plan.base_seed if self._plan.reseed else None,
             iteration=failure.iteration,
             hash_seed=failure.hash_seed,
+            times=times,
         )
 
     def _seed(self, test: str, iteration: int) -> int | None:

@@ -74,12 +74,13 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
     """
     listed = [test for test in report.tests if verbose > 0 or test.failures or not test.is_complete]
     lines = [_overview(report), *_reproduced_lines(report)]
-    if verbose >= 0:
-        for test in listed:
+    for test in listed:
+        # What no replay of one iteration would show is told in few words too.
+        if verbose >= 0 or test.pattern is not None:
             lines += _test_lines(test, is_isolated=report.plan.isolate)
-        calm = len(report.tests) - len(listed)
-        if calm and listed:
-            lines.append(f"{counted(calm, 'other test')} ran as asked without a failure")
+    calm = len(report.tests) - len(listed)
+    if calm and listed and verbose >= 0:
+        lines.append(f"{counted(calm, 'other test')} ran as asked without a failure")
     for number, bug in enumerate(report.bugs[:MOST_BUGS], 1):
         lines += _bug_lines(report, bug, number=number)
     if len(report.bugs) > MOST_BUGS:

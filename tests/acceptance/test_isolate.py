@@ -43,6 +43,10 @@ def test_failures_of_running_again_are_named_and_vanish_in_processes_of_their_ow
     )
     (test,) = session_summary(pytester)["tests"]
     assert test["pattern"]["kind"] == "running_again"
+    command = re.search(r"^  replay: python -m pytest (.*)$", result.stdout.str(), re.MULTILINE)
+    assert command is not None
+    assert command[1].endswith("--repro-stress 2")
+    assert run_pytest(pytester, *shlex.split(command[1]), "-q").ret == 1
     alone = run_pytest(pytester, "--repro-stress=8", "--repro-isolate", *workers, "-v")
     assert alone.ret == 0
     alone.stdout.fnmatch_lines(["  8 of 8 iterations ran, 0 failed (*)"])
