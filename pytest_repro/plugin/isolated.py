@@ -218,9 +218,12 @@ class _Family:
 
     def wait_until_ready(self) -> None:
         """Waits until the process has found its test, or has ended."""
-        frame = read_frame(self._results)
+        frame = read_frame(self._results, is_alive=self._is_alive)
         self._is_ready = frame is not None and bool(frame["ready"])
         self.forks = self._is_ready and frame is not None and bool(frame["forks"])
+
+    def _is_alive(self) -> bool:
+        return self._process.poll() is None
 
     def is_spent(self, most: int) -> bool:
         """Tells whether the next iteration needs another process."""
@@ -234,7 +237,7 @@ class _Family:
             os.write(self._commands, f"{iteration}\n".encode("ascii"))
         except BrokenPipeError:
             return None
-        return read_frame(self._results)
+        return read_frame(self._results, is_alive=self._is_alive)
 
     def died(self) -> dict[str, Any]:
         """Returns the result of an iteration that the process has taken along."""

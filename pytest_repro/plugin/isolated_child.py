@@ -25,6 +25,37 @@ from pytest_repro.stress.pipe import read_frame, write_frame
 _HOLD_DEVICES = ("ttnn", "jax", "jaxlib", "tensorflow")
 
 
+class _Forked:
+    """A child of this process.
+
+    Args:
+        pid: Its process id.
+        commands_fd: Where nothing comes while it works, unless nobody waits for it any more.
+    """
+
+    def __init__(self, pid: int, commands_fd: int) -> None:
+        self._pid = pid
+        self._commands_fd = commands_fd
+        self._status: int | None = None
+
+    def is_wanted(self) -> bool:
+        """Tells whether it still runs, and ends it if nobody waits for it."""
+        if self._status is None and select.select([self._commands_fd], [], [], 0)[0]:
+            os.kill(self._pid, signal.SIGKILL)
+        self._reap(os.WNOHANG)
+        return self._status is None
+
+    def end(self) -> int:
+        """Waits for its end; returns the status of `os.waitpid`."""
+        self._reap(0)
+        return 0 if self._status is None else self._status
+
+    def _reap(self, options: int) -> None:
+        if self._status is None:
+            pid, status = os.waitpid(self._pid, options)
+            self._status = status if pid else None
+
+
 class IsolatedRunner:
     """Takes the place of pytest's loop over the tests: runs the one test, again and again, as it is told.
 
@@ -57,6 +88,9 @@ class IsolatedRunner:
             write_frame(self._job.results_fd, {"ready": False})
             return False
         make_base_folder(session.config)
+        for descriptor in (self._job.commands_fd, self._job.results_fd):
+            # Not for what a test starts.
+            os.set_inheritable(descriptor, False)  # noqa: FBT003  the standard library has it so
         reason = reason_against_fork()
         write_frame(self._job.results_fd, {"ready": True, "forks": reason is None})
         with os.fdopen(self._job.commands_fd, encoding="ascii", closefd=False) as commands:
@@ -96,15 +130,12 @@ class IsolatedRunner:
             finally:
                 os._exit(status)
         os.close(ours)
+        process = _Forked(child, self._job.commands_fd)
         try:
-            waiting, _, _ = select.select([theirs, self._job.commands_fd], [], [])
-            if theirs not in waiting:
-                # The next command comes after this result: nothing but the end can have come.
-                os.kill(child, signal.SIGKILL)
-            result = read_frame(theirs)
+            result = read_frame(theirs, is_alive=process.is_wanted)
         finally:
             os.close(theirs)
-            _, status = os.waitpid(child, 0)
+            status = process.end()
         return died(status, captured=take_captured(item.config)) if result is None else result
 
 

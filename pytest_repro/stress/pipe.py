@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import marshal
 import os
+import select
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+_LOOK_S = 0.5
+"""Time after which a silent writer is looked at."""
 
 _LENGTH = struct.Struct("=Q")
 
@@ -23,21 +27,31 @@ def write_frame(descriptor: int, frame: dict[str, Any]) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def read_frame(descriptor: int) -> dict[str, Any] | None:
-    """Reads one frame, or returns None where the writer ended before its end."""
-    head = _read(descriptor, _LENGTH.size)
+def read_frame(descriptor: int, *, is_alive: Callable[[], bool]) -> dict[str, Any] | None:
+    """Reads one frame, or returns None where the writer ended before its end.
+
+    Args:
+        descriptor: Of the pipe.
+        is_alive: Tells whether the writer still runs; the pipe alone does not, as a process that a test has
+            started may hold its other end open.
+    """
+    head = _read(descriptor, _LENGTH.size, is_alive)
     if head is None:
         return None
-    body = _read(descriptor, _LENGTH.unpack(head)[0])
+    body = _read(descriptor, _LENGTH.unpack(head)[0], is_alive)
     if body is None:
         return None
     frame: dict[str, Any] = marshal.loads(body)
     return frame
 
 
-def _read(descriptor: int, size: int) -> bytes | None:
+def _read(descriptor: int, size: int, is_alive: Callable[[], bool]) -> bytes | None:
     parts = []
     while size:
+        while not select.select([descriptor], [], [], _LOOK_S)[0]:
+            # What it wrote before it ended is there: one more look without waiting tells.
+            if not is_alive() and not select.select([descriptor], [], [], 0)[0]:
+                return None
         part = os.read(descriptor, min(size, 1 << 20))
         if not part:
             return None

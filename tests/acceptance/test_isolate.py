@@ -235,3 +235,33 @@ def test_no_process_is_left_behind(pytester: pytest.Pytester) -> None:
         for pid in line.split():
             with pytest.raises(ProcessLookupError):
                 os.kill(int(pid), 0)
+
+
+def test_a_process_that_a_test_leaves_running_holds_nothing_up(pytester: pytest.Pytester) -> None:
+    """A forked grandchild has the pipes open when its parent dies."""
+    pytester.makepyfile(
+        """
+        import os, time
+
+        def test_dies(repro):
+            if repro.iteration == 2:
+                if os.fork() == 0:
+                    time.sleep(8)
+                    os._exit(0)
+                os._exit(5)
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=3", "--repro-isolate")
+    assert result.duration < 8
+    (test,) = session_summary(pytester)["tests"]
+    assert test["outcomes"] == {"passed": 2, "crash": 1}
+    result.stdout.fnmatch_lines(["bug 1 of 1: the process died with exit status 5"])
+
+
+def test_large_reports_pass_through_the_pipes(pytester: pytest.Pytester) -> None:
+    """More than a pipe holds."""
+    pytester.makepyfile("def test_a():\n    print('x' * 1_000_000)\n    assert False")
+    result = run_pytest(pytester, "--repro-stress=3", "--repro-isolate", "--show-capture=no")
+    assert result.ret == 1
+    (test,) = session_summary(pytester)["tests"]
+    assert test["outcomes"] == {"failed": 3}

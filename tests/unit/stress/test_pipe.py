@@ -35,14 +35,14 @@ def test_a_frame_arrives_as_it_was_sent(pipe: tuple[int, int], frame: dict[str, 
     """Tuples stay tuples, lone surrogates stay."""
     reading, writing = pipe
     write_frame(writing, frame)
-    assert read_frame(reading) == frame
+    assert read_frame(reading, is_alive=lambda: True) == frame
 
 
 def test_what_is_no_builtin_arrives_as_its_repr(pipe: tuple[int, int]) -> None:
     """A property of a test may be any object."""
     reading, writing = pipe
     write_frame(writing, {"path": Path("a"), "set": {1}})
-    assert read_frame(reading) == {"path": f"{Path('a')!r}", "set": "{1}"}
+    assert read_frame(reading, is_alive=lambda: True) == {"path": f"{Path('a')!r}", "set": "{1}"}
 
 
 @pytest.mark.parametrize("kept", [0, 3, 12])
@@ -54,4 +54,12 @@ def test_a_frame_that_ends_early_is_none(pipe: tuple[int, int], kept: int) -> No
     assert len(whole) > 12
     os.write(writing, whole[:kept])
     os.close(writing)
-    assert read_frame(reading) is None
+    assert read_frame(reading, is_alive=lambda: True) is None
+
+
+def test_a_writer_that_ended_is_noticed_though_its_end_of_the_pipe_is_open(pipe: tuple[int, int]) -> None:
+    """A process that it had started holds it; what was written before still arrives."""
+    reading, writing = pipe
+    write_frame(writing, {"n": 1})
+    assert read_frame(reading, is_alive=lambda: False) == {"n": 1}
+    assert read_frame(reading, is_alive=lambda: False) is None
