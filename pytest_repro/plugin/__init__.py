@@ -41,7 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         options = resolve(config)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from error
-    if options.stress is not None and options.stress.as_items:
+    if options.stress is not None and options.stress.as_items and not is_isolated():
         config.option.count = options.stress.iterations
     capabilities = Capabilities(config, options, clock=monotonic_ns)
     config.stash[CAPABILITIES] = capabilities

@@ -75,6 +75,15 @@ _DROPPED_VALUES = frozenset(
         "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
 )
+_INI_FILES = (
+    "pytest.toml",
+    ".pytest.toml",
+    "pytest.ini",
+    ".pytest.ini",
+    "pyproject.toml",
+    "tox.ini",
+    "setup.cfg",
+)
 _VERBOSITY = re.compile(r"-[vqlsx]+")
 
 
@@ -101,7 +110,8 @@ class Relaunch:
     @classmethod
     def of(cls, config: pytest.Config, *extra: str) -> Relaunch:
         """Reads it off the session that a user started."""
-        kept = kept_arguments(config.invocation_params.args, positional=config.args)
+        given = with_files_read(config.invocation_params.args, folder=config.invocation_params.dir)
+        kept = kept_arguments(given, positional=config.args)
         return cls(
             launcher=pytest_of_this_process(),
             kept=tuple(kept),
@@ -128,23 +138,32 @@ class Relaunch:
             "extra": list(self.extra),
         }
 
-    def arguments(self, test: str, *, path: Path) -> tuple[str, ...]:
+    def arguments(self, test: str, *, path: Path, is_told_root: bool = False) -> tuple[str, ...]:
         """Returns the arguments that select one test, to be given where pytest was started.
 
         Args:
             test: Node id.
             path: File of the test; the node id alone does not always tell it.
+            is_told_root: Whether rootdir and ini file are told even where pytest would find them itself.
         """
         start = Path(self.start)
-        # pytest looks for its root and its ini file from the file on: outside they must be told.
-        is_outside = not path.is_relative_to(start)
-        places = self._places(start) if is_outside else ()
+        # pytest looks for root and ini file from the test's file on: it is told where it would find others.
+        is_misled = is_told_root or self._is_misled(path)
+        must_be_told = is_misled or not path.is_relative_to(start)
+        places = self._places(start, is_misled=is_misled) if must_be_told else ()
         return (*self.kept, *self.extra, *places, command_line_id(test, path=path, start=start))
 
-    def _places(self, start: Path) -> tuple[str, ...]:
+    def _is_misled(self, path: Path) -> bool:
+        """Tells whether an ini file lies between the test and the root: pytest would take that one."""
+        root = Path(self.root)
+        folders = [folder for folder in path.parents if folder != root and folder.is_relative_to(root)]
+        return any((folder / name).is_file() for folder in folders for name in _INI_FILES)
+
+    def _places(self, start: Path, *, is_misled: bool) -> tuple[str, ...]:
         root = f"--rootdir={os.path.relpath(self.root, start)}"
         if self.ini is None:
-            return (root,)
+            # pytest reads the one it is given, and looks for no other.
+            return (root, f"--config-file={os.devnull}") if is_misled else (root,)
         return (root, f"--config-file={os.path.relpath(self.ini, start)}")
 
 
@@ -212,7 +231,9 @@ def command_line_id(test: str, *, path: Path, start: Path) -> str:
 def kept_arguments(arguments: Sequence[str], *, positional: Sequence[str]) -> list[str]:
     """Returns the arguments that can change how one test runs: no files, no choice, no distribution."""
     without = without_options(arguments, flags=_DROPPED_FLAGS, values=_DROPPED_VALUES)
-    kept = [argument for argument in without if argument != "--" and not _is_short_form(argument)]
+    # `-vs` is how loud pytest is, and that output is not captured: only the second changes how a test runs.
+    loud = ["-s" if _VERBOSITY.fullmatch(argument) and "s" in argument else argument for argument in without]
+    kept = [argument for argument in loud if argument != "--" and not _is_short_form(argument)]
     for path in reversed(positional):
         places = [place for place, argument in enumerate(kept) if argument == path]
         # The same word may be the value of an option before it.
@@ -220,6 +241,21 @@ def kept_arguments(arguments: Sequence[str], *, positional: Sequence[str]) -> li
         for place in (free or places)[-1:]:
             del kept[place]
     return kept
+
+
+def with_files_read(arguments: Sequence[str], *, folder: Path) -> list[str]:
+    """Returns the arguments with the lines of each `@file` in its place, as pytest reads them."""
+    read: list[str] = []
+    for argument in arguments:
+        try:
+            is_file = argument.startswith("@")
+            lines = (
+                (folder / argument[1:]).read_text(encoding="utf-8").splitlines() if is_file else [argument]
+            )
+        except OSError:
+            lines = [argument]
+        read += lines
+    return read
 
 
 def without_gate(arguments: Sequence[str]) -> list[str]:

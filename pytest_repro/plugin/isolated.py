@@ -104,10 +104,11 @@ class IsolatedTest:
         is_seen = self._bench.place.id == "main" and self._bench.config.getoption("capture") == "no"
         family = _Family(
             self._relaunch,
-            self._relaunch.arguments(self._nodeid, path=self._path),
+            self._relaunch.arguments(self._nodeid, path=self._path, is_told_root=True),
             plan=self._bench.plan.to_payload(),
             worker=self._bench.place.id,
             test=self._nodeid,
+            path=str(self._path),
             hash_seed=hash_seed,
             is_seen=is_seen,
         )
@@ -182,6 +183,7 @@ class _Family:
         plan: dict[str, Any],
         worker: str,
         test: str,
+        path: str,
         hash_seed: int,
         is_seen: bool,
     ) -> None:
@@ -194,16 +196,23 @@ class _Family:
         self._status = 0
         self._printed = ""
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        # Of its own: pytest empties such a folder at its start, and keeps three of those it chooses itself.
+        self._temporary = tempfile.TemporaryDirectory(prefix="pytest-repro-", ignore_cleanup_errors=True)
         pipes = _Pipes.make()
         job = IsolatedJob(
-            commands_fd=pipes.commands_in, results_fd=pipes.results_out, plan=plan, worker=worker, test=test
+            commands_fd=pipes.commands_in,
+            results_fd=pipes.results_out,
+            plan=plan,
+            worker=worker,
+            test=test,
+            path=path,
         )
         self._commands = pipes.commands_out
         self._results = pipes.results_in
         output = None if is_seen else self._output
         try:
             self._process = subprocess.Popen(
-                (*relaunch.launcher, *arguments),
+                (*relaunch.launcher, *arguments, f"--basetemp={self._temporary.name}/tmp"),
                 cwd=relaunch.start,
                 env=os.environ | {"PYTHONHASHSEED": str(hash_seed), ISOLATED_VARIABLE: job.to_text()},
                 pass_fds=(pipes.commands_in, pipes.results_out),
@@ -264,12 +273,13 @@ class _Family:
         """Ends the process and all its children; what it printed last is kept for `died`."""
         os.close(self._commands)
         os.close(self._results)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=_END_S)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        # What a test has left running goes with the process, as it would outlive nothing else.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._temporary.cleanup()
         code = self._process.returncode
         self._status = -code if code < 0 else code << 8
         with self._output as output:

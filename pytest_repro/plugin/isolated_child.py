@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from typing import Any
 
@@ -14,13 +14,13 @@ import pytest
 
 from pytest_repro.model import Outcome, Stage
 from pytest_repro.plugin.internals.output import take_captured
-from pytest_repro.plugin.internals.process import make_base_folder
+from pytest_repro.plugin.internals.process import die_with_parent, make_base_folder
 from pytest_repro.plugin.isolated_job import IsolatedJob
 from pytest_repro.plugin.iteration_hooks import IterationHooks
 from pytest_repro.plugin.stress_iteration import RunningTest
 from pytest_repro.signature import make_signature, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult
-from pytest_repro.stress.pipe import read_frame, write_frame
+from pytest_repro.stress.pipe import is_readable, read_frame, write_frame
 
 _HOLD_DEVICES = ("ttnn", "jax", "jaxlib", "tensorflow")
 
@@ -40,7 +40,7 @@ class _Forked:
 
     def is_wanted(self) -> bool:
         """Tells whether it still runs, and ends it if nobody waits for it."""
-        if self._status is None and select.select([self._commands_fd], [], [], 0)[0]:
+        if self._status is None and is_readable(self._commands_fd, wait_s=0):
             os.kill(self._pid, signal.SIGKILL)
         self._reap(os.WNOHANG)
         return self._status is None
@@ -83,7 +83,8 @@ class IsolatedRunner:
         return True
 
     def _serve(self, session: pytest.Session) -> bool:
-        item = _find(session.items, self._job.test)
+        die_with_parent()
+        item = _find(session.items, self._job.test, path=self._job.path)
         if item is None:
             write_frame(self._job.results_fd, {"ready": False})
             return False
@@ -125,8 +126,11 @@ class IsolatedRunner:
             status = 1
             try:
                 os.close(theirs)
+                die_with_parent()
                 write_frame(ours, self._run(item, iteration))
                 status = 0
+            except BaseException:  # noqa: BLE001  the process ends here, and says why
+                traceback.print_exc()
             finally:
                 os._exit(status)
         os.close(ours)
@@ -202,8 +206,11 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _find(items: list[pytest.Item], test: str) -> pytest.Item | None:
-    """Returns the item; the path in its node id may differ with what stands on the command line."""
+def _find(items: list[pytest.Item], test: str, *, path: str) -> pytest.Item | None:
+    """Returns the item; the path in its node id may differ with what stands on the command line.
+
+    None if there are several: whichever ran, it could be another than the one that was meant.
+    """
     _, _, name = test.partition("::")
-    same = [item for item in items if item.nodeid.partition("::")[2] == name]
-    return same[0] if same else None
+    same = [item for item in items if str(item.path) == path and item.nodeid.partition("::")[2] == name]
+    return same[0] if len(same) == 1 else None

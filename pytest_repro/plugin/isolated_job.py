@@ -22,6 +22,7 @@ class IsolatedJob:
         plan: Payload of the stress plan.
         worker: Worker that the iterations belong to.
         test: Node id of the test, as the stress run knows it.
+        path: Its file, absolute.
     """
 
     commands_fd: int
@@ -29,6 +30,7 @@ class IsolatedJob:
     plan: Mapping[str, Any]
     worker: str
     test: str
+    path: str
 
     def to_text(self) -> str:
         """Returns it for the environment."""
@@ -39,6 +41,7 @@ class IsolatedJob:
                 "plan": dict(self.plan),
                 "worker": self.worker,
                 "test": self.test,
+                "path": self.path,
             }
         )
 

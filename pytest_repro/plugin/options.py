@@ -12,7 +12,7 @@ import pytest
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.internals.rootdir import misled_rootdir
 from pytest_repro.plugin.isolated_job import is_isolated
-from pytest_repro.plugin.session import is_worker
+from pytest_repro.plugin.session import is_run, is_worker
 
 if TYPE_CHECKING:
     from pytest_repro.stress.match import Match
@@ -105,6 +105,7 @@ _NEGATIONS = (
 
 _ONLY_STRESSED = (
     "repro-stop",
+    "repro-seed",
     "repro-match",
     "repro-lane",
     "repro-overlap",
@@ -130,11 +131,12 @@ def resolve(config: pytest.Config) -> Options:
         from pytest_repro.stress.plan import StressPlan
 
         as_items = bool(read.flag("repro-stress-items")) and replay is None
+        isolate = bool(read.flag("repro-isolate"))
         overlap = read.value("repro-overlap", _one_of("any", "none")) != "none"
         if not is_worker(config):
             # To a worker of xdist, the controller has handed the count on that it set itself.
             _refuse_count(config)
-            _refuse_debugger(config)
+            _refuse_debugger(config, isolate=isolate)
         if as_items:
             _refuse_items(config, iterations=iterations, overlap=overlap)
         seed = read.value("repro-seed", _whole_number)
@@ -150,7 +152,8 @@ def resolve(config: pytest.Config) -> Options:
             stop_after=read.value("repro-stop", _at_least_one),
             max_failures=config.getoption("maxfail") or None,
             lane=read.value("repro-lane", _one_of("auto", "fast", "full")) or "auto",
-            isolate=bool(read.flag("repro-isolate")),
+            # A replay is told its hash seed from outside, and so runs where it is.
+            isolate=isolate and replay is None,
             overlap=overlap,
             as_items=as_items,
             base_seed=secrets.randbits(32) if seed is None else seed,
@@ -163,9 +166,16 @@ def resolve(config: pytest.Config) -> Options:
         for name in _ONLY_STRESSED:
             read.refuse_alone(name, "--repro-stress N")
     _refuse_misleading_path(config)
+    verify_runs = read.value("verify-runs", _at_least_one)
+    is_own_session = not (is_isolated() or is_run() or is_worker(config))
+    if stress is None and verify_runs is None and is_own_session:
+        read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")
+    if config.getoption("collectonly", default=False):
+        # What would be run is shown as it is without repetitions.
+        stress = None
     return Options(
         stress=stress,
-        verify_runs=read.value("verify-runs", _at_least_one),
+        verify_runs=verify_runs,
         verify_keep_going=bool(read.flag("verify-keep-going")),
         timing=read.flag("repro-timing"),
         json_path=read.value("repro-json", str),
@@ -235,7 +245,7 @@ def _refuse_count(config: pytest.Config) -> None:
         )
 
 
-def _refuse_debugger(config: pytest.Config) -> None:
+def _refuse_debugger(config: pytest.Config, *, isolate: bool) -> None:
     is_distributed = config.getoption("dist", "no") != "no"
     for option, name in (("usepdb", "--pdb"), ("trace", "--trace")):
         if not config.getoption(option, default=False):
@@ -245,7 +255,7 @@ def _refuse_debugger(config: pytest.Config) -> None:
                 f"{name} cannot be combined with -n: workers have no terminal",
                 next_step="Drop -n, or use -n 0.",
             )
-        if config.getoption("repro_isolate", default=False):
+        if isolate:
             raise OptionError(
                 f"{name} cannot be combined with --repro-isolate: its processes have no terminal",
                 next_step="Drop one of them.",

@@ -58,6 +58,11 @@ def worker_input(config: pytest.Config) -> Mapping[str, Any]:
     return told
 
 
+def is_run() -> bool:
+    """Tells whether this session is a run of the gate, as long as the folder was not taken."""
+    return RUN_FOLDER_VARIABLE in os.environ
+
+
 def take_run_folder() -> Path | None:
     """Returns the folder that the gate gave to this run, or None outside a run.
 

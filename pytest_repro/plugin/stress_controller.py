@@ -218,6 +218,8 @@ class StressController:
         if message["failures"][-1]["is_match"] is False:
             return message
         failure = self._tally.add_surplus(message)
+        if self._plan.as_items:
+            self._reported.add(message["item"])
         self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
         return without_last_iteration(message)
 
@@ -318,8 +320,11 @@ class StressController:
     def _rerun(self, failure: Failure) -> str:
         """Returns the command that fails again: for what an iteration leaves behind, one is not enough."""
         pattern = self._tally.summary(failure.test).pattern
-        is_again = pattern is not None and pattern.kind is PatternKind.RUNNING_AGAIN
-        return self._replay(failure, times=pattern.passes + 1 if pattern and is_again else None)
+        if pattern is None or pattern.kind is not PatternKind.RUNNING_AGAIN:
+            return self._replay(failure)
+        times = pattern.passes + 1
+        is_enough = pattern.is_certain or failure.iteration <= times
+        return self._replay(failure, times=times if is_enough else None)
 
     def _replay(self, failure: Failure, *, times: int | None = None) -> str:
         return replay_command(

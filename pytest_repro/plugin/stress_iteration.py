@@ -176,9 +176,8 @@ class RunningTest:
         Returns:
             A failing result if that failed, else None.
         """
+        # Also where no iteration ran: the slice before may have left something for this one.
         reports = self._all_reports()
-        if not reports:
-            return None
         self._raised = None
         report = tear_down_to(self.item, nextitem)
         if not report.failed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 
 import pytest
 
@@ -42,9 +42,7 @@ class StressRunner:
         else:
             self._nodeids = [item.nodeid for item in items]
             items[:] = [twin for index, item in enumerate(items) for twin in self._widened(index, item)]
-        # With `each`, a worker runs all that it holds; with the other modes, its share of it.
-        sharers = 1 if self._bench.place.mode == "each" else self._bench.place.workers
-        self._expected_slices = -(-len(items) // sharers)
+        self._expected_slices = -(-len(items) // self._sharers(items))
         return result
 
     @pytest.hookimpl(trylast=True)
@@ -65,6 +63,15 @@ class StressRunner:
         self._bench.config.pluginmanager.register(self._iterations, "repro-iterations")
         self._protocol.start()
         self._bench.config.add_cleanup(self._protocol.stop)
+
+    def _sharers(self, items: list[pytest.Item]) -> int:
+        """Returns how many workers share the items; some of xdist's modes keep those of a group together."""
+        place = self._bench.place
+        if place.mode == "each":
+            return 1
+        group = _GROUPS.get(place.mode)
+        groups = place.workers if group is None else len({group(xdist_nodeid(item)) for item in items})
+        return max(1, min(place.workers, groups))
 
     def _refuse_full_lane(self, session: pytest.Session) -> None:
         if self._bench.plan.lane != Lane.FAST:
@@ -181,6 +188,13 @@ class StressRunner:
         share_ns = (self._deadline_ns - now_ns) // max(1, self._expected_slices)
         self._expected_slices -= 1
         return now_ns + share_ns
+
+
+_GROUPS: Mapping[str, Callable[[str], str]] = {
+    "loadfile": lambda nodeid: nodeid.partition("::")[0],
+    "loadscope": lambda nodeid: nodeid.rpartition("::")[0],
+    "loadgroup": lambda nodeid: nodeid.rpartition("@")[2],
+}
 
 
 def _slice_nodeid(item: pytest.Item, part: Slice, *, mode: str) -> str | None:

@@ -173,9 +173,11 @@ def pattern_lines(pattern: Pattern, *, is_isolated: bool) -> list[str]:
     if pattern.kind is PatternKind.RUNNING_AGAIN:
         times = "the first time" if pattern.passes == 1 else f"the first {pattern.passes:,} times"
         where = "" if pattern.processes == 1 else f" in each of {processes}"
+        chance = "no chance" if pattern.is_certain else "perhaps no chance"
+        leaves = "leaves" if pattern.is_certain else "may leave"
         return [
-            f"no chance: passed {times}{where}, then failed always ({pattern.failures:,})",
-            "  an iteration leaves something behind; --repro-isolate gives each one a process of its own",
+            f"{chance}: passed {times}{where}, then failed always ({pattern.failures:,})",
+            f"  an iteration {leaves} something behind; --repro-isolate gives each one a process of its own",
         ]
     always = f"no chance: failed always in {pattern.failing_processes:,} of {processes}, never in the others"
     if not is_isolated:
@@ -294,6 +296,7 @@ def _pattern_record(pattern: Pattern | None) -> dict[str, Any] | None:
         return None
     return {
         "kind": pattern.kind.value,
+        "is_certain": pattern.is_certain,
         "passes": pattern.passes,
         "failures": pattern.failures,
         "failing": list(pattern.failing),

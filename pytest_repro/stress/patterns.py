@@ -60,6 +60,7 @@ class Pattern:
 
     Attributes:
         kind: Where they come from.
+        is_certain: Whether chance alone would show it less often than CHANCE.
         passes: Of running again: how often the test passed in a process before it began to fail.
         failures: Of running again: how often it failed after that, in all processes.
         failing: Of the process: labels of the processes in which each iteration failed, at most MOST_LABELS.
@@ -68,6 +69,7 @@ class Pattern:
     """
 
     kind: PatternKind
+    is_certain: bool = True
     passes: int = 0
     failures: int = 0
     failing: tuple[str, ...] = ()
@@ -75,18 +77,21 @@ class Pattern:
     processes: int
 
 
-def find_pattern(processes: Collection[ProcessTally]) -> Pattern | None:
+def find_pattern(processes: Collection[ProcessTally], *, is_isolated: bool = False) -> Pattern | None:
     """Returns what the failures of one test have in common, or None if they may be chance.
 
     Args:
         processes: One for each process that ran the test.
+        is_isolated: Whether iterations of one process were forks of it, which leave nothing behind for each
+            other.
     """
     ran = [process for process in processes if process.executed]
     executed = sum(process.executed for process in ran)
     failed = sum(process.failed for process in ran)
     if not 0 < failed < executed:
         return None
-    return _running_again(ran, failed / executed) or _matter_of_process(ran)
+    again = None if is_isolated else _running_again(ran, failed / executed)
+    return again or _matter_of_process(ran)
 
 
 def _running_again(ran: list[ProcessTally], rate: float) -> Pattern | None:
@@ -103,13 +108,18 @@ def _running_again(ran: list[ProcessTally], rate: float) -> Pattern | None:
         return None
     passed = sum(process.passed_first for process in ran)
     failed = sum(process.failed for process in ran)
-    # The chance that independent iterations of this rate fall into just this order. A test that cannot run
-    # twice is common enough to be named without it.
-    chance = passed * math.log(1.0 - rate) + failed * math.log(rate)
-    if passes > 1 and chance > math.log(CHANCE):
+    # How often independent iterations of any rate fall into just this order, at most; and, as passes come
+    # before the first failure anyway where a run stops at it, how often a rate that explains the first
+    # failures explains those that followed.
+    order = passed * math.log(1.0 - rate) + failed * math.log(rate)
+    first_rate = len(failing) / (passed + len(failing))
+    followed = (failed - len(failing)) * math.log(first_rate)
+    is_certain = max(order, followed) <= math.log(CHANCE)
+    if passes > 1 and not is_certain:
         return None
     return Pattern(
         kind=PatternKind.RUNNING_AGAIN,
+        is_certain=is_certain,
         passes=passes,
         failures=failed,
         failing_processes=len(failing),

@@ -45,12 +45,19 @@ def read_frame(descriptor: int, *, is_alive: Callable[[], bool]) -> dict[str, An
     return frame
 
 
+def is_readable(descriptor: int, *, wait_s: float) -> bool:
+    """Tells whether something can be read, or the end was reached; waits so long for it."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(wait_s * 1000))
+
+
 def _read(descriptor: int, size: int, is_alive: Callable[[], bool]) -> bytes | None:
     parts = []
     while size:
-        while not select.select([descriptor], [], [], _LOOK_S)[0]:
+        while not is_readable(descriptor, wait_s=_LOOK_S):
             # What it wrote before it ended is there: one more look without waiting tells.
-            if not is_alive() and not select.select([descriptor], [], [], 0)[0]:
+            if not is_alive() and not is_readable(descriptor, wait_s=0):
                 return None
         part = os.read(descriptor, min(size, 1 << 20))
         if not part:

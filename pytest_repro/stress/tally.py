@@ -310,7 +310,7 @@ class StressTally:
             first_failure=tally.first_failure,
             lane=tally.lane,
             lane_reason=tally.lane_reason,
-            pattern=find_pattern(tally.processes.values()),
+            pattern=find_pattern(tally.processes.values(), is_isolated=self._plan.isolate),
             matches=tally.matches,
             first_match=tally.first_match,
             surplus=tally.surplus,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -37,8 +38,8 @@ def test_failures_of_running_again_are_named_and_vanish_in_processes_of_their_ow
     where = " in each of * processes" if workers else ""
     result.stdout.fnmatch_lines(
         [
-            f"  no chance: passed the first time{where}, then failed always (*)",
-            "*an iteration leaves something behind; --repro-isolate gives each one a process of its own",
+            f"  *no chance: passed the first time{where}, then failed always (*)",
+            "*an iteration * something behind; --repro-isolate gives each one a process of its own",
         ]
     )
     (test,) = session_summary(pytester)["tests"]
@@ -265,3 +266,53 @@ def test_large_reports_pass_through_the_pipes(pytester: pytest.Pytester) -> None
     assert result.ret == 1
     (test,) = session_summary(pytester)["tests"]
     assert test["outcomes"] == {"failed": 3}
+
+
+def test_the_very_test_is_run_and_no_namesake(pytester: pytest.Pytester) -> None:
+    """Also where the ini file or an @file names more files, and another ini file lies between."""
+    for name, body in (("a", "pass"), ("b", "assert 0")):
+        folder = pytester.mkdir(f"tests_{name}")
+        (folder / f"test_{name}.py").write_text(f"def test_same():\n    {body}\n", encoding="utf-8")
+    (pytester.path / "files.txt").write_text("tests_a\ntests_b\n", encoding="utf-8")
+    result = run_pytest(pytester, "@files.txt", "--repro-stress=2", "--repro-isolate")
+    result.assert_outcomes(passed=1, failed=1)
+    pytester.makeini("[pytest]\naddopts = tests_a tests_b\nfilterwarnings = error")
+    (pytester.path / "tests_a" / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    (pytester.path / "tests_a" / "test_a.py").write_text(
+        "import warnings\ndef test_same():\n    warnings.warn('old')\n", encoding="utf-8"
+    )
+    result = run_pytest(pytester, "--repro-stress=2", "--repro-isolate")
+    result.assert_outcomes(failed=2)
+
+
+def test_each_process_has_a_temporary_folder_of_its_own_and_leaves_none(pytester: pytest.Pytester) -> None:
+    """Even where the ini file names one, which pytest would empty."""
+    pytester.makeini("[pytest]\naddopts = --basetemp=bt")
+    pytester.makepyfile(
+        """
+        import time
+
+        def test_a(tmp_path):
+            (tmp_path / "file").touch()
+            with open("folders", "a") as file:
+                file.write(f"{tmp_path}\\n")
+            time.sleep(0.3)
+            assert (tmp_path / "file").exists()
+        """
+    )
+    assert run_pytest(pytester, "--repro-stress=6", "--repro-isolate", "-n2").ret == 0
+    folders = (pytester.path / "folders").read_text(encoding="utf-8").splitlines()
+    assert len(folders) == 6
+    assert not [folder for folder in folders if Path(folder).exists()]
+
+
+def test_a_replay_takes_its_hash_seed_from_outside(pytester: pytest.Pytester) -> None:
+    """Also where the ini file isolates every stress run."""
+    pytester.makeini("[pytest]\nrepro_isolate = true\nrepro_stress_items = true\nrepro_stress = 3")
+    pytester.makepyfile("import os\ndef test_a():\n    assert 0, os.environ.get('PYTHONHASHSEED')")
+    result = run_pytest(pytester)
+    result.assert_outcomes(failed=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONHASHSEED", "77")
+        again = run_pytest(pytester, "--repro-replay=2", "--repro-seed=1")
+    again.stdout.fnmatch_lines(["E   *AssertionError: 77"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import subprocess
 import sys
 from typing import Any, TextIO
@@ -32,6 +33,15 @@ def interpreter_options() -> list[str]:
     """Returns the options that this interpreter was started with, such as `-X dev`."""
     options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     return options
+
+
+def die_with_parent() -> None:
+    """Has the system kill this process when its parent dies, however that dies; on Linux."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def make_base_folder(config: pytest.Config) -> None:

@@ -90,7 +90,10 @@ def test_the_gate_keeps_going_if_flag_or_ini_say_so(pytester: pytest.Pytester, i
 
 def test_the_summary_can_be_sent_to_a_file_by_flag_or_ini(pytester: pytest.Pytester) -> None:
     """For programs."""
-    assert _resolved(pytester, "--repro-json=a.json", ini="repro_json = b.json").json_path == "a.json"
+    assert (
+        _resolved(pytester, "--repro-stress=2", "--repro-json=a.json", ini="repro_json = b.json").json_path
+        == "a.json"
+    )
     assert _resolved(pytester, ini="repro_json = b.json").json_path == "b.json"
 
 
