@@ -590,33 +590,3 @@ def test_a_read_only_root_costs_the_records_and_nothing_else(pytester: pytest.Py
     result = run_pytest(pytester, "--repro-stress=20")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*2 failures in 1 test*", "records are incomplete: *"])
-
-
-def test_a_slice_that_runs_nothing_ends_what_the_one_before_has_left(pytester: pytest.Pytester) -> None:
-    """The next test's module finds nothing set up that is not its own."""
-    source = """
-import pytest
-
-@pytest.fixture(scope="module")
-def server():
-    yield
-
-def test_{name}(server):
-    assert {passes}
-"""
-    pytester.makepyfile(
-        test_m1=source.format(name="a", passes=False), test_m2=source.format(name="b", passes=True)
-    )
-    result = run_pytest(pytester, "--repro-stress=40", "--repro-stop=1", "-n2", "--dist=loadfile")
-    result.assert_outcomes(failed=1, passed=1)
-    assert session_summary(pytester)["tests"][1]["outcomes"] == {"passed": 40}
-
-
-def test_a_collection_alone_is_no_stress_run(pytester: pytest.Pytester) -> None:
-    """Also where the ini file asks for one: tools that look for tests find them."""
-    pytester.makeini("[pytest]\nrepro_stress = 3")
-    pytester.makepyfile("def test_a():\n    pass")
-    result = run_pytest(pytester, "--collect-only", "-q")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["*::test_a"])
-    assert not (pytester.path / ".pytest_repro").exists()

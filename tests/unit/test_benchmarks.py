@@ -1,0 +1,114 @@
+"""What the benchmarks make of what they measured; they themselves are run by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.benchmarks import flaky_cases, stress_rate
+from tests.benchmarks.flaky_cases import Ending
+from tests.benchmarks.stress_rate import cell_of, expected_ns, ratio, table
+
+
+def rate_sessions(*durations_ms: int) -> list[stress_rate.Session]:
+    return [
+        stress_rate.Session(duration_ns=duration_ms * 10**6, memory_bytes=30_000_000 + duration_ms)
+        for duration_ms in durations_ms
+    ]
+
+
+def test_a_rate_leaves_start_up_out_and_takes_the_best_of_the_rounds() -> None:
+    """20,000 iterations in 10.0 s, one in 0.5 s: 19,999 in 9.5 s."""
+    cell = cell_of(20_000, rate_sessions(10_100, 10_000), rate_sessions(500, 510, 900))
+    assert cell.rate == pytest.approx(19_999 / 9.5)
+    assert cell.is_sure
+    assert cell.duration_ns == 10_000_000_000
+    assert cell.memory_bytes == 30_010_000
+
+
+def test_a_rate_near_the_scatter_is_marked_and_one_below_it_is_not_said() -> None:
+    """A difference of 60 ms says something where start-up scatters by 40 ms, nothing where by 70 ms."""
+    marked = cell_of(1_000, rate_sessions(560), rate_sessions(500, 540))
+    assert not marked.is_sure
+    assert stress_rate.rate(marked) == "~16,650"
+    drowned = cell_of(1_000, rate_sessions(560), rate_sessions(500, 570))
+    assert stress_rate.rate(drowned) == "~"
+    assert ratio(drowned, marked) == ratio(marked, drowned) == "-"
+
+
+def test_a_small_stress_run_is_measured_with_its_start_up() -> None:
+    """100 iterations in a session of half a second are 200 a second."""
+    assert cell_of(100, rate_sessions(500), rate_sessions(499)).rate == pytest.approx(200)
+
+
+def test_what_a_session_will_take_grows_with_its_work_alone() -> None:
+    """Ten times the iterations take ten times the 9.5 s, and start-up once; scatter may make it less."""
+    starts = rate_sessions(500)
+    assert expected_ns(200_000, 20_000, rate_sessions(10_000), starts) == 95_500_000_000
+    assert expected_ns(200_000, 20_000, rate_sessions(10_000), rate_sessions(500, 1_000)) == 90_500_000_000
+    assert expected_ns(200_000, 20_000, rate_sessions(400), starts) == 500_000_000
+
+
+def test_what_was_not_measured_has_no_number_in_the_table() -> None:
+    """A dash, the limit of a session that was ended, and never the ratio to nothing."""
+    cell = cell_of(1_000_000, rate_sessions(8_500), rate_sessions(500))
+    cells = {("--repro-stress", "alone"): cell}
+    ended = {("pytest-repeat", "-n 2"): 80.0}
+    repeat, ours = table(1_000_000, cells, ["pytest-repeat", "--repro-stress"], ended)
+    assert repeat.split() == ["pytest-repeat", "-", "-", "-", "-", "-", ">80", "s", "-", "-"]
+    assert ours.split()[1:] == ["125,000", "8.50", "s", "30", "MB", "-", "-", "-", "-", "-"]
+
+
+def test_no_line_of_the_rates_is_wider_than_a_hundred_columns() -> None:
+    """Also with nearly a million iterations a second."""
+    slow, fast = rate_sessions(900_000, 990_000), rate_sessions(1_501)
+    cells = {
+        (tool, mode): cell_of(1_000_000, sessions, rate_sessions(500))
+        for tool, sessions in (("pytest-repeat", slow), ("--repro-stress", fast))
+        for mode in stress_rate.MODES
+    }
+    lines = [*stress_rate.heading(), *table(1_000_000, cells, ["pytest-repeat", "--repro-stress"], {})]
+    assert max(map(len, lines)) <= 100
+    assert "898.6x" in lines[-1]
+
+
+def flaky_session(duration_s: float, ending: Ending = Ending.FOUND) -> flaky_cases.Session:
+    return flaky_cases.Session(duration_ns=int(duration_s * 10**9), ending=ending, message="no such option")
+
+
+def cells_of(*sessions: flaky_cases.Session) -> str:
+    return " ".join(flaky_cases.row("tool", sessions, limit_s=60).split())
+
+
+def judged(status: int, output: str) -> tuple[Ending, str]:
+    return flaky_cases.judge(status=status, output=output, failure="Too many")
+
+
+def test_a_failure_that_was_not_found_counts_as_later_than_all_and_never_as_the_limit() -> None:
+    """The median is of all sessions; where it falls on one that found nothing there is none."""
+    found, limit = flaky_session(2), flaky_session(60, Ending.LIMIT)
+    assert cells_of(found, flaky_session(4), limit) == (
+        "tool 2 of 3 4.0 s 2.0 to 4.0 s, not found within 60 s"
+    )
+    assert cells_of(found, limit) == "tool 1 of 2 - 2.0 to 2.0 s, not found within 60 s"
+    passed: Sequence[flaky_cases.Session] = [flaky_session(1, Ending.PASSED)] * 3
+    assert cells_of(*passed) == "tool 0 of 3 - all iterations passed"
+
+
+def test_a_tool_that_met_an_error_has_a_row_with_its_message() -> None:
+    """Nothing is said about times there."""
+    assert cells_of(flaky_session(1, Ending.ERROR)) == "tool error, no such option"
+
+
+def test_only_the_failure_of_the_case_counts_as_found() -> None:
+    """Another failure, a usage error and a crash are errors; xdist ends with 2 where -x stopped it."""
+    assert judged(1, "E Too many iterations") == (Ending.FOUND, "")
+    assert judged(2, "E Too many iterations") == (Ending.FOUND, "")
+    assert judged(0, "1 passed") == (Ending.PASSED, "")
+    assert judged(1, "E KeyError\n1 failed\n") == (Ending.ERROR, "exit status 1: 1 failed")
+    assert judged(4, "usage: x\npytest: error: unrecognized arguments: --y\n  inifile: None\n") == (
+        Ending.ERROR,
+        "exit status 4: unrecognized arguments: --y",
+    )
+    assert judged(-9, "") == (Ending.ERROR, "exit status -9: no output")
