@@ -32,12 +32,18 @@ def failure_rate_interval(
         raise ValueError(f"{failures} failures of {iterations} iterations cannot be")
     if iterations == 0:
         return Interval(low=0.0, high=1.0)
-    from scipy.special import betaincinv
-
     tail = (1.0 - confidence) / 2.0
     passes = iterations - failures
-    low = 0.0 if failures == 0 else float(betaincinv(failures, passes + 1, tail))
-    high = 1.0 if passes == 0 else float(betaincinv(failures + 1, passes, 1.0 - tail))
+    # With one kind of outcome alone the beta function is a power: most sessions need no scipy.
+    one_sided = -math.expm1(math.log(tail) / iterations)
+    if failures == 0:
+        return Interval(low=0.0, high=one_sided)
+    if passes == 0:
+        return Interval(low=1.0 - one_sided, high=1.0)
+    from scipy.special import betaincinv
+
+    low = float(betaincinv(failures, passes + 1, tail))
+    high = float(betaincinv(failures + 1, passes, 1.0 - tail))
     return Interval(low=low, high=high)
 
 
