@@ -35,6 +35,7 @@ from pytest_repro.clock import monotonic_ns
 
 SIZES = (100, 1_000, 20_000)
 ALL_SIZES = (*SIZES, 1_000_000)
+PILOTS = (1_000, 20_000)  # iterations: tell how long larger sizes will take, where no smaller is asked for
 ROUNDS = 2
 LONGEST_S = 30
 LONGEST_OF_ALL_S = 900
@@ -390,8 +391,9 @@ def measure_test(folder: Path, test: str, options: argparse.Namespace) -> None:
     for name, mode in keys:
         run_session(folder, TOOLS[name], mode, 1, limit_s=options.longest)  # compiles what is not yet
     measurement.measure(1, rounds=options.rounds + 1)
-    if min(options.sizes) > WHOLE_BELOW:
-        measurement.measure(WHOLE_BELOW, rounds=1)  # tells how long the larger ones will take
+    for size in PILOTS:
+        if size < min(options.sizes):
+            measurement.measure(size, rounds=1)
     for size in sorted(options.sizes):
         measurement.measure(size)
         ended = {key: options.longest for key, at in measurement.ended if at == size}
