@@ -108,8 +108,8 @@ def test_with_overlap_a_test_does_run_beside_itself(pytester: pytest.Pytester) -
 
 @pytest.mark.parametrize(
     "options",
-    [(), ("-n2",), ("-n2", "--dist=each"), ("--repro-isolate",)],
-    ids=["alone", "n2", "each", "isolate"],
+    [(), ("-n2",), ("-n2", "--dist=each")],
+    ids=["alone", "n2", "each"],
 )
 def test_each_iteration_can_be_an_item_of_its_own(
     pytester: pytest.Pytester, options: tuple[str, ...]
@@ -150,6 +150,14 @@ def test_each_iteration_can_be_an_item_of_its_own(
         ("test_logged[b-c]", 7),
         ("test_plain", 7),
     ]
+
+
+def test_an_item_can_have_a_process_of_its_own(pytester: pytest.Pytester) -> None:
+    """Each with the number of its iteration."""
+    pytester.makepyfile("def test_a(repro):\n    assert repro.iteration != 2")
+    result = run_pytest(pytester, "--repro-stress=2", "--repro-stress-items", "--repro-isolate")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["FAILED *::test_a[[]2-2[]]*"])
 
 
 def test_items_have_the_seeds_of_iterations(pytester: pytest.Pytester) -> None:
