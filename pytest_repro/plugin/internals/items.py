@@ -106,6 +106,7 @@ class FreshItem:
         if hasattr(item, "_initrequest"):
             # Also before the first iteration: a copied item holds the request of its original.
             item._initrequest()
-            # As collection leaves it: what fails before the test begins finds instance and function.
-            with contextlib.suppress(Exception):  # what the constructor raises, setup raises again
-                _ = item.obj
+            if own.get("_obj") is None:
+                # As collection leaves it: what fails before the test begins finds instance and function.
+                with contextlib.suppress(Exception):  # what the constructor raises, setup raises again
+                    _ = item.obj
