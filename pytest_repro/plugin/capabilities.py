@@ -227,7 +227,7 @@ class Capabilities:
         bench = self._bench(plan, send=lambda _: None, control=LocalControl(), relaunch=None)
         iterations = IterationHooks(bench)
         self._config.pluginmanager.register(iterations, "repro-iterations")
-        self._config.pluginmanager.register(IsolatedRunner(job, iterations), "repro-isolated-runner")
+        self._config.pluginmanager.register(IsolatedRunner(job, iterations, plan), "repro-isolated-runner")
 
     def _relaunch(self) -> Relaunch:
         from pytest_repro.plugin.command import Relaunch

@@ -7,7 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,19 +124,11 @@ class Relaunch:
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Relaunch:
         """Reads what `to_payload` made."""
-        lists = {name: tuple(payload[name]) for name in ("launcher", "kept", "extra")}
-        return cls(**{**payload, **lists})
+        return cls(**payload)
 
     def to_payload(self) -> dict[str, Any]:
         """Returns it as builtins, for an xdist worker."""
-        return {
-            "launcher": list(self.launcher),
-            "kept": list(self.kept),
-            "start": self.start,
-            "root": self.root,
-            "ini": self.ini,
-            "extra": list(self.extra),
-        }
+        return asdict(self)
 
     def arguments(self, test: str, *, path: Path, is_told_root: bool = False) -> tuple[str, ...]:
         """Returns the arguments that select one test, to be given where pytest was started.

@@ -15,7 +15,7 @@ from pytest_repro.errors import OptionError
 from pytest_repro.plugin.command import pytest_as_typed, pytest_of_this_process, without_gate
 from pytest_repro.plugin.internals.process import terminal_writer
 from pytest_repro.plugin.options import Options, resolve
-from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_worker, shown_path
+from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_run, is_worker, shown_path
 from pytest_repro.plugin.session_facts import session_facts
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
@@ -32,7 +32,7 @@ def gate_exit_status(config: pytest.Config) -> int | None:
         pytest.UsageError: Options contradict each other.
     """
     # A run's xdist workers hold the same options, and the variable is gone by then.
-    if RUN_FOLDER_VARIABLE in os.environ or is_worker(config) or _asks_for_information(config):
+    if is_run() or is_worker(config) or _asks_for_information(config):
         return None
     if config.getoption("verify_runs") is None and config.getoption("repro_replay") is not None:
         # The ini file asks for the gate, the command line for one iteration.

@@ -23,10 +23,10 @@ import pytest
 
 from pytest_repro.model import Outcome, Stage
 from pytest_repro.plugin.command import Relaunch
-from pytest_repro.plugin.isolated_child import died
+from pytest_repro.plugin.isolated_child import died, without_report
 from pytest_repro.plugin.isolated_job import ISOLATED_VARIABLE, IsolatedJob
 from pytest_repro.plugin.stress_iteration import TEXT_LIMIT, Bench
-from pytest_repro.signature import make_signature, signature_from_dict, signature_to_dict
+from pytest_repro.signature import signature_from_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.pipe import read_frame
 from pytest_repro.stress.seeds import SeedSource, seed_name
@@ -193,7 +193,6 @@ class _Family:
         self.iterations = 0
         self.forks = False
         self._is_ready = False
-        self._status = 0
         self._printed = ""
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         # Of its own: pytest empties such a folder at its start, and keeps three of those it chooses itself.
@@ -227,9 +226,9 @@ class _Family:
 
     def wait_until_ready(self) -> None:
         """Waits until the process has found its test, or has ended."""
-        frame = read_frame(self._results, is_alive=self._is_alive)
-        self._is_ready = frame is not None and bool(frame["ready"])
-        self.forks = self._is_ready and frame is not None and bool(frame["forks"])
+        frame = read_frame(self._results, is_alive=self._is_alive) or {}
+        self._is_ready = frame.get("ready", False)
+        self.forks = frame.get("forks", False)
 
     def _is_alive(self) -> bool:
         return self._process.poll() is None
@@ -251,23 +250,11 @@ class _Family:
     def died(self) -> dict[str, Any]:
         """Returns the result of an iteration that the process has taken along."""
         if self._is_ready:
-            return died(self._status, captured=self._printed)
-        message = f"the test was not found by a process of its own (PYTHONHASHSEED={self.hash_seed})"
-        return {
-            "outcome": Outcome.ERROR.value,
-            "stages_ns": (0, 0, 0),
-            "profile": None,
-            "reports": None,
-            "failure": {
-                "stage": Stage.COLLECT.value,
-                "signature": signature_to_dict(
-                    make_signature(exception=None, message="the test was not found by a process of its own")
-                ),
-                "message": message,
-                "text": f"{message}; it printed:\n{self._printed}",
-                "is_match": None,
-            },
-        }
+            return died(self._process.returncode, captured=self._printed)
+        alike = "the test was not found by a process of its own"
+        message = f"{alike} (PYTHONHASHSEED={self.hash_seed})"
+        text = f"{message}; it printed:\n{self._printed}"
+        return without_report(Outcome.ERROR, Stage.COLLECT, alike=alike, message=message, text=text)
 
     def close(self) -> None:
         """Ends the process and all its children; what it printed last is kept for `died`."""
@@ -280,8 +267,6 @@ class _Family:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._temporary.cleanup()
-        code = self._process.returncode
-        self._status = -code if code < 0 else code << 8
         with self._output as output:
             # A character takes four bytes at most.
             output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * TEXT_LIMIT))

@@ -17,10 +17,12 @@ from pytest_repro.plugin.internals.output import take_captured
 from pytest_repro.plugin.internals.process import die_with_parent, make_base_folder
 from pytest_repro.plugin.isolated_job import IsolatedJob
 from pytest_repro.plugin.iteration_hooks import IterationHooks
+from pytest_repro.plugin.lanes import Lane, choose_lane
 from pytest_repro.plugin.stress_iteration import RunningTest
 from pytest_repro.signature import make_signature, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult
 from pytest_repro.stress.pipe import is_readable, read_frame, write_frame
+from pytest_repro.stress.plan import StressPlan
 
 _HOLD_DEVICES = ("ttnn", "jax", "jaxlib", "tensorflow")
 
@@ -36,24 +38,24 @@ class _Forked:
     def __init__(self, pid: int, commands_fd: int) -> None:
         self._pid = pid
         self._commands_fd = commands_fd
-        self._status: int | None = None
+        self._code: int | None = None
 
     def is_wanted(self) -> bool:
         """Tells whether it still runs, and ends it if nobody waits for it."""
-        if self._status is None and is_readable(self._commands_fd, wait_s=0):
+        if self._code is None and is_readable(self._commands_fd, wait_s=0):
             os.kill(self._pid, signal.SIGKILL)
         self._reap(os.WNOHANG)
-        return self._status is None
+        return self._code is None
 
     def end(self) -> int:
-        """Waits for its end; returns the status of `os.waitpid`."""
+        """Waits for its end; returns its exit status, or the negative number of a signal."""
         self._reap(0)
-        return 0 if self._status is None else self._status
+        return 0 if self._code is None else self._code
 
     def _reap(self, options: int) -> None:
-        if self._status is None:
+        if self._code is None:
             pid, status = os.waitpid(self._pid, options)
-            self._status = status if pid else None
+            self._code = os.waitstatus_to_exitcode(status) if pid else None
 
 
 class IsolatedRunner:
@@ -62,11 +64,14 @@ class IsolatedRunner:
     Args:
         job: What it was told.
         iterations: Runs iterations in this process.
+        plan: What was asked for.
     """
 
-    def __init__(self, job: IsolatedJob, iterations: IterationHooks) -> None:
+    def __init__(self, job: IsolatedJob, iterations: IterationHooks, plan: StressPlan) -> None:
         self._job = job
         self._iterations = iterations
+        self._plan = plan
+        self._lane = Lane.FULL
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -88,6 +93,7 @@ class IsolatedRunner:
         if item is None:
             write_frame(self._job.results_fd, {"ready": False})
             return False
+        self._lane = choose_lane(item, wanted=Lane(self._plan.lane)).name
         make_base_folder(session.config)
         for descriptor in (self._job.commands_fd, self._job.results_fd):
             # Not for what a test starts.
@@ -104,7 +110,7 @@ class IsolatedRunner:
         return True
 
     def _run(self, item: pytest.Item, iteration: int) -> dict[str, Any]:
-        running = self._iterations.begin(item, None, index=0, nodeid=self._job.test)
+        running = self._iterations.begin(item, None, index=0, nodeid=self._job.test, lane=self._lane)
         try:
             with running.running():
                 result = running.execute(iteration, is_last=True)
@@ -139,29 +145,36 @@ class IsolatedRunner:
             result = read_frame(theirs, is_alive=process.is_wanted)
         finally:
             os.close(theirs)
-            status = process.end()
-        return died(status, captured=take_captured(item.config)) if result is None else result
+            code = process.end()
+        return died(code, captured=take_captured(item.config)) if result is None else result
 
 
-def died(status: int, *, captured: str) -> dict[str, Any]:
+def died(code: int, *, captured: str) -> dict[str, Any]:
     """Returns the result of an iteration whose process ended without one.
 
     Args:
-        status: As of `os.waitpid`.
+        code: Exit status of the process, or the negative number of the signal that ended it.
         captured: What it had printed.
     """
-    code = os.waitstatus_to_exitcode(status)
     how = _signal_name(-code) if code < 0 else f"exit status {code}"
     message = f"the process died with {how}"
-    signature = make_signature(exception=None, message=message)
-    facts = FailureFacts(
-        stage=Stage.CALL,
-        signature=signature_to_dict(signature),
-        message=message,
-        text=f"{message}\n{captured}".strip(),
-    )
-    result = IterationResult(outcome=Outcome.CRASH, stages_ns=(0, 0, 0), failure=facts)
-    return result_to_dict(result, None)
+    text = f"{message}\n{captured}".strip()
+    return without_report(Outcome.CRASH, Stage.CALL, alike=message, message=message, text=text)
+
+
+def without_report(outcome: Outcome, stage: Stage, *, alike: str, message: str, text: str) -> dict[str, Any]:
+    """Returns the result of an iteration of which pytest could make no report.
+
+    Args:
+        outcome: How it ended.
+        stage: Where.
+        alike: What it has in common with others of the same kind.
+        message: What it says of itself.
+        text: All that is known.
+    """
+    signature = signature_to_dict(make_signature(exception=None, message=alike))
+    facts = FailureFacts(stage=stage, signature=signature, message=message, text=text)
+    return result_to_dict(IterationResult(outcome=outcome, stages_ns=(0, 0, 0), failure=facts), None)
 
 
 def result_to_dict(result: IterationResult, running: RunningTest | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 ISOLATED_VARIABLE = "PYTEST_REPRO_ISOLATED"
@@ -34,16 +34,7 @@ class IsolatedJob:
 
     def to_text(self) -> str:
         """Returns it for the environment."""
-        return json.dumps(
-            {
-                "commands_fd": self.commands_fd,
-                "results_fd": self.results_fd,
-                "plan": dict(self.plan),
-                "worker": self.worker,
-                "test": self.test,
-                "path": self.path,
-            }
-        )
+        return json.dumps(asdict(self))
 
 
 def is_isolated() -> bool:

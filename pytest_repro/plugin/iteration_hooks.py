@@ -12,7 +12,7 @@ from pytest_repro.plugin.internals.protocol import IterationProtocol
 from pytest_repro.plugin.internals.stages import DirectStages
 from pytest_repro.plugin.internals.timeouts import timeout_timer
 from pytest_repro.plugin.internals.warned import warnings_of
-from pytest_repro.plugin.lanes import Lane, choose_lane
+from pytest_repro.plugin.lanes import Lane
 from pytest_repro.plugin.stress_iteration import Bench, IterationRunner, RunningTest
 
 
@@ -29,7 +29,7 @@ class IterationHooks:
         self._full_lane: FullLane | None = None
 
     def begin(
-        self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
+        self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str, lane: Lane
     ) -> RunningTest:
         """Makes ready for the iterations of a test.
 
@@ -38,10 +38,10 @@ class IterationHooks:
             nextitem: What pytest runs after them, or None.
             index: 0-based number of the test.
             nodeid: Its node id.
+            lane: Fast or full.
         """
-        self._running = RunningTest(
-            self._bench, item, nextitem, index=index, nodeid=nodeid, runner=self._runner(item)
-        )
+        runner = self._runner(item, lane)
+        self._running = RunningTest(self._bench, item, nextitem, index=index, nodeid=nodeid, runner=runner)
         return self._running
 
     def end(self) -> None:
@@ -80,10 +80,10 @@ class IterationHooks:
             self._running.note_exception(call.excinfo)
         return report
 
-    def _runner(self, item: pytest.Item) -> IterationRunner:
+    def _runner(self, item: pytest.Item, lane: Lane) -> IterationRunner:
         bench = self._bench
         warned = warnings_of(bench.config)
-        if choose_lane(item, wanted=Lane(bench.plan.lane)).name is Lane.FAST:
+        if lane is Lane.FAST:
             return DirectStages(item, clock=bench.clock, warned=warned, timer=timeout_timer(item))
         self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
         return self._full_lane

@@ -64,8 +64,7 @@ def reason_for_full_lane(item: pytest.Item) -> str | None:
         for implementation in getattr(caller, hook).get_hookimpls():
             module = implementation.function.__module__
             known = _KNOWN.get(module.partition(".")[0] if module.startswith(_OURS) else module)
-            is_wrapper = implementation.wrapper or implementation.hookwrapper
-            if known is None or not known(item, is_wrapper):
+            if known is None or not known(item, implementation):
                 return f"{_name_of(implementation, config)} hooks into {hook}"
     return None
 
@@ -98,34 +97,34 @@ def _ini(config: pytest.Config, name: str) -> Any:
     return value not in (None, "", "0", "0.0", 0) and value
 
 
-def _always(item: pytest.Item, is_wrapper: bool) -> bool:  # noqa: FBT001
-    del item, is_wrapper
+def _always(item: pytest.Item, implementation: Any) -> bool:
+    del item, implementation
     return True
 
 
-def _without_wrapper(item: pytest.Item, is_wrapper: bool) -> bool:  # noqa: FBT001
+def _without_wrapper(item: pytest.Item, implementation: Any) -> bool:
     """Before pytest 8.4 wrappers around each stage did what a look after it does since."""
     del item
-    return not is_wrapper
+    return not (implementation.wrapper or implementation.hookwrapper)
 
 
-def _without_function_only(item: pytest.Item, is_wrapper: bool) -> bool:  # noqa: FBT001
+def _without_function_only(item: pytest.Item, implementation: Any) -> bool:
     """The timeout of a whole test is set in both lanes, that of the function alone only in the full one."""
-    del is_wrapper
+    del implementation
     mark = item.get_closest_marker("timeout")
     is_marked = mark is not None and bool(mark.kwargs.get("func_only"))
     return not is_marked and not _ini(item.config, "timeout_func_only")
 
 
-def _without_reset(item: pytest.Item, is_wrapper: bool) -> bool:  # noqa: FBT001
+def _without_reset(item: pytest.Item, implementation: Any) -> bool:
     """A stress run tells pytest-randomly to leave the seeds alone; then its hooks do nothing."""
-    del is_wrapper
+    del implementation
     return not item.config.getoption("randomly_reset_seed", default=True)
 
 
-def _without_hypothesis(item: pytest.Item, is_wrapper: bool) -> bool:  # noqa: FBT001
+def _without_hypothesis(item: pytest.Item, implementation: Any) -> bool:
     """Hypothesis only looks at its own tests, and at functions that other decorators of it have touched."""
-    del is_wrapper
+    del implementation
     if "hypothesis" not in sys.modules:
         return True
     function = getattr(item, "obj", None)
@@ -133,7 +132,7 @@ def _without_hypothesis(item: pytest.Item, is_wrapper: bool) -> bool:  # noqa: F
     return not any("hypothesis" in name for name in names)
 
 
-_KNOWN: Mapping[str, Callable[[pytest.Item, bool], bool]] = {
+_KNOWN: Mapping[str, Callable[[pytest.Item, Any], bool]] = {
     _OURS: _always,
     "_pytest.assertion": _always,
     "_pytest.capture": _always,
@@ -161,13 +160,7 @@ def _name_of(implementation: Any, config: pytest.Config) -> str:
         path = Path(file)
         return str(path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path)
     module = str(implementation.function.__module__)
-    for distribution in _distributions(config):
-        plugin, name = distribution
+    for plugin, distribution in config.pluginmanager.list_plugin_distinfo():
         if plugin is implementation.plugin or getattr(plugin, "__name__", "") == module:
-            return name
+            return str(distribution.project_name)
     return module.partition(".")[0] if module else str(implementation.plugin_name)
-
-
-def _distributions(config: pytest.Config) -> list[tuple[Any, str]]:
-    found = config.pluginmanager.list_plugin_distinfo()
-    return [(plugin, str(distribution.project_name)) for plugin, distribution in found]

@@ -89,10 +89,7 @@ _VALUES = (
 
 _FLAGS = (
     ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
-    (
-        "repro-stress-items",
-        "Make one pytest item per iteration, through pytest-repeat.",
-    ),
+    ("repro-stress-items", "Make one pytest item per iteration, through pytest-repeat."),
     ("repro-isolate", "Run each iteration in a process of its own, with many hash seeds."),
     ("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),
 )

@@ -21,7 +21,7 @@ from pytest_repro.signature import CRASH_MESSAGE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
 from pytest_repro.stress.loop import Message, without_last_iteration
-from pytest_repro.stress.patterns import PatternKind
+from pytest_repro.stress.patterns import Pattern, PatternKind
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
@@ -73,7 +73,6 @@ class StressController:
         self._started: set[str] = set()
         self._reported: set[str] = set()
         self._shown: set[tuple[str, bool | None]] = set()
-        self._failures_by_test: dict[str, int] = {}
         self._was_stopped = False
         self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-") if is_distributed else None
         self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
@@ -169,11 +168,13 @@ class StressController:
     def report(self) -> StressReport:
         """Returns all that is known, as records."""
         bugs = self._tally.bugs()
+        tests = self._tally.summaries()
+        patterns = {test.test: test.pattern for test in tests}
         return StressReport(
             plan=self._plan,
-            tests=tuple(self._tally.summaries()),
+            tests=tuple(tests),
             bugs=tuple(bugs),
-            replays={bug.signature.key: self._rerun(bug.first) for bug in bugs},
+            replays={bug.signature.key: self._rerun(bug.first, patterns[bug.first.test]) for bug in bugs},
             folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem,
         )
@@ -238,7 +239,7 @@ class StressController:
     def _note_failure(self, failure: Failure) -> None:
         if not failure.counts:
             return
-        count = self._failures_by_test[failure.test] = self._failures_by_test.get(failure.test, 0) + 1
+        count = self._tally.counted_failures_of(failure.test)
         if self._plan.stop_after is not None and count >= self._plan.stop_after:
             if count == self._plan.stop_after:
                 self._progress.give_up(self._tally.summary(failure.test).missing)
@@ -267,9 +268,10 @@ class StressController:
         if self._plan.as_items:
             self._emit(node, item, message["reports"])
             return
+        if ended < self._expected_slices(node, test):
+            return
         summary = self._tally.summary(test)
-        is_last = ended >= self._expected_slices(node, test)
-        if is_last and summary.finished and summary.is_complete:
+        if summary.finished and summary.is_complete:
             self._emit(node, item, message["reports"], stages_ns=summary.stages_ns)
 
     def _expected_slices(self, node: Any, test: str) -> int:
@@ -317,9 +319,8 @@ class StressController:
             self._started.add(test)
             self._config.hook.pytest_runtest_logstart(nodeid=test, location=tuple(location))
 
-    def _rerun(self, failure: Failure) -> str:
+    def _rerun(self, failure: Failure, pattern: Pattern | None) -> str:
         """Returns the command that fails again: for what an iteration leaves behind, one is not enough."""
-        pattern = self._tally.summary(failure.test).pattern
         if pattern is None or pattern.kind is not PatternKind.RUNNING_AGAIN:
             return self._replay(failure)
         times = pattern.passes + 1

@@ -120,7 +120,7 @@ class StressRunner:
         nodeid = self._nodeids[index]
         part = bench.control.resumed(index, part)
         lane = choose_lane(item, wanted=Lane(bench.plan.lane))
-        running = self._begin(item, nextitem, index=index, nodeid=nodeid)
+        running = self._begin(item, nextitem, index=index, nodeid=nodeid, lane=lane.name)
         session = item.session
         about = {"test": nodeid, "item": item.nodeid}
         bench.send(
@@ -155,17 +155,15 @@ class StressRunner:
         finally:
             self._iterations.end()
             bench.control.note_position(index, 0)
-        bench.send(
-            {"kind": "slice_end", "test": nodeid, "item": item.nodeid, "reports": running.last_reports()}
-        )
+        bench.send({**about, "kind": "slice_end", "reports": running.last_reports()})
 
     def _begin(
-        self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str
+        self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str, lane: Lane
     ) -> RunningTest | IsolatedTest:
         bench = self._bench
         if bench.relaunch is not None:
             return IsolatedTest(bench, bench.relaunch, path=item.path, index=index, nodeid=nodeid)
-        return self._iterations.begin(item, nextitem, index=index, nodeid=nodeid)
+        return self._iterations.begin(item, nextitem, index=index, nodeid=nodeid, lane=lane)
 
     def _closing_failure(
         self, running: RunningTest | IsolatedTest, *, nextitem: pytest.Item | None

@@ -117,7 +117,7 @@ def _overview(report: StressReport) -> str:
 def _reproduced_lines(report: StressReport) -> list[str]:
     if report.plan.match is None:
         return []
-    found = sum(bug.matches for bug in report.bugs)
+    found = report.reproduced or 0
     other = sum(bug.failures for bug in report.bugs) - found
     others = f"{counted(other, 'failure')} of other bugs" if other else ""
     if found:

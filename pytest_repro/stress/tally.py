@@ -263,6 +263,10 @@ class StressTally:
         self._tests[message["test"]].surplus += 1
         return self._failure(message, message["failures"][-1])
 
+    def counted_failures_of(self, test: str) -> int:
+        """Returns the failing iterations of a test that count for what ends it."""
+        return self._tests[test].counted
+
     def is_enough(self, test: str) -> bool:
         """Tells whether the failures that end this test, or the session, are all there."""
         most, of_test = self._plan.max_failures, self._plan.stop_after

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -43,6 +43,7 @@ class DirectStages:
     Args:
         item: The item.
         clock: Monotonic, in nanoseconds.
+        warned: Tells pytest of warnings, None where pytest's plugin for them is off.
         timer: Starts the item's timeout and returns what ends it; None without a timeout.
     """
 
@@ -122,7 +123,8 @@ class DirectStages:
         self._output.begin_iteration()
         end_timer = None if self._timer is None else self._timer()
         try:
-            is_quiet = self._is_plain and len(self._stack) == self._parents and not self._is_conditional()
+            self._is_marked = self._is_conditional()
+            is_quiet = self._is_plain and len(self._stack) == self._parents and not self._is_marked
             is_set_up, setup_ns = self._stage("setup", self._set_up, is_quiet=is_quiet)
             call_ns = 0
             if is_set_up:
@@ -257,7 +259,6 @@ class DirectStages:
 
     def _set_up(self) -> None:
         item = self._item
-        self._is_marked = self._is_conditional()
         if self._is_marked:
             _pytest.skipping.pytest_runtest_setup(item)
         elif self._can_skip:
@@ -268,7 +269,7 @@ class DirectStages:
     def _call(self) -> None:
         self._is_marked = self._is_conditional()
         if self._is_marked:
-            with _conditions(self._item):
+            with contextlib.contextmanager(_pytest.skipping.pytest_runtest_call)(self._item):
                 self._run_test()
             return
         try:
@@ -303,12 +304,6 @@ def _is_plain(item: pytest.Item) -> bool:
 
 
 _LATER = {"setup": ("call", "teardown"), "call": ("teardown",), "teardown": ()}
-
-
-@contextlib.contextmanager
-def _conditions(item: pytest.Item) -> Iterator[None]:
-    with contextlib.contextmanager(_pytest.skipping.pytest_runtest_call)(item):
-        yield
 
 
 def _excinfo(error: BaseException) -> pytest.ExceptionInfo[BaseException]:

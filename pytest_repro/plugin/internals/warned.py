@@ -80,7 +80,7 @@ class SliceWarnings:
         with self._told.catch(self._item), warnings.catch_warnings(record=True) as log:
             assert log is not None
             self._log = log
-            self._filters = module_filters()
+            self._filters = _filters()
             self._kept = list(self._filters)
             self._functions = _functions()
             yield
@@ -91,7 +91,7 @@ class SliceWarnings:
         Args:
             suspended: Lets the block write to the real terminal.
         """
-        if module_filters() is not self._filters or self._filters != self._kept:
+        if _filters() is not self._filters or self._filters != self._kept:
             warnings.filters = self._filters
             self._filters[:] = self._kept
             _forget_shown()
@@ -105,13 +105,14 @@ class SliceWarnings:
             _forget_shown()
 
 
-def module_filters() -> list[Any]:
-    """Returns the very list of the filters."""
+def _filters() -> list[Any]:
+    """Returns the very list of the filters, which typeshed tells as a sequence."""
     filters: list[Any] = warnings.filters  # type: ignore[assignment]
     return filters
 
 
 def _functions() -> tuple[Any, ...]:
+    # The second is where `catch_warnings` records; typeshed knows public names alone.
     return (warnings.showwarning, warnings._showwarnmsg_impl)  # type: ignore[attr-defined]
 
 
