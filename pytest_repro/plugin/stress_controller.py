@@ -26,6 +26,9 @@ from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
 
+MOST_RUN_AGAIN = 100
+"""Iterations that a replay runs at most where one alone may be enough."""
+
 
 class StressController:
     """Hears from all processes of a stress run.
@@ -324,8 +327,11 @@ class StressController:
         if pattern is None or pattern.kind is not PatternKind.RUNNING_AGAIN:
             return self._replay(failure)
         times = pattern.passes + 1
-        is_enough = pattern.is_certain or failure.iteration <= times
-        return self._replay(failure, times=times if is_enough else None)
+        if not pattern.is_certain:
+            # All up to this one fail again whichever it is: left behind, or chance with this seed.
+            times = max(times, failure.iteration)
+            return self._replay(failure, times=times if times <= MOST_RUN_AGAIN else None)
+        return self._replay(failure, times=times)
 
     def _replay(self, failure: Failure, *, times: int | None = None) -> str:
         return replay_command(
