@@ -11,23 +11,19 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure, Outcome, Signature, Stage
-from pytest_repro.plugin.command import replay_command
 from pytest_repro.plugin.internals.workers import stop_distribution
 from pytest_repro.plugin.progress import ProgressHooks
+from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
+from pytest_repro.plugin.session_reports import SessionReports
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
 from pytest_repro.report.stress import StressReport, failure_record, report_record
 from pytest_repro.signature import CRASH_MESSAGE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard, read_position
 from pytest_repro.stress.loop import Message, without_last_iteration
-from pytest_repro.stress.patterns import Pattern, PatternKind
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
-from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.tally import Bug, StressTally, durations_of
-
-MOST_RUN_AGAIN = 100
-"""Iterations that a replay runs at most where one alone may be enough."""
 
 
 class StressController:
@@ -68,14 +64,12 @@ class StressController:
         self._began_ns = clock()
         self._tally = StressTally(plan, began_ns=self._began_ns, hash_seed=hash_seed_of_this_process())
         self._session: pytest.Session | None = None
+        self._replays = Replays(config, plan)
+        self._reports = SessionReports(config, self._replays)
         self._index: dict[str, int] = {}
-        self._paths: dict[str, str] = {}
         self._locations: dict[str, tuple[str, int | None, str]] = {}
         self._slices: dict[str, tuple[int, int]] = {}
         self._open_slices: dict[str, int] = {}
-        self._started: set[str] = set()
-        self._reported: set[str] = set()
-        self._shown: set[tuple[str, bool | None]] = set()
         self._was_stopped = False
         self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-") if is_distributed else None
         self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
@@ -101,7 +95,7 @@ class StressController:
             self._locations[message["test"]] = tuple(message["location"])
             self._progress.begin()
             if node is None:
-                self._log_start(message["item"], message["location"])
+                self._reports.log_start(message["item"], message["location"])
         elif kind == "closing":
             failure = self._tally.add_closing_failure(message)
             self._receive_failure(node, failure, message["failure"], item=message["item"])
@@ -131,7 +125,7 @@ class StressController:
             return
         write_resume(self.shared_folder, index, first, crashed=position.iteration)
         report.longrepr = f"worker {worker} crashed in iteration {position.iteration} of {test}"
-        self._reported.add(item)
+        self._reports.note_reported(item)
         signature = Signature(exception=None, message=CRASH_MESSAGE)
         failure = Failure(
             test=test,
@@ -140,7 +134,7 @@ class StressController:
             stage=Stage.CALL,
             signature=signature,
             message=CRASH_MESSAGE,
-            seed=self._seed(test, position.iteration),
+            seed=self._replays.seed(test, position.iteration),
             worker=worker,
             elapsed_ns=self._clock() - self._began_ns,
             text=report.longrepr,
@@ -177,7 +171,9 @@ class StressController:
             plan=self._plan,
             tests=tuple(tests),
             bugs=tuple(bugs),
-            replays={bug.signature.key: self._rerun(bug.first, patterns[bug.first.test]) for bug in bugs},
+            replays={
+                bug.signature.key: self._replays.command(bug.first, patterns[bug.first.test]) for bug in bugs
+            },
             folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem,
         )
@@ -189,13 +185,13 @@ class StressController:
 
     def was_shown(self, bug: Bug) -> bool:
         """Tells whether pytest shows a traceback of this bug among its own failures."""
-        return (bug.signature.key, bug.first.is_match) in self._shown
+        return self._reports.was_shown(bug.first)
 
     def _receive_tests(self, message: Message) -> None:
         tests: Sequence[str] = message["tests"]
         self._tally.expect(tests)
         self._index = {test: index for index, test in enumerate(tests)}
-        self._paths.update((test, path) for test, path in zip(tests, message["paths"], strict=True) if path)
+        self._replays.note_paths(zip(tests, message["paths"], strict=True))
         self._slices.update((name, (index, first)) for name, (index, first) in message["slices"].items())
         if self._is_distributed and self._session is not None:
             # xdist has counted slices; pytest's progress and its exit status count tests.
@@ -223,21 +219,16 @@ class StressController:
             return message
         failure = self._tally.add_surplus(message)
         if self._plan.as_items:
-            self._reported.add(message["item"])
+            self._reports.note_reported(message["item"])
         self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
         return without_last_iteration(message)
 
     def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any], *, item: str) -> None:
         self._folder.append("failures.jsonl", failure_record(failure))
         self._note_failure(failure)
-        if item in self._reported:
-            return
-        # Without a report its process is gone: pytest hears of it all the same.
-        reports = facts["reports"] or [
-            report_of_death(self._config, failure, location=self._locations[failure.test])
-        ]
-        self._shown.add((failure.signature.key, failure.is_match))
-        self._emit(node, item, reports, iteration=failure)
+        self._reports.tell_failure(
+            node, item, failure, facts["reports"], location=self._locations[failure.test]
+        )
 
     def _note_failure(self, failure: Failure) -> None:
         if not failure.counts:
@@ -266,16 +257,16 @@ class StressController:
     def _receive_slice_end(self, node: Any, message: Message) -> None:
         test, item = message["test"], message["item"]
         ended = self._open_slices[test] = self._open_slices.get(test, 0) + 1
-        if item in self._reported or message["reports"] is None:
+        if self._reports.is_reported(item) or message["reports"] is None:
             return
         if self._plan.as_items:
-            self._emit(node, item, message["reports"])
+            self._reports.tell(node, item, message["reports"])
             return
         if ended < self._expected_slices(node, test):
             return
         summary = self._tally.summary(test)
         if summary.finished and summary.is_complete:
-            self._emit(node, item, message["reports"], stages_ns=summary.stages_ns)
+            self._reports.tell(node, item, message["reports"], stages_ns=summary.stages_ns)
 
     def _expected_slices(self, node: Any, test: str) -> int:
         if node is None:
@@ -290,89 +281,12 @@ class StressController:
             return sum(share is not None for share in shares)
         return self.slices_of_a_test(workers)
 
-    def _emit(
-        self,
-        node: Any,
-        test: str,
-        reports: Sequence[Mapping[str, Any]],
-        *,
-        stages_ns: Sequence[int] | None = None,
-        iteration: Failure | None = None,
-    ) -> None:
-        """Tells pytest the outcome of a test, once: all its plugins see one test, not its iterations."""
-        self._reported.add(test)
-        hook = self._config.hook
-        location: Any = None
-        for number, data in enumerate(reports):
-            report = hook.pytest_report_from_serializable(config=self._config, data=dict(data))
-            report.nodeid = test
-            if stages_ns is not None and len(reports) == len(stages_ns):
-                report.duration = stages_ns[number] / 1e9
-            if iteration is not None and report.failed:
-                report.sections.append((f"iteration {iteration.iteration:,}", self._replay(iteration)))
-            if node is not None:
-                report.node = node
-            location = report.location
-            self._log_start(test, location)
-            hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=test, location=location)
-
-    def _log_start(self, test: str, location: Any) -> None:
-        if test not in self._started:
-            self._started.add(test)
-            self._config.hook.pytest_runtest_logstart(nodeid=test, location=tuple(location))
-
-    def _rerun(self, failure: Failure, pattern: Pattern | None) -> str:
-        """Returns the command that fails again: for what an iteration leaves behind, one is not enough."""
-        if pattern is None or pattern.kind is not PatternKind.RUNNING_AGAIN:
-            return self._replay(failure)
-        times = pattern.passes + 1
-        if not pattern.is_certain:
-            # All up to this one fail again whichever it is: left behind, or chance with this seed.
-            times = max(times, failure.iteration)
-            return self._replay(failure, times=times if times <= MOST_RUN_AGAIN else None)
-        return self._replay(failure, times=times)
-
-    def _replay(self, failure: Failure, *, times: int | None = None) -> str:
-        return replay_command(
-            self._config,
-            test=failure.test,
-            path=Path(self._paths[failure.test]),
-            seed=self._plan.base_seed if self._plan.reseed else None,
-            iteration=failure.iteration,
-            hash_seed=failure.hash_seed,
-            times=times,
-        )
-
-    def _seed(self, test: str, iteration: int) -> int | None:
-        if not self._plan.reseed:
-            return None
-        name = seed_name(Path(self._paths[test]).name, test)
-        return SeedSource(self._plan.base_seed, name).seed(iteration)
-
     def _write_json_for_user(self, summary: Mapping[str, Any]) -> None:
         path = self._config.invocation_params.dir / str(self._json_path)
         try:
             write_json(path, {"format_version": FORMAT_VERSION, **summary})
         except OSError as error:
             self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
-
-
-def report_of_death(
-    config: pytest.Config, failure: Failure, *, location: tuple[str, int | None, str]
-) -> Mapping[str, Any]:
-    """Returns pytest's report, serialised, of an iteration that ended with its process."""
-    stage: Any = failure.stage.value if failure.stage is not Stage.COLLECT else "setup"
-    report = pytest.TestReport(
-        nodeid=failure.test,
-        location=location,
-        keywords={},
-        outcome="failed",
-        longrepr=failure.text or failure.message,
-        when=stage,
-    )
-    data: Mapping[str, Any] = config.hook.pytest_report_to_serializable(config=config, report=report)
-    return data
 
 
 def _batch_record(message: Message) -> dict[str, Any]:
