@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
+from pytest_repro.plugin.internals.process import allow_tracing_by_parent
 from pytest_repro.plugin.internals.protocol import leave_seeds_to_us
 from pytest_repro.plugin.internals.workers import (
     count_tests_not_slices,
@@ -62,6 +63,8 @@ class Capabilities:
         self._book: ProfileBook | None = None
         self._controller: StressController | None = None
         self._is_stressed = options.stress is not None
+        # By xdist's specification of a worker, which one that replaces it takes over.
+        self._indices: dict[int, int] = {}
 
     def begin(self) -> None:
         """Registers the hook objects that were asked for."""
@@ -105,6 +108,8 @@ class Capabilities:
             told["plan"] = self._options.stress.to_payload()
             told["relaunch"] = self._relaunch().to_payload()
             told["shared"] = str(self._controller.shared_folder)
+            told["index"] = self._indices.setdefault(id(node.gateway.spec), len(self._indices))
+            self._controller.watch(node)
             receive_from_worker(node, self._config, self._controller.receive)
             workers = int(node.workerinput["workercount"])
             count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
@@ -212,22 +217,31 @@ class Capabilities:
             send_to_controller(self._config, message)
 
         control = WorkerControl(Path(told["shared"]), self._place.id, plan)
+        allow_tracing_by_parent()
         relaunch = Relaunch.from_payload(told["relaunch"])
         self._register_runner(plan, send=send, control=control, relaunch=relaunch)
 
     def _begin_isolated(self, job: IsolatedJob) -> None:
         from pytest_repro.plugin.isolated_child import IsolatedRunner
         from pytest_repro.plugin.iteration_hooks import IterationHooks
-        from pytest_repro.plugin.stress_control import LocalControl
+        from pytest_repro.plugin.stress_control import LocalControl, position_path, stacks_path
         from pytest_repro.stress.plan import StressPlan
+        from pytest_repro.stress.recorder import FlightRecorder
+        from pytest_repro.stress.stacks import StackWriter
 
         self._is_stressed = True
         self._current.worker = job.worker
-        plan = StressPlan.from_payload(job.plan)
-        bench = self._bench(plan, send=lambda _: None, control=LocalControl(), relaunch=None)
+        allow_tracing_by_parent()
+        folder = Path(job.folder)
+        control = LocalControl(
+            FlightRecorder(position_path(folder, job.worker)), StackWriter(stacks_path(folder, job.worker))
+        )
+        bench = self._bench(
+            StressPlan.from_payload(job.plan), send=lambda _: None, control=control, relaunch=None
+        )
         iterations = IterationHooks(bench)
         self._config.pluginmanager.register(iterations, "repro-iterations")
-        self._config.pluginmanager.register(IsolatedRunner(job, iterations, plan), "repro-isolated-runner")
+        self._config.pluginmanager.register(IsolatedRunner(job, iterations, bench), "repro-isolated-runner")
 
     def _relaunch(self) -> Relaunch:
         from pytest_repro.plugin.command import Relaunch
@@ -266,6 +280,7 @@ class Capabilities:
     ) -> Bench:
         from pytest_repro.plugin.stress_iteration import Bench
 
+        self._timekeeper.note_phases(control.recorder.phase)
         return Bench(
             config=self._config,
             plan=plan,

@@ -23,10 +23,11 @@ import pytest
 
 from pytest_repro.model import Outcome, Stage
 from pytest_repro.plugin.command import Relaunch
-from pytest_repro.plugin.isolated_child import died, without_report
+from pytest_repro.plugin.family_watch import FamilyWatch
+from pytest_repro.plugin.isolated_child import without_report
 from pytest_repro.plugin.isolated_job import ISOLATED_VARIABLE, IsolatedJob
 from pytest_repro.plugin.stress_iteration import TEXT_LIMIT, Bench
-from pytest_repro.signature import signature_from_dict
+from pytest_repro.signature import make_signature, signature_from_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.pipe import read_frame
 from pytest_repro.stress.seeds import SeedSource, seed_name
@@ -56,13 +57,13 @@ class IsolatedTest:
         self._hash_seeds = SeedSource(bench.plan.base_seed, f"hash {path.name} {nodeid}")
         self._family: _Family | None = None
         self._families = 0
+        self._watch = FamilyWatch(bench)
         self._reports: list[Any] | None = None
         self._shown: set[tuple[str, bool | None]] = set()
 
     def execute(self, iteration: int, *, is_last: bool) -> IterationResult:
         """Runs one iteration; see `pytest_repro.stress.loop.Execute`."""
         bench = self._bench
-        bench.control.note_position(self._index, iteration)
         family = self._family or self._begin_family(iteration)
         started_ns = bench.clock()
         answer = family.run(iteration)
@@ -70,8 +71,8 @@ class IsolatedTest:
         family.iterations += 1
         if is_last or answer is None or family.is_spent(self._families):
             self._end_family()
-        if answer is None:
-            answer = family.died()
+        if answer is None or "died" in answer:
+            answer = family.died(answer)
         if "exit" in answer:
             pytest.exit(answer["exit"], returncode=answer["returncode"])
         if "interrupt" in answer:
@@ -111,6 +112,7 @@ class IsolatedTest:
             path=str(self._path),
             hash_seed=hash_seed,
             is_seen=is_seen,
+            watch=self._watch,
         )
         self._family = family
         self._families += 1
@@ -186,8 +188,10 @@ class _Family:
         path: str,
         hash_seed: int,
         is_seen: bool,
+        watch: FamilyWatch,
     ) -> None:
         self.hash_seed = hash_seed
+        self._watch = watch
         self.start_ns = 0
         self.used_ns = 0
         self.iterations = 0
@@ -203,6 +207,7 @@ class _Family:
             results_fd=pipes.results_out,
             plan=plan,
             worker=worker,
+            folder=self._temporary.name,
             test=test,
             path=path,
         )
@@ -223,6 +228,7 @@ class _Family:
         finally:
             os.close(pipes.commands_in)
             os.close(pipes.results_out)
+        watch.begin(self._process.pid, Path(self._temporary.name))
 
     def wait_until_ready(self) -> None:
         """Waits until the process has found its test, or has ended."""
@@ -231,7 +237,10 @@ class _Family:
         self.forks = frame.get("forks", False)
 
     def _is_alive(self) -> bool:
-        return self._process.poll() is None
+        if self._process.poll() is not None:
+            return False
+        self._watch.look(is_ready=self._is_ready)
+        return True
 
     def is_spent(self, most: int) -> bool:
         """Tells whether the next iteration needs another process."""
@@ -247,14 +256,28 @@ class _Family:
             return None
         return read_frame(self._results, is_alive=self._is_alive)
 
-    def died(self) -> dict[str, Any]:
-        """Returns the result of an iteration that the process has taken along."""
+    def died(self, answer: dict[str, Any] | None) -> dict[str, Any]:
+        """Returns the result of an iteration that ended with its process.
+
+        Args:
+            answer: What the family says of a fork that has died; None if the family itself has.
+        """
         if self._is_ready:
-            return died(self._process.returncode, captured=self._printed)
+            code = self._process.returncode if answer is None else answer["died"]
+            printed = self._printed if answer is None else answer["printed"]
+            return self._watch.death(code, printed=printed)
+        hung = self._watch.hung_at_start(printed=self._printed)
+        if hung is not None:
+            return hung
         alike = "the test was not found by a process of its own"
         message = f"{alike} (PYTHONHASHSEED={self.hash_seed})"
-        text = f"{message}; it printed:\n{self._printed}"
-        return without_report(Outcome.ERROR, Stage.COLLECT, alike=alike, message=message, text=text)
+        return without_report(
+            Outcome.ERROR,
+            Stage.COLLECT,
+            signature=make_signature(exception=None, message=alike),
+            message=message,
+            text=f"{message}; it printed:\n{self._printed}",
+        )
 
     def close(self) -> None:
         """Ends the process and all its children; what it printed last is kept for `died`."""
@@ -266,6 +289,7 @@ class _Family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._watch.end()
         self._temporary.cleanup()
         with self._output as output:
             # A character takes four bytes at most.

@@ -12,17 +12,16 @@ from typing import Any
 
 import pytest
 
-from pytest_repro.model import Outcome, Stage
+from pytest_repro.model import Outcome, Signature, Stage
 from pytest_repro.plugin.internals.output import take_captured
 from pytest_repro.plugin.internals.process import die_with_parent, make_base_folder
 from pytest_repro.plugin.isolated_job import IsolatedJob
 from pytest_repro.plugin.iteration_hooks import IterationHooks
 from pytest_repro.plugin.lanes import Lane, choose_lane
-from pytest_repro.plugin.stress_iteration import RunningTest
-from pytest_repro.signature import make_signature, signature_to_dict
+from pytest_repro.plugin.stress_iteration import Bench, RunningTest
+from pytest_repro.signature import signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult
 from pytest_repro.stress.pipe import is_readable, read_frame, write_frame
-from pytest_repro.stress.plan import StressPlan
 
 _HOLD_DEVICES = ("ttnn", "jax", "jaxlib", "tensorflow")
 
@@ -64,13 +63,13 @@ class IsolatedRunner:
     Args:
         job: What it was told.
         iterations: Runs iterations in this process.
-        plan: What was asked for.
+        bench: Of this process.
     """
 
-    def __init__(self, job: IsolatedJob, iterations: IterationHooks, plan: StressPlan) -> None:
+    def __init__(self, job: IsolatedJob, iterations: IterationHooks, bench: Bench) -> None:
         self._job = job
         self._iterations = iterations
-        self._plan = plan
+        self._bench = bench
         self._lane = Lane.FULL
 
     @pytest.hookimpl(tryfirst=True)
@@ -93,7 +92,7 @@ class IsolatedRunner:
         if item is None:
             write_frame(self._job.results_fd, {"ready": False})
             return False
-        self._lane = choose_lane(item, wanted=Lane(self._plan.lane)).name
+        self._lane = choose_lane(item, wanted=Lane(self._bench.plan.lane)).name
         make_base_folder(session.config)
         for descriptor in (self._job.commands_fd, self._job.results_fd):
             # Not for what a test starts.
@@ -110,10 +109,17 @@ class IsolatedRunner:
         return True
 
     def _run(self, item: pytest.Item, iteration: int) -> dict[str, Any]:
+        control, clock = self._bench.control, self._bench.clock
+        control.recorder.note_process()
+        control.recorder.begin_slice(0, first=iteration, step=1)
+        if control.stacks is not None:
+            control.stacks.catch_fatal_signals()
         running = self._iterations.begin(item, None, index=0, nodeid=self._job.test, lane=self._lane)
         try:
             with running.running():
+                control.recorder.begin(iteration, clock())
                 result = running.execute(iteration, is_last=True)
+            control.recorder.idle(clock())
             return result_to_dict(result, running)
         except pytest.exit.Exception as error:
             return {"exit": str(error.msg), "returncode": error.returncode}
@@ -146,34 +152,22 @@ class IsolatedRunner:
         finally:
             os.close(theirs)
             code = process.end()
-        return died(code, captured=take_captured(item.config)) if result is None else result
+        return {"died": code, "printed": take_captured(item.config)} if result is None else result
 
 
-def died(code: int, *, captured: str) -> dict[str, Any]:
-    """Returns the result of an iteration whose process ended without one.
-
-    Args:
-        code: Exit status of the process, or the negative number of the signal that ended it.
-        captured: What it had printed.
-    """
-    how = _signal_name(-code) if code < 0 else f"exit status {code}"
-    message = f"the process died with {how}"
-    text = f"{message}\n{captured}".strip()
-    return without_report(Outcome.CRASH, Stage.CALL, alike=message, message=message, text=text)
-
-
-def without_report(outcome: Outcome, stage: Stage, *, alike: str, message: str, text: str) -> dict[str, Any]:
+def without_report(
+    outcome: Outcome, stage: Stage, *, signature: Signature, message: str, text: str
+) -> dict[str, Any]:
     """Returns the result of an iteration of which pytest could make no report.
 
     Args:
         outcome: How it ended.
         stage: Where.
-        alike: What it has in common with others of the same kind.
+        signature: What it has in common with others of the same kind.
         message: What it says of itself.
         text: All that is known.
     """
-    signature = signature_to_dict(make_signature(exception=None, message=alike))
-    facts = FailureFacts(stage=stage, signature=signature, message=message, text=text)
+    facts = FailureFacts(stage=stage, signature=signature_to_dict(signature), message=message, text=text)
     return result_to_dict(IterationResult(outcome=outcome, stages_ns=(0, 0, 0), failure=facts), None)
 
 
@@ -210,13 +204,6 @@ def reason_against_fork() -> str | None:
     if torch is not None and torch.cuda.is_initialized():
         return "torch has initialised CUDA"
     return None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _find(items: list[pytest.Item], test: str, *, path: str) -> pytest.Item | None:

@@ -21,6 +21,7 @@ class IsolatedJob:
         results_fd: Where frames go: one when ready, then one an iteration.
         plan: Payload of the stress plan.
         worker: Worker that the iterations belong to.
+        folder: Where it notes where it is and writes its stacks.
         test: Node id of the test, as the stress run knows it.
         path: Its file, absolute.
     """
@@ -29,6 +30,7 @@ class IsolatedJob:
     results_fd: int
     plan: Mapping[str, Any]
     worker: str
+    folder: str
     test: str
     path: str
 

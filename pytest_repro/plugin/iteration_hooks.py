@@ -10,7 +10,7 @@ import pytest
 from pytest_repro.plugin.full_lane import FullLane
 from pytest_repro.plugin.internals.protocol import IterationProtocol
 from pytest_repro.plugin.internals.stages import DirectStages
-from pytest_repro.plugin.internals.timeouts import timeout_timer
+from pytest_repro.plugin.internals.timeouts import is_set_by_others, timeout_limit, timeout_timer
 from pytest_repro.plugin.internals.warned import warnings_of
 from pytest_repro.plugin.lanes import Lane
 from pytest_repro.plugin.stress_iteration import Bench, IterationRunner, RunningTest
@@ -40,6 +40,9 @@ class IterationHooks:
             nodeid: Its node id.
             lane: Fast or full.
         """
+        limit = timeout_limit(item)
+        if limit is not None:
+            self._bench.control.recorder.limit(limit.limit_ns, of_call=limit.is_of_call)
         runner = self._runner(item, lane)
         self._running = RunningTest(self._bench, item, nextitem, index=index, nodeid=nodeid, runner=runner)
         return self._running
@@ -59,6 +62,18 @@ class IterationHooks:
             return None
         self._full_lane.run_stages(nextitem)
         return True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Notes the stage, in the full lane; each iteration begins with its setup."""
+        if self.is_running(item):
+            self._bench.control.recorder.stage("call", self._bench.clock())
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> None:
+        """Notes the stage, in the full lane."""
+        if self.is_running(item):
+            self._bench.control.recorder.stage("teardown", self._bench.clock())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
@@ -80,10 +95,24 @@ class IterationHooks:
             self._running.note_exception(call.excinfo)
         return report
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
+        """Leaves a timeout that would end this process to the watchdog, which looks into it first."""
+        is_watched = self._bench.control.stacks is not None
+        if not is_watched or settings.method != "thread" or is_set_by_others(item.config, self):
+            return None
+        return True
+
     def _runner(self, item: pytest.Item, lane: Lane) -> IterationRunner:
         bench = self._bench
         warned = warnings_of(bench.config)
         if lane is Lane.FAST:
-            return DirectStages(item, clock=bench.clock, warned=warned, timer=timeout_timer(item))
+            return DirectStages(
+                item,
+                clock=bench.clock,
+                warned=warned,
+                timer=timeout_timer(item),
+                note_stage=bench.control.recorder.stage,
+            )
         self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
         return self._full_lane

@@ -83,6 +83,16 @@ _VALUES = (
         "SIGNATURE",
         "Only these failures count: a signature file, a signature's key, or a regular expression.",
     ),
+    (
+        "repro-hang-time",
+        "TIME",
+        "End an iteration that takes longer than TIME, from outside, and go on (with -n or --repro-isolate).",
+    ),
+    (
+        "repro-triage",
+        "COMMAND",
+        "Run COMMAND, with {pid} in it, before a hanging process is ended.",
+    ),
     ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
     ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
 )
@@ -107,6 +117,8 @@ _ONLY_STRESSED = (
     "repro-lane",
     "repro-overlap",
     "repro-isolate",
+    "repro-hang-time",
+    "repro-triage",
     "repro-stress-items",
 )
 
@@ -156,6 +168,8 @@ def resolve(config: pytest.Config) -> Options:
             base_seed=secrets.randbits(32) if seed is None else seed,
             reseed=reseed is not False,
             only_iteration=replay,
+            hang_ns=read.value("repro-hang-time", parse_duration_ns),
+            triage=read.value("repro-triage", _triage),
             # A worker is told by the controller: a file may not be there.
             match=None if is_worker(config) else _match(config, read),
         )
@@ -187,6 +201,12 @@ def _match(config: pytest.Config, read: _Reader) -> Match | None:
     is_given = config.getoption(_dest("repro-match")) is not None
     folder = start if is_given or config.inipath is None else config.inipath.parent
     return read.value("repro-match", lambda text: parse_match(text, folder=folder))
+
+
+def _triage(text: str) -> tuple[str, ...]:
+    from pytest_repro.stress.watchdog import parse_triage
+
+    return parse_triage(text)
 
 
 def parse_duration_ns(text: str) -> int:

@@ -44,7 +44,8 @@ def place_of(config: pytest.Config) -> WorkerPlace:
     workers = int(workerinput["workercount"])
     # xdist sets a worker's own --dist to "no": the controller says what it really is.
     mode = str(worker_input(config).get("mode", "load"))
-    return WorkerPlace(id=worker, index=int(number or 0) % workers, workers=workers, mode=mode)
+    index = int(worker_input(config).get("index", number or 0)) % workers
+    return WorkerPlace(id=worker, index=index, workers=workers, mode=mode)
 
 
 def is_worker(config: pytest.Config) -> bool:

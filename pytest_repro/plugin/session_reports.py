@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.model import Failure, Stage
+from pytest_repro.plugin.internals.workers import tell_of_crash
 from pytest_repro.plugin.replays import Replays
 
 Location = tuple[str, "int | None", str]
@@ -74,6 +75,23 @@ class SessionReports:
             reports or [report_of_death(self._config, failure, location=location)],
             iteration=failure,
         )
+
+    def tell_death(self, node: Any, item: str, failure: Failure, *, location: Location) -> None:
+        """Tells an iteration in which a worker of xdist has died, also to a `pytest_handlecrashitem`."""
+        data = report_of_death(self._config, failure, location=location)
+        hook = self._config.hook
+        report = hook.pytest_report_from_serializable(config=self._config, data=dict(data))
+        report.nodeid = item
+        report.node = node
+        report.sections.append((f"iteration {failure.iteration:,}", self._replays.of_iteration(failure)))
+        tell_of_crash(self._config, item, report)
+        if self.is_reported(item):
+            return
+        self._shown.add((failure.signature.key, failure.is_match))
+        self._reported.add(item)
+        self.log_start(item, location)
+        hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item, location=location)
 
     def tell(
         self,

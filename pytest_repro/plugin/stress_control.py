@@ -5,39 +5,51 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from pytest_repro.stress.board import FlightRecorder, StopBoard
+from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.plan import Slice, StressPlan
+from pytest_repro.stress.recorder import FlightRecorder
+from pytest_repro.stress.stacks import StackWriter
 
 BOARD = "stop"
 """File of the stop board, in the folder that controller and workers share."""
 
 
-def recorder_path(folder: Path, worker: str) -> Path:
+def position_path(folder: Path, worker: str) -> Path:
     """Returns the file in which a worker notes where it is."""
     return folder / f"{worker}.position"
 
 
-def write_resume(folder: Path, index: int, first: int, *, crashed: int) -> None:
-    """Notes that a process died in this iteration of the slice that begins with `first`."""
-    (folder / f"{index}-{first}.crashed").write_text(str(crashed), encoding="ascii")
+def stacks_path(folder: Path, worker: str) -> Path:
+    """Returns the file to which a worker writes its stacks."""
+    return folder / f"{worker}.stacks"
+
+
+def write_resume(folder: Path, index: int, first: int, *, ended: int) -> None:
+    """Notes the last iteration that has ended of the slice that begins with `first`."""
+    (folder / f"{index}-{first}.ended").write_text(str(ended), encoding="ascii")
 
 
 def read_resume(folder: Path, index: int, first: int) -> int:
-    """Returns the iteration of this slice in which a process died, 0 if none did."""
+    """Returns the last iteration of this slice that has ended in a process that died, 0 if none did."""
     try:
-        return int((folder / f"{index}-{first}.crashed").read_text(encoding="ascii"))
+        return int((folder / f"{index}-{first}.ended").read_text(encoding="ascii"))
     except OSError:
         return 0
 
 
 class Control(Protocol):
-    """How a process hears that it must stop, and tells where it is."""
+    """How a process hears that it must stop, and tells where it is.
+
+    Attributes:
+        recorder: Where it tells it.
+        stacks: Where it writes its stacks when it dies or is asked; None where nobody reads them.
+    """
+
+    recorder: FlightRecorder
+    stacks: StackWriter | None
 
     def is_stopped(self, index: int) -> bool:
         """Tells whether the test with this number must not start another iteration."""
-
-    def note_position(self, index: int, iteration: int) -> None:
-        """Notes the iteration that begins now, 0 between two slices."""
 
     def note_failure(self, index: int) -> None:
         """Notes a failing iteration that counts, before anything is sent."""
@@ -50,9 +62,16 @@ class Control(Protocol):
 
 
 class LocalControl:
-    """Control of iterations that run in the controller's own process."""
+    """Control of iterations that run in the controller's own process.
 
-    def __init__(self) -> None:
+    Args:
+        recorder: Of this process.
+        stacks: Of this process.
+    """
+
+    def __init__(self, recorder: FlightRecorder, stacks: StackWriter | None = None) -> None:
+        self.recorder = recorder
+        self.stacks = stacks
         self._stopped: set[int] = set()
 
     def stop_test(self, index: int) -> None:
@@ -62,9 +81,6 @@ class LocalControl:
     def is_stopped(self, index: int) -> bool:
         """See `Control`."""
         return index in self._stopped
-
-    def note_position(self, index: int, iteration: int) -> None:
-        """See `Control`: a process that dies takes the controller along, so nobody would read it."""
 
     def note_failure(self, index: int) -> None:
         """See `Control`: the controller hears of it before the next iteration anyway."""
@@ -91,7 +107,8 @@ class WorkerControl:
     def __init__(self, folder: Path, worker: str, plan: StressPlan) -> None:
         self._folder = folder
         self._board = StopBoard(folder / BOARD)
-        self._recorder = FlightRecorder(recorder_path(folder, worker))
+        self.recorder = FlightRecorder(position_path(folder, worker))
+        self.stacks: StackWriter | None = StackWriter(stacks_path(folder, worker))
         self._stop_test_now = plan.stop_after == 1
         self._stop_all_now = plan.max_failures == 1
 
@@ -106,10 +123,6 @@ class WorkerControl:
     def is_stopped(self, index: int) -> bool:
         """See `Control`."""
         return self._board.is_stopped(index)
-
-    def note_position(self, index: int, iteration: int) -> None:
-        """See `Control`."""
-        self._recorder.update(index, iteration)
 
     def note_failure(self, index: int) -> None:
         """See `Control`: where one failure is enough, all workers know at once."""

@@ -10,20 +10,30 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.model import EXIT_INCOMPLETE, Failure, Outcome, Signature, Stage
-from pytest_repro.plugin.internals.workers import stop_distribution
+from pytest_repro.model import EXIT_INCOMPLETE, Failure
+from pytest_repro.plugin.internals.workers import (
+    crash_report,
+    forgive_death,
+    remember_collection,
+    run_again,
+    stop_distribution,
+    take_crashes,
+    tell_of_crash,
+)
 from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
 from pytest_repro.plugin.session_reports import SessionReports
-from pytest_repro.plugin.stress_control import BOARD, LocalControl, recorder_path, write_resume
+from pytest_repro.plugin.stress_control import BOARD, LocalControl, write_resume
+from pytest_repro.plugin.worker_deaths import WorkerDeath, WorkerDeaths
 from pytest_repro.report.stress import StressReport, failure_record, report_record
-from pytest_repro.signature import CRASH_MESSAGE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
-from pytest_repro.stress.board import StopBoard, read_position
+from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
-from pytest_repro.stress.tally import Bug, StressTally, durations_of
+from pytest_repro.stress.recorder import FlightRecorder
+from pytest_repro.stress.summary import Bug
+from pytest_repro.stress.tally import StressTally, durations_of
 
 
 class StressController:
@@ -52,11 +62,12 @@ class StressController:
         json_path: str | None,
         clock: MonotonicNs,
     ) -> None:
-        self.control = LocalControl()
+        self.control = LocalControl(FlightRecorder(None))
         self._config = config
         self._plan = plan
         self._folder = folder
         self._is_distributed = is_distributed
+        self._is_each = is_distributed and config.getoption("dist") == "each"
         self._progress = progress
         self._add_profile = add_profile
         self._json_path = json_path
@@ -66,13 +77,21 @@ class StressController:
         self._session: pytest.Session | None = None
         self._replays = Replays(config, plan)
         self._reports = SessionReports(config, self._replays)
+        self._tests: Sequence[str] = ()
         self._index: dict[str, int] = {}
         self._locations: dict[str, tuple[str, int | None, str]] = {}
         self._slices: dict[str, tuple[int, int]] = {}
-        self._open_slices: dict[str, int] = {}
+        self._ended_slices: dict[str, set[tuple[int, int]]] = {}
+        self._last_received: dict[tuple[int, int], int] = {}
+        self._replaced = 0
         self._was_stopped = False
         self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-") if is_distributed else None
         self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
+        self._deaths = (
+            WorkerDeaths(config, plan, folder=self.shared_folder, replays=self._replays, clock=clock)
+            if is_distributed
+            else None
+        )
 
     @property
     def shared_folder(self) -> Path:
@@ -84,6 +103,8 @@ class StressController:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keeps the session: failures stop it."""
         self._session = session
+        if self._is_distributed:
+            take_crashes(self._config, self._take_crash)
 
     def receive(self, node: Any, message: Message) -> None:
         """Takes one message of a process; `node` is xdist's, or None for this process."""
@@ -110,37 +131,69 @@ class StressController:
             self._receive_tests(message)
         self._progress.update(self._tally)
 
+    def watch(self, node: Any) -> None:
+        """Watches a worker of xdist from its start."""
+        if self._deaths is not None:
+            self._deaths.watch(node)
+
     @pytest.hookimpl(optionalhook=True)
-    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
-        """Counts the iteration in which a worker died, under the test's own name."""
-        found = self._slices.get(crashitem)
-        if found is None:
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """Has also those workers replaced that replace others."""
+        remember_collection(self._config, node, ids)
+
+    def _take_crash(self, item: str, node: Any) -> pytest.TestReport | None:
+        """Counts the iteration in which a worker died, and has the rest of its slice run."""
+        found = self._slices.get(item)
+        if found is None or self._deaths is None:
+            message = f"worker {node.gateway.id!r} crashed while running {item!r}"
+            return self._tell_crash(item, crash_report(item, node, message))
+        index, _ = found
+        test = self._tests[index]
+        death = self._deaths.look_into(node, test=test, slice_id=None if self._is_each else found)
+        slice_id = death.slice_id or found
+        ended = self._receive_unsent(node, death, slice_id, test=test, item=item)
+        report: pytest.TestReport | None = None
+        if death.failure is None:
+            message = f"worker {node.gateway.id} {death.how} outside of any iteration"
+            report = self._tell_crash(item, crash_report(test, node, message))
+        else:
+            ended = max(ended, death.failure.iteration)
+            self._receive_death(node, death.failure, item=item, is_closing=death.is_closing)
+        if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
+            write_resume(self.shared_folder, *slice_id, ended=ended)
+            run_again(self._config, item, node)
+        return report
+
+    def _tell_crash(self, item: str, report: pytest.TestReport) -> pytest.TestReport:
+        tell_of_crash(self._config, item, report)
+        return report
+
+    def _receive_unsent(
+        self, node: Any, death: WorkerDeath, slice_id: tuple[int, int], *, test: str, item: str
+    ) -> int:
+        """Takes what a worker had finished and not sent; returns the last iteration that has ended."""
+        after = self._last_received.get(slice_id, 0)
+        if death.position is not None:
+            name = item if self._plan.as_items else test
+            worker = node.gateway.id
+            message = death.position.unsent_message(test=test, item=name, worker=worker, after=after)
+            if message is not None:
+                self._receive_batch(node, message)
+        return self._last_received.get(slice_id, 0)
+
+    def _receive_death(self, node: Any, failure: Failure, *, item: str, is_closing: bool) -> None:
+        if not self._plan.as_items:
+            item = failure.test
+        forgive_death(self._config)
+        self._replaced += 1
+        if self._tally.is_enough(failure.test) and failure.counts:
+            self._tally.add_surplus(failure)
+            self._reports.note_reported(item)
+            self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
             return
-        index, first = found
-        test = next(name for name, number in self._index.items() if number == index)
-        worker = report.node.gateway.id
-        item = report.nodeid = crashitem if self._plan.as_items else test
-        position = read_position(recorder_path(self.shared_folder, worker))
-        if position is None or position.test_index != index:
-            return
-        write_resume(self.shared_folder, index, first, crashed=position.iteration)
-        report.longrepr = f"worker {worker} crashed in iteration {position.iteration} of {test}"
-        self._reports.note_reported(item)
-        signature = Signature(exception=None, message=CRASH_MESSAGE)
-        failure = Failure(
-            test=test,
-            iteration=position.iteration,
-            outcome=Outcome.CRASH,
-            stage=Stage.CALL,
-            signature=signature,
-            message=CRASH_MESSAGE,
-            seed=self._replays.seed(test, position.iteration),
-            worker=worker,
-            elapsed_ns=self._clock() - self._began_ns,
-            text=report.longrepr,
-            is_match=self._plan.is_match(signature, CRASH_MESSAGE),
-        )
-        self._tally.add_crash(failure)
+        self._tally.add_death(failure, is_counted=is_closing)
+        self._folder.append("failures.jsonl", failure_record(failure))
+        self._reports.tell_death(node, item, failure, location=self._locations[failure.test])
         self._note_failure(failure)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -159,6 +212,8 @@ class StressController:
             return (yield)
         finally:
             self._folder.close()
+            if self._deaths is not None:
+                self._deaths.stop()
             if self._shared is not None:
                 self._shared.cleanup()
 
@@ -180,8 +235,7 @@ class StressController:
 
     def slices_of_a_test(self, workers: int) -> int:
         """Returns into how many items of xdist's collection one test is cut."""
-        is_each = self._config.getoption("dist") == "each"
-        return 1 if is_each or self._plan.as_items else len(cut_slices(self._plan, workers=workers))
+        return 1 if self._is_each or self._plan.as_items else len(cut_slices(self._plan, workers=workers))
 
     def was_shown(self, bug: Bug) -> bool:
         """Tells whether pytest shows a traceback of this bug among its own failures."""
@@ -190,6 +244,7 @@ class StressController:
     def _receive_tests(self, message: Message) -> None:
         tests: Sequence[str] = message["tests"]
         self._tally.expect(tests)
+        self._tests = tests
         self._index = {test: index for index, test in enumerate(tests)}
         self._replays.note_paths(zip(tests, message["paths"], strict=True))
         self._slices.update((name, (index, first)) for name, (index, first) in message["slices"].items())
@@ -203,6 +258,8 @@ class StressController:
             if rest is None:
                 return
             message = rest
+        durations = durations_of(message)
+        self._last_received[message["slice"]] = message["first"] + (len(durations) - 1) * message["step"]
         failures = self._tally.add_batch(message)
         self._folder.append("iterations.jsonl", _batch_record(message))
         for payload in message["profiles"]:
@@ -217,7 +274,8 @@ class StressController:
         """
         if message["failures"][-1]["is_match"] is False:
             return message
-        failure = self._tally.add_surplus(message)
+        failure = self._tally.failure_of(message, message["failures"][-1])
+        self._tally.add_surplus(failure)
         if self._plan.as_items:
             self._reports.note_reported(message["item"])
         self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
@@ -256,13 +314,15 @@ class StressController:
 
     def _receive_slice_end(self, node: Any, message: Message) -> None:
         test, item = message["test"], message["item"]
-        ended = self._open_slices[test] = self._open_slices.get(test, 0) + 1
+        # A slice in which a worker died may end twice.
+        ended = self._ended_slices.setdefault(test, set())
+        ended.add(message["slice"])
         if self._reports.is_reported(item) or message["reports"] is None:
             return
         if self._plan.as_items:
             self._reports.tell(node, item, message["reports"])
             return
-        if ended < self._expected_slices(node, test):
+        if len(ended) < self._expected_slices(node, test):
             return
         summary = self._tally.summary(test)
         if summary.finished and summary.is_complete:
@@ -272,7 +332,7 @@ class StressController:
         if node is None:
             return 1
         workers = int(node.workerinput["workercount"])
-        if self._config.getoption("dist") == "each":
+        if self._is_each:
             number = self._index[test]
             shares = (
                 share_of_worker(self._plan, test=number, index=index, workers=workers)

@@ -123,7 +123,6 @@ class RunningTest:
     def execute(self, iteration: int, *, is_last: bool) -> IterationResult:
         """Runs one iteration; see `pytest_repro.stress.loop.Execute`."""
         bench = self._bench
-        bench.control.note_position(self._index, iteration)
         self._fresh.restore()
         self._raised = self._extra_failure = None
         self._seed = seed = self._seeds.seed(iteration) if bench.plan.reseed else None

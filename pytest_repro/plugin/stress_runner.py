@@ -118,11 +118,16 @@ class StressRunner:
         bench = self._bench
         index, part = self._slices[id(item)]
         nodeid = self._nodeids[index]
+        recorder = bench.control.recorder
+        slice_id = (index, part.first)
+        recorder.begin_slice(index, first=part.first, step=part.step)
+        if bench.control.stacks is not None:
+            bench.control.stacks.catch_fatal_signals()
         part = bench.control.resumed(index, part)
         lane = choose_lane(item, wanted=Lane(bench.plan.lane))
         running = self._begin(item, nextitem, index=index, nodeid=nodeid, lane=lane.name)
         session = item.session
-        about = {"test": nodeid, "item": item.nodeid}
+        about = {"test": nodeid, "item": item.nodeid, "slice": slice_id}
         bench.send(
             {
                 **about,
@@ -140,21 +145,24 @@ class StressRunner:
                     test=nodeid,
                     item=item.nodeid,
                     worker=bench.place.id,
+                    slice_id=slice_id,
                     send=running.send,
                     should_stop=lambda: bool(
                         session.shouldfail or session.shouldstop or bench.control.is_stopped(index)
                     ),
                     clock=bench.clock,
+                    notes=recorder,
                     deadline_ns=self._slice_deadline(),
                 )
             if not was_told_last:
+                recorder.closing(bench.current.iteration, bench.clock())
                 must_end = session.shouldfail or session.shouldstop or bench.control.is_all_stopped()
                 failure = self._closing_failure(running, nextitem=None if must_end else nextitem)
                 if failure is not None:
                     bench.send({**about, **failure, "kind": "closing"})
         finally:
             self._iterations.end()
-            bench.control.note_position(index, 0)
+            recorder.idle(bench.clock())
         bench.send({**about, "kind": "slice_end", "reports": running.last_reports()})
 
     def _begin(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_repro.model import Outcome
     from pytest_repro.timing.attach import Harness
     from pytest_repro.timing.recorder import Recorder
+    from pytest_repro.timing.spans import NotePhase
 
 REPORT_ATTRIBUTE = "repro_profile"
 """Attribute of the teardown report that carries the phases of a test."""
@@ -35,6 +36,7 @@ class Timekeeper:
         self._clock = clock
         self._recorder: Recorder | None = None
         self._harness: Harness | None = None
+        self._note: NotePhase | None = None
         self._is_open = False
         self._told = 0
         if automatic:
@@ -43,6 +45,12 @@ class Timekeeper:
             self._harness = Harness(clock=clock)
             self._harness.start()
             self._recorder = self._harness.recorder
+
+    def note_phases(self, note: NotePhase) -> None:
+        """Has each phase told while it lasts, from the next iteration on."""
+        self._note = note
+        if self._recorder is not None:
+            self._recorder.note_phases(note)
 
     def begin(self) -> None:
         """A test or iteration begins."""
@@ -56,6 +64,8 @@ class Timekeeper:
             from pytest_repro.timing.recorder import Recorder
 
             self._recorder = Recorder(self._clock)
+            if self._note is not None:
+                self._recorder.note_phases(self._note)
         if not self._is_open:
             self.begin()
         return self._recorder

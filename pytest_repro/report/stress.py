@@ -11,7 +11,7 @@ from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
 from pytest_repro.stress.patterns import Pattern, PatternKind
 from pytest_repro.stress.plan import StressPlan
-from pytest_repro.stress.tally import Bug, TestSummary
+from pytest_repro.stress.summary import Bug, TestSummary
 
 MOST_BUGS = 20
 """Bugs shown on the terminal; the records hold all."""

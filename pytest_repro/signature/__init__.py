@@ -17,6 +17,7 @@ from pytest_repro.signature.messages import (
 
 __all__ = [
     "CRASH_MESSAGE",
+    "HANG_MESSAGE",
     "MESSAGE_LIMIT",
     "TRUNCATED_MESSAGE",
     "differences",
@@ -30,6 +31,9 @@ __all__ = [
 
 CRASH_MESSAGE = "the worker process died"
 """Message of a failure that ended its process: nothing else is known for certain of any of these."""
+
+HANG_MESSAGE = "hung"
+"""Message of a failure that was ended from outside because it took too long."""
 
 TRUNCATED_MESSAGE = 20
 """A message that was cut (by a terminal's width, by a log) must share at least so many characters."""
@@ -146,6 +150,9 @@ def _same_message(one: str, other: str) -> bool:
     death, other_death = _DEATH.fullmatch(one), _DEATH.fullmatch(other)
     if death and other_death:
         return _same_text(death["how"], other_death["how"])
+    if HANG_MESSAGE in (one, other):
+        # What a CI's log calls a timeout may be a hang here.
+        return _TIMEOUT.match(one) is not None or _TIMEOUT.match(other) is not None
     if _MASK in one or _MASK in other:
         return _same_masked(one, other) or _same_masked(other, one)
     shorter, longer = sorted((one.rstrip(". …"), other.rstrip(". …")), key=len)

@@ -76,6 +76,7 @@ class Batch:
     test: str
     item: str
     worker: str
+    slice: tuple[int, int]
     step: int
     first: int = 0
     started_ns: int = 0
@@ -115,6 +116,7 @@ class Batch:
             "test": self.test,
             "item": self.item,
             "worker": self.worker,
+            "slice": self.slice,
             "first": self.first,
             "step": self.step,
             "started_ns": self.started_ns,
@@ -127,6 +129,22 @@ class Batch:
         }
 
 
+class Notes(Protocol):
+    """Takes notes for whoever finds this process dead; the flight recorder does."""
+
+    def begin(self, iteration: int, now_ns: int) -> None:
+        """Notes the iteration that begins now."""
+
+    def finish(self, outcome: Outcome, duration_ns: int) -> None:
+        """Notes how it ended."""
+
+    def between(self, now_ns: int) -> None:
+        """Notes that no iteration runs while what has finished is sent."""
+
+    def sent(self) -> None:
+        """Notes that what has finished was sent."""
+
+
 def run_slice(
     part: Slice,
     execute: Execute,
@@ -134,9 +152,11 @@ def run_slice(
     test: str,
     item: str,
     worker: str,
+    slice_id: tuple[int, int],
     send: Callable[[Message], None],
     should_stop: Callable[[], bool],
     clock: MonotonicNs,
+    notes: Notes,
     deadline_ns: int | None = None,
 ) -> bool:
     """Runs the iterations of one slice until they are done, the time is over or something says stop.
@@ -149,16 +169,24 @@ def run_slice(
         test: Node id.
         item: Node id under which pytest hears of it; differs where each iteration is an item.
         worker: xdist's worker id, or `main`.
+        slice_id: 0-based number of the test, and first iteration of the slice before anything of it ran.
         send: Takes a batch.
         should_stop: Asked before each iteration.
         clock: Monotonic, in nanoseconds.
+        notes: Told where this process is.
         deadline_ns: No iteration starts after it, except iteration 1: each test gets at least one.
 
     Returns:
         Whether the last iteration of the slice was told that it is the last.
     """
     last = None if part.size is None else part.first + (part.size - 1) * part.step
-    batch = Batch(test=test, item=item, worker=worker, step=part.step)
+
+    def flush(batch: Batch) -> None:
+        notes.between(clock())
+        send(batch.message())
+        notes.sent()
+
+    batch = Batch(test=test, item=item, worker=worker, slice=slice_id, step=part.step)
     flushed_ns = started_ns = clock()
     told_last = False
     try:
@@ -166,18 +194,20 @@ def run_slice(
             if should_stop() or (deadline_ns is not None and started_ns >= deadline_ns and iteration != 1):
                 break
             told_last = iteration == last
+            notes.begin(iteration, started_ns)
             result = execute(iteration, is_last=told_last)
             ended_ns = clock()
             batch.add(iteration, result, started_ns=started_ns, ended_ns=ended_ns)
+            notes.finish(result.outcome, ended_ns - started_ns)
             is_full = len(batch.durations_ns) >= FLUSH_ITERATIONS
             if is_full or result.failure is not None or ended_ns - flushed_ns >= FLUSH_NS:
-                send(batch.message())
-                batch = Batch(test=test, item=item, worker=worker, step=part.step)
+                flush(batch)
+                batch = Batch(test=test, item=item, worker=worker, slice=slice_id, step=part.step)
                 flushed_ns = ended_ns = clock()
             started_ns = ended_ns
     finally:
         if batch.durations_ns:
-            send(batch.message())
+            flush(batch)
     return told_last
 
 

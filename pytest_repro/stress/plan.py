@@ -10,6 +10,9 @@ from typing import Any
 from pytest_repro.model import Signature
 from pytest_repro.stress.match import Match, match_from_payload
 
+EXAMINATION_NS = 120 * 10**9
+"""Time that looking into a hanging process takes at most."""
+
 SLICES_PER_WORKER = 4
 """Slices of one test for each worker: enough for xdist to even out, few enough to cost nothing."""
 
@@ -31,6 +34,8 @@ class StressPlan:
         isolate: Whether each iteration runs in a process of its own.
         as_items: Whether each iteration is an item of pytest's, made by pytest-repeat.
         match: Which failures are looked for, and alone count; None where all do.
+        hang_ns: Longest time of an iteration, None where only pytest-timeout has a limit.
+        triage: Command that looks into a hanging process before it is ended, None without one.
     """
 
     iterations: int | None
@@ -45,6 +50,8 @@ class StressPlan:
     isolate: bool = False
     as_items: bool = False
     match: Match | None = None
+    hang_ns: int | None = None
+    triage: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:
@@ -54,6 +61,16 @@ class StressPlan:
         """Tells whether a failure is one that is looked for; None where none in particular is."""
         return None if self.match is None else self.match.accepts(signature, message)
 
+    @property
+    def watched_hang_ns(self) -> int | None:
+        """Longest time of an iteration for who watches the process that asks for it.
+
+        Isolated iterations are watched by the process that started theirs; looking into one takes time too.
+        """
+        if self.hang_ns is None or not self.isolate:
+            return self.hang_ns
+        return self.hang_ns + EXAMINATION_NS
+
     def to_payload(self) -> dict[str, Any]:
         """Returns the plan as builtins, for an xdist worker."""
         match = None if self.match is None else self.match.to_payload()
@@ -62,8 +79,13 @@ class StressPlan:
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> StressPlan:
         """Reads what `to_payload` made."""
-        match = payload["match"]
-        return cls(**{**payload, "match": None if match is None else match_from_payload(match)})
+        match, triage = payload["match"], payload["triage"]
+        read = {
+            "match": None if match is None else match_from_payload(match),
+            # JSON knows no tuples.
+            "triage": None if triage is None else tuple(triage),
+        }
+        return cls(**{**payload, **read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +107,11 @@ class Slice:
         numbers = count(self.first, self.step)
         return numbers if self.size is None else islice(numbers, self.size)
 
-    def after(self, crashed: int) -> Slice:
+    def after(self, ended: int) -> Slice:
         """Returns what comes after an iteration of this slice; 0 stands for none, and gives the whole."""
-        if crashed < self.first:
+        if ended < self.first:
             return self
-        done = (crashed - self.first) // self.step + 1
+        done = (ended - self.first) // self.step + 1
         size = None if self.size is None else max(0, self.size - done)
         return Slice(first=self.first + done * self.step, step=self.step, size=size)
 

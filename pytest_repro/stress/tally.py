@@ -8,122 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_repro.model import Failure, Outcome, Signature, Stage
+from pytest_repro.model import Failure, Outcome, Stage
 from pytest_repro.signature import signature_from_dict
-from pytest_repro.stats import Interval, failure_rate_interval
-from pytest_repro.stress.patterns import Pattern, ProcessTally, find_pattern
+from pytest_repro.stress.patterns import ProcessTally, find_pattern
 from pytest_repro.stress.plan import StressPlan
+from pytest_repro.stress.summary import Bug, TestSummary
 
 BUGS_WITH_TEXT = 50
 """Bugs whose first traceback is kept in memory; those of further bugs are in the records."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bug:
-    """All failures of one signature in one session.
-
-    Attributes:
-        signature: What they have in common.
-        failures: How many there are.
-        tests: Node ids of the tests that show it, in order of appearance.
-        first: The first of them in time, with its text; of those that are looked for, if there are any.
-        matches: How many of them are looked for.
-    """
-
-    signature: Signature
-    failures: int
-    tests: tuple[str, ...]
-    first: Failure
-    matches: int = 0
-
-    @property
-    def is_match(self) -> bool:
-        """Whether any of them is looked for."""
-        return self.matches > 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TestSummary:
-    """What a stress run learned about one test.
-
-    Attributes:
-        test: Node id.
-        planned: Iterations asked for, or None for as many as fit into the budget.
-        has_budget: Whether time could end the test before all its iterations ran.
-        outcomes: Finished iterations by outcome.
-        stages_ns: Total durations of setup, call and teardown.
-        fastest_ns: Shortest iteration, None without any.
-        slowest_ns: Longest iteration, None without any.
-        first_failure: The first in time, or None.
-        lane: How its iterations were run, `fast` or `full`; empty before the first.
-        lane_reason: Why the full lane was taken, None if it was wanted, or for the fast one.
-        pattern: What its failures have in common, None if they may be chance.
-        matches: Failing iterations that are looked for.
-        first_match: The first of these in time, or None.
-        surplus: Failing iterations that were under way when a limit was reached; they count for nothing else.
-    """
-
-    __test__ = False  # keeps pytest from collecting a record whose name begins with Test
-
-    test: str
-    planned: int | None
-    has_budget: bool
-    outcomes: Mapping[Outcome, int]
-    stages_ns: tuple[int, int, int]
-    fastest_ns: int | None
-    slowest_ns: int | None
-    first_failure: Failure | None
-    lane: str = ""
-    lane_reason: str | None = None
-    pattern: Pattern | None = None
-    matches: int = 0
-    first_match: Failure | None = None
-    surplus: int = 0
-
-    @property
-    def finished(self) -> int:
-        """Iterations that came to an end, skipped ones included."""
-        return sum(self.outcomes.values())
-
-    @property
-    def executed(self) -> int:
-        """Iterations that really ran the test."""
-        return sum(number for outcome, number in self.outcomes.items() if outcome.is_executed)
-
-    @property
-    def skipped(self) -> int:
-        """Iterations that pytest skipped."""
-        return self.outcomes.get(Outcome.SKIPPED, 0)
-
-    @property
-    def failures(self) -> int:
-        """Iterations that failed."""
-        return sum(number for outcome, number in self.outcomes.items() if outcome.is_failure)
-
-    @property
-    def failure_rate(self) -> float | None:
-        """Failures by executed iterations, from 0 to 1; None where none was executed."""
-        return self.failures / self.executed if self.executed else None
-
-    @property
-    def interval(self) -> Interval:
-        """95 % confidence interval of the failure rate."""
-        return failure_rate_interval(self.failures, self.executed)
-
-    @property
-    def missing(self) -> int:
-        """Iterations that were asked for and did not run; without a number, one was."""
-        return max(0, (1 if self.planned is None else self.planned) - self.finished - self.surplus)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all that was asked of this test ran; a test that was always skipped counts as run.
-
-        Where time may end the test first, one iteration is enough. A test that was skipped in some iterations
-        and not in others has not run as often as asked.
-        """
-        has_ended = self.finished >= 1 if self.has_budget else self.missing == 0
-        return has_ended and not self.surplus and self.skipped in (0, self.finished)
 
 
 _NO_FAILURES = tuple(outcome for outcome in Outcome if not outcome.is_failure)
@@ -253,15 +145,14 @@ class StressTally:
         durations = durations_of(message)
         tally.fastest_ns = min(durations) if tally.fastest_ns is None else min(tally.fastest_ns, *durations)
         tally.slowest_ns = max(durations) if tally.slowest_ns is None else max(tally.slowest_ns, *durations)
-        failures = [self._failure(message, failure) for failure in message["failures"]]
+        failures = [self.failure_of(message, failure) for failure in message["failures"]]
         for failure in failures:
             self._note(failure)
         return failures
 
-    def add_surplus(self, message: Mapping[str, Any]) -> Failure:
-        """Adds the failure at the end of a batch that came after the last one that was asked for."""
-        self._tests[message["test"]].surplus += 1
-        return self._failure(message, message["failures"][-1])
+    def add_surplus(self, failure: Failure) -> None:
+        """Adds a failure that came after the last one that was asked for."""
+        self._tests[failure.test].surplus += 1
 
     def counted_failures_of(self, test: str) -> int:
         """Returns the failing iterations of a test that count for what ends it."""
@@ -276,20 +167,26 @@ class StressTally:
     def add_closing_failure(self, message: Mapping[str, Any]) -> Failure:
         """Adds the failure of a late teardown to the last, already counted iteration of a slice."""
         tally = self._tests[message["test"]]
-        failure = self._failure(message, message["failure"])
-        # Where every iteration had failed anyway, it is one more bug and no further failing iteration.
-        counted_as = next((outcome for outcome in _NO_FAILURES if tally.outcomes.get(outcome)), None)
-        if counted_as is not None:
-            tally.count(counted_as, -1)
-            tally.count(failure.outcome, 1)
+        failure = self.failure_of(message, message["failure"])
+        self._replace_one(tally, failure.outcome)
         self._note(failure)
         return failure
 
-    def add_crash(self, failure: Failure) -> None:
-        """Adds an iteration that ended with its process, and so in no batch."""
+    def add_death(self, failure: Failure, *, is_counted: bool) -> None:
+        """Adds an iteration that ended with its process, and so in no batch.
+
+        Args:
+            failure: The iteration.
+            is_counted: Whether it had ended, and was in a batch, before its process died.
+        """
         tally = self._tests.setdefault(failure.test, _TestTally(test=failure.test))
-        tally.count(failure.outcome, 1)
-        self.finished += 1
+        if is_counted:
+            self._replace_one(tally, failure.outcome)
+        else:
+            tally.count(failure.outcome, 1)
+            self.finished += 1
+            process = tally.processes.setdefault(failure.worker, ProcessTally(label=failure.worker))
+            process.add(is_failure=True, number=1)
         self._note(failure)
 
     def summary(self, test: str) -> TestSummary:
@@ -338,6 +235,16 @@ class StressTally:
         ]
         return sorted(bugs, key=lambda bug: not bug.is_match)
 
+    def _replace_one(self, tally: _TestTally, outcome: Outcome) -> None:
+        """Has an iteration that was counted fail after all.
+
+        Where every iteration had failed anyway, it is one more bug and no further failing iteration.
+        """
+        counted_as = next((outcome for outcome in _NO_FAILURES if tally.outcomes.get(outcome)), None)
+        if counted_as is not None:
+            tally.count(counted_as, -1)
+            tally.count(outcome, 1)
+
     @property
     def _planned_of_a_test(self) -> int | None:
         return 1 if self._plan.only_iteration is not None else self._plan.iterations
@@ -356,7 +263,8 @@ class StressTally:
             self._bugs[key] = _BugTally(first=failure)
         self._bugs[key].note(failure)
 
-    def _failure(self, message: Mapping[str, Any], failure: Mapping[str, Any]) -> Failure:
+    def failure_of(self, message: Mapping[str, Any], failure: Mapping[str, Any]) -> Failure:
+        """Returns one failure of a message as a record."""
         return Failure(
             test=message["test"],
             iteration=failure["iteration"],

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
     from pytest_repro.clock import MonotonicNs
 
+
+class NotePhase(Protocol):
+    """Is told where the first thread is."""
+
+    def __call__(self, name: str, operation: str | None, /) -> None:
+        """Takes the name of the phase and of its operation; empty where there is none."""
+
+
 FOLD_EVERY = 1024
 """Phases gathered beyond what is kept before they are merged."""
 
@@ -75,6 +83,8 @@ class Span:
         run = self._run
         thread = self._thread = run.threads.get(get_ident()) or run.thread()
         self.within = thread.names
+        if thread.note is not None:
+            thread.note(self.name, self.operation)
         self.wait_ns = -thread.held_ns
         self.hidden_ns = -thread.hidden_ns
         self.start_ns = run.clock()
@@ -103,6 +113,8 @@ class Span:
             thread.in_call = False
         if run.fences:
             end_ns = self._end_fenced(run, thread, end_ns)
+        if thread.note is not None:
+            thread.note(self.within[-1] if self.within else "", None)
         self.wait_ns += thread.held_ns
         self.hidden_ns += thread.hidden_ns
         if self._describe is not None:
@@ -163,12 +175,14 @@ class Thread:
         in_call: Whether it is inside a recorded library call: calls inside that one are not recorded.
         held_ns: Time it spent waiting in fences.
         hidden_ns: Time it would have waited in blocking calls, had there been no fences.
+        note: Told of each phase that it enters, and of the one that it comes back to; None for nobody.
     """
 
-    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names")
+    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names", "note")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, note: NotePhase | None = None) -> None:
         self.index = index
+        self.note = note
         self.names: tuple[str, ...] = ()
         self.in_call = False
         self.held_ns = 0
@@ -191,7 +205,9 @@ class Run:
         "threads",
     )
 
-    def __init__(self, clock: MonotonicNs, fences: tuple[Fence, ...], keep: int) -> None:
+    def __init__(
+        self, clock: MonotonicNs, fences: tuple[Fence, ...], keep: int, note: NotePhase | None = None
+    ) -> None:
         self.clock = clock
         self.fences = fences
         self.metrics: list[Metric] = []
@@ -199,7 +215,7 @@ class Run:
         self._keep = keep
         self.limit = keep + FOLD_EVERY
         self._merged: Merged | None = None
-        self.threads: dict[int, Thread] = {get_ident(): Thread(0)}
+        self.threads: dict[int, Thread] = {get_ident(): Thread(0, note)}
         self._free_ns = 0
         self._lock = Lock()
 

@@ -97,7 +97,8 @@ def test_a_process_that_dies_costs_its_iteration_and_nothing_else(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "the process died with SIGSEGV",
+            "the process died with SIGSEGV in iteration ? (call)",
+            "*in test_dies",
             "last words",
             "  10 of 10 iterations ran, 2 failed (20 %*",
             "bug 1 of 1: the process died with SIGSEGV",

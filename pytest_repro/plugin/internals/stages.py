@@ -45,6 +45,7 @@ class DirectStages:
         clock: Monotonic, in nanoseconds.
         warned: Tells pytest of warnings, None where pytest's plugin for them is off.
         timer: Starts the item's timeout and returns what ends it; None without a timeout.
+        note_stage: Told of each stage but the first when it begins, with the clock.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class DirectStages:
         clock: MonotonicNs,
         warned: IterationWarnings | None,
         timer: Callable[[], Callable[[], None]] | None,
+        note_stage: Callable[[str, int], None],
     ) -> None:
         self.stages_ns = (0, 0, 0)
         self._item: Any = item
         self._session: Any = item.session
         self._clock = clock
         self._timer = timer
+        self._note_stage = note_stage
         self._output = SliceOutput(item)
         self._warnings = None if warned is None else SliceWarnings(item, warned)
         self._leftovers = Leftovers(item.config)
@@ -169,6 +172,8 @@ class DirectStages:
         output = self._output
         error = None
         started_ns = self._clock()
+        if when != "setup":
+            self._note_stage(when, started_ns)
         try:
             if is_quiet:
                 body()

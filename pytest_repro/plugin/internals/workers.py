@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -70,3 +71,92 @@ def stop_distribution(config: pytest.Config, reason: str) -> None:
     dsession = config.pluginmanager.get_plugin("dsession")
     if dsession is not None and not dsession.shouldstop:
         dsession.shouldstop = reason
+
+
+def process_of(node: Any) -> subprocess.Popen[bytes] | None:
+    """Returns the process of an xdist worker, None where it runs on another machine."""
+    popen: subprocess.Popen[bytes] | None = getattr(node.gateway._io, "popen", None)
+    return popen if node.gateway.spec.popen else None
+
+
+def exit_code_of(node: Any, *, wait_s: float = 5.0) -> int | None:
+    """Returns how the process of a worker ended, negative for a signal; None if that is not known."""
+    process = process_of(node)
+    if process is None:
+        return None
+    try:
+        return process.wait(timeout=wait_s)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def lose(node: Any) -> None:
+    """Tells xdist that a worker has died, where its pipe is still open because a child of it holds it."""
+    if not node._down:
+        node._down = True
+        node.notify_inproc("errordown", node=node, error="Not properly terminated")
+
+
+def take_crashes(config: pytest.Config, handle: Callable[[str, Any], pytest.TestReport | None]) -> None:
+    """Has `handle(item, node)` called where a worker died with an item under way.
+
+    It returns None if it has told pytest of it in its own way, else a report that pytest is to hear of. A
+    conftest's own `pytest_handlecrashitem` is called by it, or not at all.
+    """
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+
+    def handle_crashitem(nodeid: str, worker: Any) -> None:
+        report = handle(nodeid, worker)
+        if report is not None:
+            config.hook.pytest_runtest_logreport(report=report)
+
+    dsession.handle_crashitem = handle_crashitem
+
+
+def crash_report(nodeid: str, node: Any, message: str) -> pytest.TestReport:
+    """Returns the report that xdist makes of an item in which a worker has died."""
+    path = nodeid.split("::", maxsplit=1)[0]
+    when: Any = "???"
+    report = pytest.TestReport(
+        nodeid=nodeid,
+        location=(path, None, path),
+        keywords={},
+        outcome="failed",
+        longrepr=message,
+        when=when,
+    )
+    report.node = node  # type: ignore[attr-defined]
+    return report
+
+
+def tell_of_crash(config: pytest.Config, item: str, report: pytest.TestReport) -> None:
+    """Calls `pytest_handlecrashitem`, as xdist does."""
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+    config.hook.pytest_handlecrashitem(crashitem=item, report=report, sched=dsession.sched)
+
+
+def forgive_death(config: pytest.Config) -> None:
+    """Has a death not count for the most that xdist replaces by itself; a number of the user's holds."""
+    if config.option.maxworkerrestart is None:
+        dsession: Any = config.pluginmanager.get_plugin("dsession")
+        dsession._failed_nodes_count -= 1
+
+
+def remember_collection(config: pytest.Config, node: Any, ids: Sequence[str]) -> None:
+    """Has xdist's `each` know what a replacing worker collected, so that this one can be replaced too."""
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+    scheduler = dsession.sched
+    if hasattr(scheduler, "_removed2pending") and scheduler.collection_is_completed:
+        scheduler.node2collection.setdefault(node, list(ids))
+
+
+def run_again(config: pytest.Config, item: str, node: Any) -> None:
+    """Has the item in which a worker died run once more; xdist itself leaves it, but for whole groups."""
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+    scheduler = dsession.sched
+    removed = getattr(scheduler, "_removed2pending", None)
+    if removed is not None:
+        index = scheduler.node2collection[node].index(item)
+        removed.setdefault(node, []).insert(0, index)
+    elif hasattr(scheduler, "node2pending"):
+        scheduler.mark_test_pending(item)

@@ -17,6 +17,7 @@ from pytest_repro.stress.loop import (
     without_last_iteration,
 )
 from pytest_repro.stress.plan import Slice
+from pytest_repro.stress.recorder import FlightRecorder
 from pytest_repro.stress.tally import durations_of
 
 SIGNATURE = {"key": "k", "exception": "E", "message": "m", "file": None, "function": None}
@@ -55,9 +56,11 @@ class FakeTest:
             test="t",
             item="t",
             worker="gw0",
+            slice_id=(0, part.first),
             send=self.sent.append,
             should_stop=lambda: stop_after is not None and len(self.ran) >= stop_after,
             clock=lambda: self.now_ns,
+            notes=FlightRecorder(None),
             deadline_ns=deadline_ns,
         )
 

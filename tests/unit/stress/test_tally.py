@@ -124,7 +124,7 @@ def test_a_crash_counts_as_an_iteration_and_as_a_bug() -> None:
     """The iteration that ended with its process came in no batch."""
     tally = _tally(10)
     tally.add_batch(_batch([("passed", 4)]))
-    tally.add_crash(
+    tally.add_death(
         Failure(
             test="t",
             iteration=5,
@@ -135,7 +135,8 @@ def test_a_crash_counts_as_an_iteration_and_as_a_bug() -> None:
             seed=None,
             worker="gw1",
             elapsed_ns=5,
-        )
+        ),
+        is_counted=False,
     )
     summary = tally.summary("t")
     assert (summary.executed, summary.failures, summary.outcomes[Outcome.CRASH]) == (5, 1, 1)
@@ -159,7 +160,7 @@ def test_what_finished_of_what_is_planned_is_known_while_the_run_goes_on() -> No
     failures = [_failure(1, message="a"), _failure(2, message="b"), _failure(3, message="a")]
     tally.add_batch(_batch([("failed", 3)], test="u", failures=failures))
     assert (tally.finished, tally.failures, tally.distinct_bugs) == (8, 3, 2)
-    tally.add_crash(replace(tally.bugs()[0].first, outcome=Outcome.CRASH))
+    tally.add_death(replace(tally.bugs()[0].first, outcome=Outcome.CRASH), is_counted=False)
     assert (tally.planned, tally.finished, tally.failures, tally.distinct_bugs) == (30, 9, 4, 2)
 
 

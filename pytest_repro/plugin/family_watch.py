@@ -1,0 +1,135 @@
+"""Watches a process that runs isolated iterations: ends what hangs, and finds out how it died."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from pytest_repro.model import Outcome, Stage
+from pytest_repro.plugin.isolated_child import without_report
+from pytest_repro.plugin.stress_control import position_path, stacks_path
+from pytest_repro.plugin.stress_iteration import Bench
+from pytest_repro.plugin.watchdog import end_process, is_same_iteration
+from pytest_repro.signature import HANG_MESSAGE, make_signature
+from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death
+from pytest_repro.stress.recorder import Position, PositionReader, read_position
+from pytest_repro.stress.stacks import read_stacks
+from pytest_repro.stress.watchdog import examine, overdue_ns
+
+START_NS = 60 * 10**9
+"""Time that such a process has to find its test, where iterations have less."""
+
+
+class FamilyWatch:
+    """Looks at one process after the other, from the process that waits for it.
+
+    Args:
+        bench: Of this process.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        self._clock = bench.clock
+        self._worker = bench.place.id
+        self._plan = bench.plan
+        self._root = str(bench.config.rootpath)
+        self._memory = OutOfMemoryKills()
+        self._pid = 0
+        self._began_ns = 0
+        self._folder = Path()
+        self._reader: PositionReader | None = None
+        self._suspect: Position | None = None
+        self._position: Position | None = None
+        self._stacks = ""
+        self._is_over = False
+        self._examination: Examination | None = None
+
+    def begin(self, pid: int, folder: Path) -> None:
+        """Watches a process that was just started; its files will be in this folder."""
+        self._pid, self._folder = pid, folder
+        self._began_ns = self._clock()
+        self._reader = self._suspect = self._examination = self._position = None
+        self._stacks = ""
+        self._is_over = False
+
+    def look(self, *, is_ready: bool) -> None:
+        """Ends the process, or its fork, if it takes too long."""
+        if not is_ready:
+            self._look_at_start()
+            return
+        if self._reader is None:
+            with contextlib.suppress(OSError, ValueError):  # it has not begun yet
+                self._reader = PositionReader(position_path(self._folder, self._worker))
+            return
+        position = self._reader.look()
+        taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=self._plan.hang_ns)
+        if taken_ns is None:
+            self._suspect = None
+        elif self._suspect is None or not is_same_iteration(self._suspect, position):
+            # One look may have met the moment in which a note was made.
+            self._suspect = position
+        else:
+            found = self._examine(position.pid, taken_ns)
+            if is_same_iteration(self._reader.look(), position):
+                self._examination = found
+                end_process(position.pid)
+            self._suspect = None
+
+    def end(self) -> None:
+        """Reads what is left in the files of the process, before they are removed."""
+        self._read()
+        self._is_over = True
+
+    def _read(self) -> None:
+        self._position = read_position(position_path(self._folder, self._worker))
+        self._stacks = read_stacks(stacks_path(self._folder, self._worker))
+
+    def death(self, code: int, *, printed: str) -> dict[str, Any]:
+        """Returns the result of the iteration that ended with its process.
+
+        Args:
+            code: Exit status, negative for a signal.
+            printed: What it printed last.
+        """
+        if not self._is_over:
+            # Only a fork has died, and no other has begun.
+            self._read()
+        examination, self._examination = self._examination, None
+        if self._position is None:
+            raise RuntimeError("a process ran an iteration without a flight recorder")
+        death = describe_death(
+            self._position,
+            code=code,
+            root=self._root,
+            stacks=self._stacks,
+            printed=printed,
+            examination=examination,
+            ran_out_of_memory=self._memory.any_since(),
+        )
+        return without_report(
+            death.outcome, death.stage, signature=death.signature, message=death.message, text=death.text
+        )
+
+    def hung_at_start(self, *, printed: str) -> dict[str, Any] | None:
+        """Returns the result of an iteration for which no process could be started in time, or None."""
+        examination = self._examination
+        if examination is None:
+            return None
+        message = f"hung for {examination.hung_ns / 1e9:.0f} s before its first iteration"
+        return without_report(
+            Outcome.HANG,
+            Stage.COLLECT,
+            signature=make_signature(exception=None, message=HANG_MESSAGE),
+            message=message,
+            text=f"{message}\n\n{examination.stacks}\n\n{examination.native or ''}\n\nit printed:\n{printed}",
+        )
+
+    def _look_at_start(self) -> None:
+        taken_ns = self._clock() - self._began_ns
+        if self._plan.hang_ns is not None and taken_ns > max(self._plan.hang_ns, START_NS):
+            self._examination = self._examine(self._pid, taken_ns)
+            end_process(self._pid)
+
+    def _examine(self, pid: int, hung_ns: int) -> Examination:
+        stack_file = stacks_path(self._folder, self._worker)
+        return examine(pid, stack_file=stack_file, hung_ns=hung_ns, triage=self._plan.triage)

@@ -1,0 +1,140 @@
+"""What the controller does when a worker of xdist has died: what it had done, where it died, what goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_repro.clock import MonotonicNs
+from pytest_repro.model import Failure
+from pytest_repro.plugin.internals.workers import exit_code_of, lose, process_of
+from pytest_repro.plugin.replays import Replays
+from pytest_repro.plugin.session import hash_seed_of_this_process
+from pytest_repro.plugin.stress_control import position_path, stacks_path
+from pytest_repro.plugin.watchdog import Watchdog
+from pytest_repro.stress.deaths import Death, OutOfMemoryKills, describe_death, how_it_ended
+from pytest_repro.stress.plan import StressPlan
+from pytest_repro.stress.recorder import Activity, Position, read_position
+from pytest_repro.stress.stacks import read_stacks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDeath:
+    """The end of one worker.
+
+    Attributes:
+        position: Where it was, None if it never ran a slice.
+        failure: The iteration that ended with it, None if it was in none.
+        is_closing: Whether that iteration had ended, and what it left set up was being torn down.
+        how: In words, such as `died with SIGKILL`.
+    """
+
+    position: Position | None
+    failure: Failure | None = None
+    is_closing: bool = False
+    how: str
+
+    @property
+    def slice_id(self) -> tuple[int, int] | None:
+        """Number of the test and first iteration of the slice that it was in, None if it was in none."""
+        return None if self.position is None else self.position.slice_id
+
+
+class WorkerDeaths:
+    """Watches the workers and finds out how they died.
+
+    Args:
+        config: Of the controller.
+        plan: What was asked for.
+        folder: Shared by controller and workers.
+        replays: Knows the seeds.
+        clock: Monotonic, in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        plan: StressPlan,
+        *,
+        folder: Path,
+        replays: Replays,
+        clock: MonotonicNs,
+    ) -> None:
+        self._root = str(config.rootpath)
+        self._plan = plan
+        self._folder = folder
+        self._replays = replays
+        self._clock = clock
+        self._began_ns = clock()
+        self._memory = OutOfMemoryKills()
+        self._watchdog = Watchdog(hang_ns=plan.watched_hang_ns, triage=plan.triage, clock=clock)
+
+    def watch(self, node: Any) -> None:
+        """Watches a worker from its start."""
+        process = process_of(node)
+        if process is not None:
+            worker = node.gateway.id
+            self._watchdog.add(
+                worker,
+                process,
+                position_file=position_path(self._folder, worker),
+                stack_file=stacks_path(self._folder, worker),
+                lose=_losing(node),
+            )
+
+    def stop(self) -> None:
+        """Watches no more."""
+        self._watchdog.stop()
+
+    def look_into(self, node: Any, *, test: str, slice_id: tuple[int, int] | None) -> WorkerDeath:
+        """Finds out how a worker died.
+
+        Args:
+            node: The worker.
+            test: Node id of the test whose slice it was told to run.
+            slice_id: Number of this test and first iteration of the slice, None for whichever it was in.
+        """
+        worker = node.gateway.id
+        code = exit_code_of(node)
+        how = "died" if code is None else f"died with {how_it_ended(code)}"
+        position = read_position(position_path(self._folder, worker))
+        if position is None or slice_id not in (None, position.slice_id):
+            return WorkerDeath(position=None, how=how)
+        is_closing = position.activity is Activity.CLOSING
+        if not position.is_in_iteration and not is_closing:
+            return WorkerDeath(position=position, how=how)
+        death = describe_death(
+            position,
+            code=code,
+            root=self._root,
+            stacks=read_stacks(stacks_path(self._folder, worker)),
+            examination=self._watchdog.examination(worker),
+            ran_out_of_memory=self._memory.any_since(),
+        )
+        failure = self._failure(death, test=test, worker=worker)
+        return WorkerDeath(position=position, failure=failure, is_closing=is_closing, how=how)
+
+    def _failure(self, death: Death, *, test: str, worker: str) -> Failure:
+        iteration = death.position.iteration
+        return Failure(
+            test=test,
+            iteration=iteration,
+            outcome=death.outcome,
+            stage=death.stage,
+            signature=death.signature,
+            message=death.message,
+            seed=self._replays.seed(test, iteration),
+            worker=worker,
+            elapsed_ns=self._clock() - self._began_ns,
+            text=f"worker {worker}: {death.text}",
+            hash_seed=hash_seed_of_this_process(),
+            is_match=self._plan.is_match(death.signature, death.message),
+        )
+
+
+def _losing(node: Any) -> Callable[[], None]:
+    return lambda: lose(node)

@@ -1,0 +1,306 @@
+"""The flight recorder: where a process that runs iterations is, readable from outside and after its death.
+
+One file for each such process, mapped into memory. An update is a write to memory and costs below a
+microsecond; what was written survives SIGKILL, as the pages belong to the system and not to the process.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from array import array
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from pytest_repro.model import Outcome, Stage
+from pytest_repro.signature import make_signature, signature_to_dict
+from pytest_repro.stress.loop import FLUSH_ITERATIONS, Batch, FailureFacts, IterationResult, Message
+
+
+class Activity(IntEnum):
+    """What a process that runs iterations does."""
+
+    IDLE = 0
+    """It is in no slice."""
+    BETWEEN = 1
+    """It is in a slice and in no iteration: it sends what has finished."""
+    SETUP = 2
+    CALL = 3
+    TEARDOWN = 4
+    CLOSING = 5
+    """It tears down what the last iteration of a slice left set up."""
+
+
+_STAGES = {Activity.SETUP: Stage.SETUP, Activity.CALL: Stage.CALL}
+_ACTIVITIES = {"setup": int(Activity.SETUP), "call": int(Activity.CALL), "teardown": int(Activity.TEARDOWN)}
+
+_PROCESS = struct.Struct("=q")
+_SLICE = struct.Struct("=qqqqq")
+_SLICE_AT = _PROCESS.size
+_LIMIT = struct.Struct("=qq")
+_LIMIT_AT = _SLICE_AT + _SLICE.size - _LIMIT.size
+_ITERATION = struct.Struct("=qqqqqBB")
+_ITERATION_AT = _SLICE_AT + _SLICE.size
+_ACTIVITY = struct.Struct("=qB")
+_PHASE_AT = _ITERATION_AT + _ITERATION.size - 1
+_ACTIVITY_AT = _PHASE_AT - _ACTIVITY.size
+_NAMES_AT = 128
+_NAME_BYTES = 64
+_MOST_NAMES = 60
+_OUTCOMES_AT = _NAMES_AT + _MOST_NAMES * _NAME_BYTES
+_DURATIONS_AT = _OUTCOMES_AT + FLUSH_ITERATIONS
+_SIZE = _DURATIONS_AT + FLUSH_ITERATIONS * array("q").itemsize
+
+_OUTCOMES = tuple(Outcome)
+_CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
+_SETUP = int(Activity.SETUP)
+
+
+class FlightRecorder:
+    """Notes where this process is.
+
+    Args:
+        path: A file of its own, made anew; None for memory that nobody else sees.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._map = _new_map(path)
+        self._durations = memoryview(self._map)[_DURATIONS_AT:].cast("q")
+        self._pack_iteration = _ITERATION.pack_into
+        self._pack_activity = _ACTIVITY.pack_into
+        self._phases = {"": 0}
+        self._batch_first = 0
+        self._finished = 0
+        self.note_process()
+
+    def note_process(self) -> None:
+        """Notes that it is this process that writes now: a fork says so first."""
+        _PROCESS.pack_into(self._map, 0, os.getpid())
+
+    def begin_slice(self, test_index: int, *, first: int, step: int) -> None:
+        """Notes the slice whose iterations come now."""
+        _SLICE.pack_into(self._map, _SLICE_AT, test_index, first, step, 0, 0)
+        self.sent()
+
+    def limit(self, limit_ns: int, *, of_call: bool) -> None:
+        """Notes how long pytest-timeout lets an iteration of this slice take, or its call alone."""
+        _LIMIT.pack_into(self._map, _LIMIT_AT, limit_ns, of_call)
+
+    def begin(self, iteration: int, now_ns: int) -> None:
+        """Notes the iteration that begins now, with its setup."""
+        finished = self._finished
+        if not finished:
+            self._batch_first = iteration
+        self._pack_iteration(
+            self._map, _ITERATION_AT, iteration, now_ns, self._batch_first, finished, now_ns, _SETUP, 0
+        )
+
+    def stage(self, when: str, now_ns: int) -> None:
+        """Notes that `setup`, `call` or `teardown` begins now."""
+        self._pack_activity(self._map, _ACTIVITY_AT, now_ns, _ACTIVITIES[when])
+
+    def phase(self, name: str, operation: str | None, /) -> None:
+        """Notes the phase that the test is in now, with its operation; empty for none."""
+        code = self._phases.get(operation or name)
+        self._map[_PHASE_AT] = self._number_phase(name, operation) if code is None else code
+
+    def finish(self, outcome: Outcome, duration_ns: int) -> None:
+        """Notes how the iteration ended; it counts as finished once the next one begins."""
+        finished = self._finished
+        self._durations[finished] = duration_ns
+        self._map[_OUTCOMES_AT + finished] = _CODES[outcome]
+        self._finished = finished + 1
+
+    def between(self, now_ns: int) -> None:
+        """Notes that no iteration runs while what has finished is sent."""
+        self._leave(Activity.BETWEEN, 0, now_ns)
+
+    def sent(self) -> None:
+        """Notes that what has finished was sent."""
+        self._finished = 0
+
+    def closing(self, iteration: int, now_ns: int) -> None:
+        """Notes that what the last iteration left set up is torn down."""
+        self._leave(Activity.CLOSING, iteration, now_ns)
+
+    def idle(self, now_ns: int) -> None:
+        """Notes that this process is in no slice."""
+        self._leave(Activity.IDLE, 0, now_ns)
+
+    def _leave(self, activity: Activity, iteration: int, now_ns: int) -> None:
+        first, finished = self._batch_first, self._finished
+        self._pack_iteration(
+            self._map, _ITERATION_AT, iteration, now_ns, first, finished, now_ns, activity, 0
+        )
+
+    def _number_phase(self, name: str, operation: str | None) -> int:
+        """Gives a phase a number; beyond those that have a place, all share the last one."""
+        code = min(len(self._phases), _MOST_NAMES - 1)
+        if code < _MOST_NAMES - 1:
+            self._phases[operation or name] = code
+        shown = name if operation is None else f"{name} {operation}"
+        text = shown.encode("utf-8", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
+        place = _NAMES_AT + code * _NAME_BYTES
+        self._map[place : place + _NAME_BYTES] = text
+        return code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """Where a process is, or was when it died.
+
+    Attributes:
+        pid: Process that wrote last.
+        activity: What it does.
+        test_index: 0-based number of the test.
+        slice_first: First iteration of the slice.
+        step: Distance from one iteration of the slice to the next.
+        iteration: 1-based; 0 between two iterations.
+        began_ns: Monotonic clock when the iteration began.
+        since_ns: Monotonic clock when the activity began.
+        phase: Timed phase that the test is in; empty for none.
+        limit_ns: How long pytest-timeout lets an iteration take, None where it does not say.
+        is_limit_of_call: Whether that is for the call alone.
+        unsent_first: First iteration that has finished and perhaps was not sent.
+        unsent: Outcomes and durations of it and of those after it.
+    """
+
+    pid: int
+    activity: Activity
+    test_index: int
+    slice_first: int
+    step: int
+    iteration: int
+    began_ns: int
+    since_ns: int
+    phase: str
+    limit_ns: int | None
+    is_limit_of_call: bool
+    unsent_first: int
+    unsent: tuple[tuple[Outcome, int], ...]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that it is in; the late teardown of wider scopes is one."""
+        return _STAGES.get(self.activity, Stage.TEARDOWN)
+
+    @property
+    def slice_id(self) -> tuple[int, int]:
+        """Number of the test and first iteration of the slice."""
+        return self.test_index, self.slice_first
+
+    @property
+    def is_in_iteration(self) -> bool:
+        """Whether an iteration has begun and not ended."""
+        return self.activity in (Activity.SETUP, Activity.CALL, Activity.TEARDOWN)
+
+    @property
+    def last_finished(self) -> int:
+        """Number of the last iteration that has finished and perhaps was not sent, 0 for none."""
+        return self.unsent_first + (len(self.unsent) - 1) * self.step if self.unsent else 0
+
+    def unsent_message(self, *, test: str, item: str, worker: str, after: int) -> Message | None:
+        """Returns the batch that the process would have sent next, None if all was received.
+
+        Args:
+            test: Node id.
+            item: Node id under which pytest hears of it.
+            worker: xdist's worker id, or `main`.
+            after: Last iteration of the slice that was received, 0 for none.
+        """
+        batch = Batch(
+            test=test,
+            item=item,
+            worker=worker,
+            slice=(self.test_index, self.slice_first),
+            step=self.step,
+        )
+        ended_ns = self.began_ns - sum(duration_ns for _, duration_ns in self.unsent)
+        for number, (outcome, duration_ns) in enumerate(self.unsent):
+            started_ns, ended_ns = ended_ns, ended_ns + duration_ns
+            iteration = self.unsent_first + number * self.step
+            if iteration > after:
+                failure = _UNTOLD if outcome.is_failure else None
+                result = IterationResult(outcome, (0, 0, 0), failure=failure)
+                batch.add(iteration, result, started_ns=started_ns, ended_ns=ended_ns)
+        return batch.message() if batch.durations_ns else None
+
+
+_UNTOLD_MESSAGE = "it failed, and the process died before it could say how"
+_UNTOLD = FailureFacts(
+    stage=Stage.CALL,
+    signature=signature_to_dict(make_signature(exception=None, message=_UNTOLD_MESSAGE)),
+    message=_UNTOLD_MESSAGE,
+    text=_UNTOLD_MESSAGE,
+)
+
+
+def read_position(path: Path) -> Position | None:
+    """Returns where the process of this file is or was, None if it never wrote."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return None if len(data) < _SIZE else _position(data)
+
+
+class PositionReader:
+    """Looks again and again into the file of a process that runs.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It is not there.
+        ValueError: It is not whole yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._map = mmap.mmap(file.fileno(), _SIZE, access=mmap.ACCESS_READ)
+
+    def look(self) -> Position:
+        """Returns where the process is now, without what it has not sent."""
+        return _position(self._map[:_OUTCOMES_AT])
+
+
+def _position(data: bytes) -> Position:
+    (pid,) = _PROCESS.unpack_from(data)
+    test_index, slice_first, step, limit_ns, is_limit_of_call = _SLICE.unpack_from(data, _SLICE_AT)
+    iteration, began_ns, unsent_first, finished, since_ns, activity, phase = _ITERATION.unpack_from(
+        data, _ITERATION_AT
+    )
+    durations = array("q")
+    if len(data) >= _SIZE:
+        durations.frombytes(data[_DURATIONS_AT:][: finished * durations.itemsize])
+    outcomes = (_OUTCOMES[code] for code in data[_OUTCOMES_AT : _OUTCOMES_AT + finished])
+    place = _NAMES_AT + phase * _NAME_BYTES
+    return Position(
+        pid=pid,
+        activity=Activity(activity),
+        test_index=test_index,
+        slice_first=slice_first,
+        step=step,
+        iteration=iteration,
+        began_ns=began_ns,
+        since_ns=since_ns,
+        phase=data[place : place + _NAME_BYTES].rstrip(b"\0").decode("utf-8", "replace") if phase else "",
+        limit_ns=limit_ns or None,
+        is_limit_of_call=bool(is_limit_of_call),
+        unsent_first=unsent_first,
+        unsent=tuple(zip(outcomes, durations, strict=True)) if durations else (),
+    )
+
+
+def _new_map(path: Path | None) -> mmap.mmap:
+    if path is None:
+        return mmap.mmap(-1, _SIZE)
+    with path.open("wb") as file:
+        file.truncate(_SIZE)
+    with path.open("r+b") as file:
+        return mmap.mmap(file.fileno(), _SIZE)

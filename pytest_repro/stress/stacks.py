@@ -1,0 +1,284 @@
+"""Where a process is stuck or has died: Python stacks by faulthandler, native ones by a tool that is there.
+
+faulthandler writes from a signal handler in C, so it answers also where native code holds the GIL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pytest_repro.model import Frame
+
+STACK_LIMIT = 50_000
+"""Characters kept of the stacks of one process, Python's and native each."""
+
+_ANSWER_S = 2.0
+_LOOK_S = 0.02
+_TOOL_S = 30.0
+_WORST_LINE = 200
+
+_HEAD = re.compile(r"(?P<current>Current t|T)hread 0x[0-9a-f]+.*\(most recent call first\):$")
+_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
+_FATAL = re.compile(r"Fatal Python error: .*")
+_NOT_THE_TEST = re.compile(
+    r"[/\\](_pytest|pluggy|pytest|pytest_repro|xdist|execnet)[/\\]|^<frozen runpy>$|[/\\]runpy\.py$"
+    r"|[/\\](pytest|py\.test)(\.exe)?$|^<string>$"
+)
+
+
+def stack_signal() -> int | None:
+    """Returns the signal that asks a process for its stacks, None where there is none to spare."""
+    first = getattr(signal, "SIGRTMIN", None)
+    return None if first is None else int(first) + 11
+
+
+class StackWriter:
+    """Has this process write its stacks to a file when it dies of a fatal signal, and when it is asked.
+
+    Args:
+        path: The file; made anew.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[bytes] = path.open("wb", buffering=0)
+        number = stack_signal()
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            faulthandler.register(number, file=self._file, all_threads=True)
+        self._number = number
+
+    def catch_fatal_signals(self) -> None:
+        """Takes over from pytest, or from a test, where faulthandler is on; where it is off it stays off."""
+        if faulthandler.is_enabled():
+            faulthandler.enable(file=self._file, all_threads=True)
+
+    def close(self) -> None:
+        """Writes no more."""
+        if self._number is not None:
+            faulthandler.unregister(self._number)
+        if faulthandler.is_enabled() and sys.__stderr__ is not None:
+            with contextlib.suppress(OSError, ValueError):
+                faulthandler.enable(file=sys.__stderr__)
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadStack:
+    """Where one thread is.
+
+    Attributes:
+        head: faulthandler's line about it.
+        is_current: Whether it is the one that the signal met.
+        frames: The deepest first.
+    """
+
+    head: str
+    is_current: bool
+    frames: tuple[Frame, ...]
+
+
+def read_stacks(path: Path) -> str:
+    """Returns what a process has written so far; empty if nothing."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(4 * STACK_LIMIT)
+    except OSError:
+        return ""
+    return data.decode("utf-8", "replace")[:STACK_LIMIT]
+
+
+def ask_for_stacks(pid: int, path: Path) -> str:
+    """Asks a process for the stacks of all its threads and waits a little for the answer.
+
+    Args:
+        pid: The process; it has made a `StackWriter`.
+        path: The file that it writes to.
+
+    Returns:
+        What it wrote, or a line that says why there is nothing.
+    """
+    number = stack_signal()
+    if number is None:
+        return "no stacks: this system has no signal to ask for them"
+    if not path.exists():
+        return "no stacks: the process had not come so far that it could be asked"
+    if _is_stopped(pid):
+        return "no stacks: the process is stopped by a signal (SIGSTOP)"
+    before = _size(path)
+    try:
+        os.kill(pid, number)
+    except OSError as error:
+        return f"no stacks: {error.strerror}"
+    pause = threading.Event()
+    size = before
+    for _ in range(round(_ANSWER_S / _LOOK_S)):
+        pause.wait(_LOOK_S)
+        last, size = size, _size(path)
+        if size > before and size == last:
+            break
+    if size == before:
+        return "no stacks: the process did not answer"
+    with path.open("rb") as file:
+        file.seek(before)
+        return file.read(4 * STACK_LIMIT).decode("utf-8", "replace")[:STACK_LIMIT]
+
+
+def parse_stacks(text: str) -> list[ThreadStack]:
+    """Reads faulthandler's format; what is no stack is left out."""
+    stacks: list[ThreadStack] = []
+    head = ""
+    frames: list[Frame] = []
+
+    def end() -> None:
+        if head:
+            stacks.append(ThreadStack(head=head, is_current=head.startswith("Current"), frames=tuple(frames)))
+
+    for line in text.splitlines():
+        found = _FRAME.match(line)
+        if found and head:
+            number = int(found["line"]) if found["line"].isdigit() else None
+            frames.append(Frame(file=found["file"], line=number, function=found["function"]))
+        elif _HEAD.match(line):
+            end()
+            head, frames = line, []
+        elif not line.startswith("  "):
+            end()
+            head, frames = "", []
+    end()
+    return stacks
+
+
+def shown_stacks(text: str) -> str:
+    """Returns the stacks without the frames below the test, which are pytest's and ours."""
+    lines = [found[0] for found in [_FATAL.search(text)] if found]
+    stacks = parse_stacks(text)
+    if not stacks:
+        return text.strip()
+    for stack in stacks:
+        frames = list(stack.frames)
+        while frames and _NOT_THE_TEST.search(frames[-1].file):
+            frames.pop()
+        if not frames and not stack.is_current:
+            # A thread of xdist or execnet waits for messages.
+            continue
+        lines += [stack.head, *(_shown_frame(frame) for frame in frames)]
+        lines += [] if frames else ["  (in pytest itself)"]
+    return "\n".join(lines)
+
+
+def place_in(text: str, *, root: str | None = None) -> Frame | None:
+    """Returns the deepest frame of the thread that died or was asked.
+
+    Args:
+        text: What faulthandler wrote.
+        root: Of a hang, the project: the deepest frame in its files is the place, as what is below it may
+            differ from one look to the next.
+    """
+    stacks = parse_stacks(text)
+    if not stacks:
+        return None
+    # The main thread is listed last.
+    stack = next((stack for stack in stacks if stack.is_current), stacks[-1])
+    for frame in stack.frames:
+        if root is None or (frame.file.startswith(root) and not _NOT_THE_TEST.search(frame.file)):
+            return frame
+    return stack.frames[0] if stack.frames else None
+
+
+def native_stacks(pid: int) -> str | None:
+    """Returns the native stacks of a running process, by py-spy, pystack or gdb; None without one of them."""
+    for tool, arguments in _TOOLS:
+        path = shutil.which(tool, path=_search_path())
+        if path is None:
+            continue
+        command = (path, *(argument.format(pid=pid) for argument in arguments))
+        output = run_bounded(command, timeout_s=_TOOL_S)
+        if output.status == 0 and output.text.strip():
+            return f"{tool}:\n{output.text.strip()[-STACK_LIMIT:]}"
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a command printed.
+
+    Attributes:
+        status: Exit status, negative for a signal; None if it did not end in time or could not be started.
+        text: What it printed, or why it did not run.
+    """
+
+    status: int | None
+    text: str
+
+
+def run_bounded(command: Sequence[str], *, timeout_s: float) -> Output:
+    """Runs a command and ends it, with all that it started, when its time is over."""
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
+            )
+        except OSError as error:
+            return Output(status=None, text=f"{command[0]}: {error.strerror}")
+        status: int | None
+        try:
+            status = process.wait(timeout=timeout_s)
+            note = ""
+        except subprocess.TimeoutExpired:
+            status = None
+            note = f"\n(ended after {timeout_s:g} s)"
+        finally:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * STACK_LIMIT))
+        text = file.read().decode("utf-8", "replace")
+    return Output(status=status, text=text[-STACK_LIMIT:] + note)
+
+
+_TOOLS = (
+    ("py-spy", ("dump", "--native", "--pid", "{pid}")),
+    ("pystack", ("remote", "--native", "{pid}")),
+    ("gdb", ("-batch", "-nx", "-p", "{pid}", "-ex", "thread apply all bt")),
+)
+
+
+def _search_path() -> str:
+    """Tools in the interpreter's own environment are found also where that is not activated."""
+    return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(") ")[2].startswith(("T", "t"))
+
+
+def _shown_frame(frame: Frame) -> str:
+    line = "?" if frame.line is None else frame.line
+    return f'  File "{frame.file}", line {line} in {frame.function}'
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,100 @@
+"""When an iteration hangs, and what is found out before its process is ended."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_repro.stress.deaths import Examination
+from pytest_repro.stress.recorder import Activity, Position
+from pytest_repro.stress.stacks import ask_for_stacks, native_stacks, run_bounded
+
+GRACE_NS = 10**9
+"""Time that pytest-timeout gets to end a test by itself, beyond its own limit."""
+
+TRIAGE_S = 60.0
+"""Time that the user's command for a hanging process may take."""
+
+
+def overdue_ns(position: Position, *, now_ns: int, hang_ns: int | None) -> int | None:
+    """Returns how long the iteration has taken, if it hangs; None if it does not.
+
+    Args:
+        position: Where the process is.
+        now_ns: Monotonic clock.
+        hang_ns: Longest time of an iteration, None where only pytest-timeout's limit holds.
+    """
+    is_closing = position.activity is Activity.CLOSING
+    if not position.is_in_iteration and not is_closing:
+        return None
+    began_ns = position.since_ns if is_closing else position.began_ns
+    taken_ns = now_ns - began_ns
+    if hang_ns is not None:
+        return taken_ns if taken_ns > hang_ns else None
+    limit_ns = position.limit_ns
+    if limit_ns is None:
+        return None
+    if position.is_limit_of_call:
+        in_call_ns = now_ns - position.since_ns
+        is_over = position.activity is Activity.CALL and in_call_ns > limit_ns + GRACE_NS
+        return taken_ns if is_over else None
+    # If a stage began after the limit, pytest-timeout has ended the one before: the rest has time of its own.
+    start_ns = position.since_ns if position.since_ns > began_ns + limit_ns else began_ns
+    return taken_ns if now_ns - start_ns > limit_ns + GRACE_NS else None
+
+
+def examine(pid: int, *, stack_file: Path, hung_ns: int, triage: Sequence[str] | None) -> Examination:
+    """Finds out where a hanging process is; takes some seconds at most, and those of the user's command.
+
+    Args:
+        pid: The process.
+        stack_file: Where it writes its stacks.
+        hung_ns: How long its iteration has taken.
+        triage: The user's command, with `{pid}` in it.
+    """
+    stacks = ask_for_stacks(pid, stack_file)
+    native = native_stacks(pid)
+    told = None
+    if triage is not None:
+        command = [argument.replace("{pid}", str(pid)) for argument in triage]
+        output = run_bounded(command, timeout_s=TRIAGE_S)
+        told = output.text.strip() + ("" if output.status == 0 else f"\n(exit status {output.status})")
+    return Examination(hung_ns=hung_ns, stacks=stacks, native=native, triage=told)
+
+
+def parse_triage(text: str) -> tuple[str, ...]:
+    """Reads the user's command for a hanging process.
+
+    Raises:
+        ValueError: It is empty or its quotes do not match.
+    """
+    try:
+        command = tuple(shlex.split(text))
+    except ValueError as error:
+        raise ValueError(f"a command with matching quotes ({error})") from error
+    if not command:
+        raise ValueError("a command such as 'gdb -batch -p {pid}'")
+    return command
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Returns the processes that a process has started, and theirs; on Linux, elsewhere none."""
+    children: dict[int, list[int]] = {}
+    for entry in os.scandir("/proc") if Path("/proc/self/stat").exists() else ():
+        if entry.name.isdigit():
+            parent = _parent_of(int(entry.name))
+            children.setdefault(parent, []).append(int(entry.name))
+    found = list(children.get(pid, ()))
+    for descendant in found:
+        found += children.get(descendant, ())
+    return found
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    return int(stat.rpartition(") ")[2].split()[1])
