@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.plugin.internals.process import allow_tracing_by_parent
+from pytest_repro.plugin.internals.process import allow_tracing_by
 from pytest_repro.plugin.internals.protocol import leave_seeds_to_us
 from pytest_repro.plugin.internals.workers import (
     count_tests_not_slices,
@@ -217,7 +218,7 @@ class Capabilities:
             send_to_controller(self._config, message)
 
         control = WorkerControl(Path(told["shared"]), self._place.id, plan)
-        allow_tracing_by_parent()
+        allow_tracing_by(os.getppid())
         relaunch = Relaunch.from_payload(told["relaunch"])
         self._register_runner(plan, send=send, control=control, relaunch=relaunch)
 
@@ -231,10 +232,12 @@ class Capabilities:
 
         self._is_stressed = True
         self._current.worker = job.worker
-        allow_tracing_by_parent()
+        allow_tracing_by(os.getppid())
         folder = Path(job.folder)
         control = LocalControl(
-            FlightRecorder(position_path(folder, job.worker)), StackWriter(stacks_path(folder, job.worker))
+            FlightRecorder(position_path(folder, job.worker)),
+            StackWriter(stacks_path(folder, job.worker)),
+            outlives_hangs=True,
         )
         bench = self._bench(
             StressPlan.from_payload(job.plan), send=lambda _: None, control=control, relaunch=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,11 @@ from pytest_repro.model import Outcome, Stage
 from pytest_repro.plugin.isolated_child import without_report
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.stress_iteration import Bench
-from pytest_repro.plugin.watchdog import end_process, is_same_iteration
 from pytest_repro.signature import HANG_MESSAGE, make_signature
 from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.stacks import read_stacks
-from pytest_repro.stress.watchdog import examine, overdue_ns
+from pytest_repro.stress.watchdog import end_process, examine, is_same_iteration, overdue_ns
 
 START_NS = 60 * 10**9
 """Time that such a process has to find its test, where iterations have less."""
@@ -69,10 +69,10 @@ class FamilyWatch:
             # One look may have met the moment in which a note was made.
             self._suspect = position
         else:
-            found = self._examine(position.pid, taken_ns)
-            if is_same_iteration(self._reader.look(), position):
-                self._examination = found
-                end_process(position.pid)
+            reader = self._reader
+            self._examine(
+                position.pid, taken_ns, is_hanging=lambda: is_same_iteration(reader.look(), position)
+            )
             self._suspect = None
 
     def end(self) -> None:
@@ -127,9 +127,16 @@ class FamilyWatch:
     def _look_at_start(self) -> None:
         taken_ns = self._clock() - self._began_ns
         if self._plan.hang_ns is not None and taken_ns > max(self._plan.hang_ns, START_NS):
-            self._examination = self._examine(self._pid, taken_ns)
-            end_process(self._pid)
+            self._examine(self._pid, taken_ns, is_hanging=lambda: True)
 
-    def _examine(self, pid: int, hung_ns: int) -> Examination:
-        stack_file = stacks_path(self._folder, self._worker)
-        return examine(pid, stack_file=stack_file, hung_ns=hung_ns, triage=self._plan.triage)
+    def _examine(self, pid: int, hung_ns: int, *, is_hanging: Callable[[], bool]) -> None:
+        """Looks into a process and ends it, unless it goes on meanwhile."""
+        self._examination = examine(
+            pid,
+            stack_file=stacks_path(self._folder, self._worker),
+            hung_ns=hung_ns,
+            triage=self._plan.triage,
+            is_hanging=is_hanging,
+        )
+        if self._examination is not None:
+            end_process(pid)

@@ -98,8 +98,11 @@ class IterationHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> bool | None:
         """Leaves a timeout that would end this process to the watchdog, which looks into it first."""
-        is_watched = self._bench.control.stacks is not None
-        if not is_watched or settings.method != "thread" or is_set_by_others(item.config, self):
+        if (
+            not self._bench.control.outlives_hangs
+            or settings.method != "thread"
+            or is_set_by_others(item.config, self)
+        ):
             return None
         return True
 

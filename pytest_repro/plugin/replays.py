@@ -34,6 +34,10 @@ class Replays:
         """Takes pairs of node id and file; an empty file says nothing."""
         self._paths.update((test, path) for test, path in paths if path)
 
+    def path(self, test: str) -> str:
+        """Returns the file of a test, empty where it is not known."""
+        return self._paths.get(test, "")
+
     def command(self, failure: Failure, pattern: Pattern | None) -> str:
         """Returns the command that fails again: for what an iteration leaves behind, one is not enough."""
         if pattern is None or pattern.kind is not PatternKind.RUNNING_AGAIN:

@@ -43,10 +43,12 @@ class Control(Protocol):
     Attributes:
         recorder: Where it tells it.
         stacks: Where it writes its stacks when it dies or is asked; None where nobody reads them.
+        outlives_hangs: Whether the stress run goes on when this process is ended for hanging.
     """
 
     recorder: FlightRecorder
     stacks: StackWriter | None
+    outlives_hangs: bool
 
     def is_stopped(self, index: int) -> bool:
         """Tells whether the test with this number must not start another iteration."""
@@ -67,11 +69,15 @@ class LocalControl:
     Args:
         recorder: Of this process.
         stacks: Of this process.
+        outlives_hangs: See `Control`.
     """
 
-    def __init__(self, recorder: FlightRecorder, stacks: StackWriter | None = None) -> None:
+    def __init__(
+        self, recorder: FlightRecorder, stacks: StackWriter | None = None, *, outlives_hangs: bool = False
+    ) -> None:
         self.recorder = recorder
         self.stacks = stacks
+        self.outlives_hangs = outlives_hangs
         self._stopped: set[int] = set()
 
     def stop_test(self, index: int) -> None:
@@ -109,6 +115,7 @@ class WorkerControl:
         self._board = StopBoard(folder / BOARD)
         self.recorder = FlightRecorder(position_path(folder, worker))
         self.stacks: StackWriter | None = StackWriter(stacks_path(folder, worker))
+        self.outlives_hangs = True
         self._stop_test_now = plan.stop_after == 1
         self._stop_all_now = plan.max_failures == 1
 

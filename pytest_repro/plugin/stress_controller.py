@@ -22,16 +22,18 @@ from pytest_repro.plugin.internals.workers import (
 )
 from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.plugin.replays import Replays
+from pytest_repro.plugin.sentinel_process import SentinelProcess
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
 from pytest_repro.plugin.session_reports import SessionReports
-from pytest_repro.plugin.stress_control import BOARD, LocalControl, write_resume
+from pytest_repro.plugin.stress_control import BOARD, LocalControl, position_path, stacks_path, write_resume
 from pytest_repro.plugin.worker_deaths import WorkerDeath, WorkerDeaths
-from pytest_repro.report.stress import StressReport, failure_record, report_record
+from pytest_repro.report.stress import StressReport, batch_record, failure_record, report_record
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
 from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.recorder import FlightRecorder
+from pytest_repro.stress.stacks import StackWriter
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
 
@@ -62,7 +64,6 @@ class StressController:
         json_path: str | None,
         clock: MonotonicNs,
     ) -> None:
-        self.control = LocalControl(FlightRecorder(None))
         self._config = config
         self._plan = plan
         self._folder = folder
@@ -85,7 +86,18 @@ class StressController:
         self._last_received: dict[tuple[int, int], int] = {}
         self._replaced = 0
         self._was_stopped = False
-        self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-") if is_distributed else None
+        self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-")
+        self._sentinel: SentinelProcess | None = None
+        if not is_distributed and not plan.isolate:
+            self._sentinel = SentinelProcess(
+                config, plan, folder=self.shared_folder, records=folder, began_ns=self._began_ns
+            )
+            self.control = LocalControl(
+                FlightRecorder(position_path(self.shared_folder, "main")),
+                StackWriter(stacks_path(self.shared_folder, "main")),
+            )
+        else:
+            self.control = LocalControl(FlightRecorder(None))
         self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
         self._deaths = (
             WorkerDeaths(config, plan, folder=self.shared_folder, replays=self._replays, clock=clock)
@@ -96,7 +108,6 @@ class StressController:
     @property
     def shared_folder(self) -> Path:
         """Where the files lie that controller and workers have in common."""
-        assert self._shared is not None
         return Path(self._shared.name)
 
     @pytest.hookimpl(tryfirst=True)
@@ -115,6 +126,8 @@ class StressController:
             self._tally.note_lane(message["test"], message["lane"], message["lane_reason"])
             self._locations[message["test"]] = tuple(message["location"])
             self._progress.begin()
+            if self._sentinel is not None:
+                self._sentinel.start([[test, self._replays.path(test)] for test in self._tests])
             if node is None:
                 self._reports.log_start(message["item"], message["location"])
         elif kind == "closing":
@@ -214,8 +227,11 @@ class StressController:
             self._folder.close()
             if self._deaths is not None:
                 self._deaths.stop()
-            if self._shared is not None:
-                self._shared.cleanup()
+            if self._sentinel is not None:
+                self._sentinel.stop()
+            if self.control.stacks is not None:
+                self.control.stacks.close()
+            self._shared.cleanup()
 
     def report(self) -> StressReport:
         """Returns all that is known, as records."""
@@ -261,7 +277,7 @@ class StressController:
         durations = durations_of(message)
         self._last_received[message["slice"]] = message["first"] + (len(durations) - 1) * message["step"]
         failures = self._tally.add_batch(message)
-        self._folder.append("iterations.jsonl", _batch_record(message))
+        self._folder.append("iterations.jsonl", batch_record(message))
         for payload in message["profiles"]:
             self._add_profile(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):
@@ -347,8 +363,3 @@ class StressController:
             write_json(path, {"format_version": FORMAT_VERSION, **summary})
         except OSError as error:
             self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
-
-
-def _batch_record(message: Message) -> dict[str, Any]:
-    kept = ("test", "worker", "first", "step", "started_ns", "outcomes", "hash_seeds")
-    return {name: message[name] for name in kept} | {"durations_ns": durations_of(message).tolist()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Mapping
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_repro.plugin.internals.protocol import HookOverride
 from pytest_repro.plugin.isolated import IsolatedTest
 from pytest_repro.plugin.iteration_hooks import IterationHooks
 from pytest_repro.plugin.lanes import Lane, choose_lane, reason_for_full_lane
+from pytest_repro.plugin.sentinel_process import no_exit_with_success
 from pytest_repro.plugin.stress_iteration import Bench, RunningTest
 from pytest_repro.stress.loop import Message, failure_message, run_slice
 from pytest_repro.stress.plan import Slice, cut_slices, share_of_worker
@@ -138,7 +140,7 @@ class StressRunner:
             }
         )
         try:
-            with running.running():
+            with running.running(), self._guarded():
                 was_told_last = run_slice(
                     part,
                     running.execute,
@@ -164,6 +166,12 @@ class StressRunner:
             self._iterations.end()
             recorder.idle(bench.clock())
         bench.send({**about, "kind": "slice_end", "reports": running.last_reports()})
+
+    def _guarded(self) -> contextlib.AbstractContextManager[None]:
+        """Where the tests' process is pytest's own, its exit status must not say that all is well."""
+        bench = self._bench
+        is_own = bench.place.id == "main" and bench.relaunch is None
+        return no_exit_with_success() if is_own else contextlib.nullcontext()
 
     def _begin(
         self, item: pytest.Item, nextitem: pytest.Item | None, *, index: int, nodeid: str, lane: Lane

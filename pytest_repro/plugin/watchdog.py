@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +12,7 @@ from pathlib import Path
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.stress.deaths import Examination
 from pytest_repro.stress.recorder import Position, PositionReader
-from pytest_repro.stress.watchdog import descendants_of, examine, overdue_ns
+from pytest_repro.stress.watchdog import end_process, examine, is_same_iteration, overdue_ns
 
 _LOOK_S = 0.1
 _LOST_NS = 10**9
@@ -123,26 +121,14 @@ class Watchdog:
         self, name: str, worker: _Worker, reader: PositionReader, position: Position, taken_ns: int
     ) -> None:
         pid = worker.process.pid
-        found = examine(pid, stack_file=worker.stack_file, hung_ns=taken_ns, triage=self._triage)
-        if not is_same_iteration(reader.look(), position):
-            # It came to an end after all.
-            worker.suspect = None
-            return
-        self._examinations[name] = found
-        end_process(pid)
-
-
-def is_same_iteration(one: Position, other: Position) -> bool:
-    """Tells whether a process has not left its iteration between two looks."""
-    return (one.test_index, one.iteration, one.began_ns) == (
-        other.test_index,
-        other.iteration,
-        other.began_ns,
-    ) and (one.is_in_iteration or one.activity == other.activity)
-
-
-def end_process(pid: int) -> None:
-    """Kills a process and all that it has started, which may hold a device or a pipe."""
-    for process in (*descendants_of(pid), pid):
-        with contextlib.suppress(OSError):
-            os.kill(process, signal.SIGKILL)
+        found = examine(
+            pid,
+            stack_file=worker.stack_file,
+            hung_ns=taken_ns,
+            triage=self._triage,
+            is_hanging=lambda: is_same_iteration(reader.look(), position),
+        )
+        worker.suspect = None
+        if found is not None:
+            self._examinations[name] = found
+            end_process(pid)

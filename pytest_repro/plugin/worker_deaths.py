@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,21 +119,15 @@ class WorkerDeaths:
         return WorkerDeath(position=position, failure=failure, is_closing=is_closing, how=how)
 
     def _failure(self, death: Death, *, test: str, worker: str) -> Failure:
-        iteration = death.position.iteration
-        return Failure(
+        failure = death.failure(
             test=test,
-            iteration=iteration,
-            outcome=death.outcome,
-            stage=death.stage,
-            signature=death.signature,
-            message=death.message,
-            seed=self._replays.seed(test, iteration),
             worker=worker,
-            elapsed_ns=self._clock() - self._began_ns,
-            text=f"worker {worker}: {death.text}",
+            seed=self._replays.seed(test, death.position.iteration),
             hash_seed=hash_seed_of_this_process(),
-            is_match=self._plan.is_match(death.signature, death.message),
+            elapsed_ns=self._clock() - self._began_ns,
         )
+        is_match = self._plan.is_match(death.signature, death.message)
+        return replace(failure, text=f"worker {worker}: {death.text}", is_match=is_match)
 
 
 def _losing(node: Any) -> Callable[[], None]:

@@ -12,6 +12,7 @@ from pytest_repro.signature import signature_to_dict
 from pytest_repro.stress.patterns import Pattern, PatternKind
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.summary import Bug, TestSummary
+from pytest_repro.stress.tally import durations_of
 
 MOST_BUGS = 20
 """Bugs shown on the terminal; the records hold all."""
@@ -321,3 +322,9 @@ def failure_record(failure: Failure) -> dict[str, Any]:
         "text": failure.text,
         "is_match": failure.is_match,
     }
+
+
+def batch_record(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the iterations of one batch as plain builtins."""
+    kept = ("test", "worker", "first", "step", "started_ns", "outcomes", "hash_seeds")
+    return {name: message[name] for name in kept} | {"durations_ns": durations_of(message).tolist()}

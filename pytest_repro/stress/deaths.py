@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_repro.model import Outcome, Signature, Stage
+from pytest_repro.model import Failure, Outcome, Signature, Stage
 from pytest_repro.signature import HANG_MESSAGE, make_signature
 from pytest_repro.stress.recorder import Activity, Position
 from pytest_repro.stress.stacks import place_in, shown_stacks
@@ -56,6 +56,24 @@ class Death:
     def stage(self) -> Stage:
         """Where it happened."""
         return self.position.stage
+
+    def failure(
+        self, *, test: str, worker: str, seed: int | None, hash_seed: int | None, elapsed_ns: int
+    ) -> Failure:
+        """Returns it as a failing iteration; see `Failure` for what it is told."""
+        return Failure(
+            test=test,
+            iteration=self.position.iteration,
+            outcome=self.outcome,
+            stage=self.stage,
+            signature=self.signature,
+            message=self.message,
+            seed=seed,
+            worker=worker,
+            elapsed_ns=elapsed_ns,
+            text=self.text,
+            hash_seed=hash_seed,
+        )
 
 
 def describe_death(
@@ -121,6 +139,24 @@ def how_it_ended(code: int) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
+
+
+def code_of_fatal_signal(stacks: str) -> int | None:
+    """Returns the code of the signal that faulthandler met when it wrote this, None where it met none."""
+    for text, number in _FATAL_SIGNALS.items():
+        if f"Fatal Python error: {text}" in stacks:
+            return -int(number)
+    return None
+
+
+_FATAL_SIGNALS = {
+    "Segmentation fault": signal.SIGSEGV,
+    "Aborted": signal.SIGABRT,
+    "Bus error": signal.SIGBUS,
+    "Floating point exception": signal.SIGFPE,
+    "Floating-point exception": signal.SIGFPE,
+    "Illegal instruction": signal.SIGILL,
+}
 
 
 class OutOfMemoryKills:

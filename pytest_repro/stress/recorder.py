@@ -195,6 +195,11 @@ class Position:
         return self.test_index, self.slice_first
 
     @property
+    def is_idle(self) -> bool:
+        """Whether it is in no slice."""
+        return self.activity is Activity.IDLE
+
+    @property
     def is_in_iteration(self) -> bool:
         """Whether an iteration has begun and not ended."""
         return self.activity in (Activity.SETUP, Activity.CALL, Activity.TEARDOWN)

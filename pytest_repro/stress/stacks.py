@@ -58,7 +58,9 @@ class StackWriter:
         self._file: IO[bytes] = path.open("wb", buffering=0)
         number = stack_signal()
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            faulthandler.register(number, file=self._file, all_threads=True)
+            # What asks is about to end this process: it must not go on meanwhile, awakened by the signal.
+            is_held = _pause_on(number)
+            faulthandler.register(number, file=self._file, all_threads=True, chain=is_held)
         self._number = number
 
     def catch_fatal_signals(self) -> None:
@@ -257,6 +259,19 @@ _TOOLS = (
     ("pystack", ("remote", "--native", "{pid}")),
     ("gdb", ("-batch", "-nx", "-p", "{pid}", "-ex", "thread apply all bt")),
 )
+
+
+def _pause_on(number: int) -> bool:
+    """Has a signal stop the thread that it meets for ever, where the C library can be asked for that."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    library.signal.restype = ctypes.c_void_p
+    library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    library.signal(number, ctypes.cast(library.pause, ctypes.c_void_p))
+    return True
 
 
 def _search_path() -> str:

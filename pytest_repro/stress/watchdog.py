@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_repro.stress.deaths import Examination
@@ -45,7 +47,14 @@ def overdue_ns(position: Position, *, now_ns: int, hang_ns: int | None) -> int |
     return taken_ns if now_ns - start_ns > limit_ns + GRACE_NS else None
 
 
-def examine(pid: int, *, stack_file: Path, hung_ns: int, triage: Sequence[str] | None) -> Examination:
+def examine(
+    pid: int,
+    *,
+    stack_file: Path,
+    hung_ns: int,
+    triage: Sequence[str] | None,
+    is_hanging: Callable[[], bool],
+) -> Examination | None:
     """Finds out where a hanging process is; takes some seconds at most, and those of the user's command.
 
     Args:
@@ -53,15 +62,45 @@ def examine(pid: int, *, stack_file: Path, hung_ns: int, triage: Sequence[str] |
         stack_file: Where it writes its stacks.
         hung_ns: How long its iteration has taken.
         triage: The user's command, with `{pid}` in it.
+        is_hanging: Tells whether it is still where it was.
+
+    Returns:
+        What was found; the process can do nothing more and must be ended. None if it went on by itself.
     """
-    stacks = ask_for_stacks(pid, stack_file)
     native = native_stacks(pid)
     told = None
     if triage is not None:
         command = [argument.replace("{pid}", str(pid)) for argument in triage]
         output = run_bounded(command, timeout_s=TRIAGE_S)
         told = output.text.strip() + ("" if output.status == 0 else f"\n(exit status {output.status})")
+    if not is_hanging():
+        return None
+    # Last: it wakes a process that waits for a signal, and holds it there.
+    stacks = ask_for_stacks(pid, stack_file)
     return Examination(hung_ns=hung_ns, stacks=stacks, native=native, triage=told)
+
+
+def is_same_iteration(one: Position, other: Position) -> bool:
+    """Tells whether a process has not left its iteration between two looks."""
+    return (one.test_index, one.iteration, one.began_ns) == (
+        other.test_index,
+        other.iteration,
+        other.began_ns,
+    ) and (one.is_in_iteration or one.activity == other.activity)
+
+
+def end_process(pid: int, *, spared: int | None = None) -> None:
+    """Kills a process and all that it has started, which may hold a device or a pipe.
+
+    Args:
+        pid: The process.
+        spared: One that it has started, and that stays.
+    """
+    for process in (*descendants_of(pid), pid):
+        if process == spared:
+            continue
+        with contextlib.suppress(OSError):
+            os.kill(process, signal.SIGKILL)
 
 
 def parse_triage(text: str) -> tuple[str, ...]:

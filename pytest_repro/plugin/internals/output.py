@@ -85,6 +85,15 @@ def take_captured(config: pytest.Config) -> str:
     return "".join(manager.read_global_capture())
 
 
+def real_output(config: pytest.Config) -> contextlib.AbstractContextManager[None]:
+    """Gives the block the terminal that pytest itself writes to."""
+    manager: Any = config.pluginmanager.get_plugin("capturemanager")
+    if manager is None:
+        return contextlib.nullcontext()
+    context: contextlib.AbstractContextManager[None] = manager.global_and_fixture_disabled()
+    return context
+
+
 class _Capture:
     def __init__(self, item: pytest.Item) -> None:
         self._item = item

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -45,13 +44,13 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
-def allow_tracing_by_parent() -> None:
-    """Lets the parent of this process, and what it starts, look into it with a debugger; on Linux."""
+def allow_tracing_by(pid: int) -> None:
+    """Lets another process, and what it starts, look into this one with a debugger; on Linux."""
     if sys.platform == "linux":
         import ctypes
 
         set_tracer = 0x59616D61
-        ctypes.CDLL(None).prctl(set_tracer, os.getppid(), 0, 0, 0)
+        ctypes.CDLL(None).prctl(set_tracer, pid, 0, 0, 0)
 
 
 def make_base_folder(config: pytest.Config) -> None:
