@@ -26,7 +26,7 @@ from pytest_repro.stress.deaths import Death, Examination, code_of_fatal_signal,
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.stacks import read_stacks
-from pytest_repro.stress.watchdog import end_process, examine, is_same_iteration, overdue_ns
+from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel import main; main()"
 """Program of this process, to be run by `python -S -c` with the folder of the package as argument."""
@@ -98,6 +98,10 @@ class Sentinel:
                 self._reader = PositionReader(Path(watched.position_file))
             except (OSError, ValueError):
                 return
+        self._examination = examine_crash(watched.pid, stack_file=Path(watched.stack_file))
+        if self._examination is not None:
+            end_process(watched.pid, spared=os.getpid())
+            return
         position = self._reader.look()
         taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=watched.hang_ns)
         is_sure = self._suspect is not None and is_same_iteration(self._suspect, position)

@@ -110,7 +110,7 @@ class Capabilities:
             told["relaunch"] = self._relaunch().to_payload()
             told["shared"] = str(self._controller.shared_folder)
             told["index"] = self._indices.setdefault(id(node.gateway.spec), len(self._indices))
-            self._controller.watch(node)
+            told["holds_crashes"] = self._controller.watch(node)
             receive_from_worker(node, self._config, self._controller.receive)
             workers = int(node.workerinput["workercount"])
             count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
@@ -217,7 +217,9 @@ class Capabilities:
         def send(message: Message) -> None:
             send_to_controller(self._config, message)
 
-        control = WorkerControl(Path(told["shared"]), self._place.id, plan)
+        control = WorkerControl(
+            Path(told["shared"]), self._place.id, plan, holds_crashes=told["holds_crashes"]
+        )
         allow_tracing_by(os.getppid())
         relaunch = Relaunch.from_payload(told["relaunch"])
         self._register_runner(plan, send=send, control=control, relaunch=relaunch)
@@ -236,7 +238,7 @@ class Capabilities:
         folder = Path(job.folder)
         control = LocalControl(
             FlightRecorder(position_path(folder, job.worker)),
-            StackWriter(stacks_path(folder, job.worker)),
+            StackWriter(stacks_path(folder, job.worker), holds_crashes=job.holds_crashes),
             outlives_hangs=True,
         )
         bench = self._bench(

@@ -11,11 +11,12 @@ from pytest_repro.model import Outcome, Stage
 from pytest_repro.plugin.isolated_child import without_report
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.stress_iteration import Bench
+from pytest_repro.plugin.worker_deaths import MOST_EXAMINED
 from pytest_repro.signature import HANG_MESSAGE, make_signature
 from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
-from pytest_repro.stress.stacks import read_stacks
-from pytest_repro.stress.watchdog import end_process, examine, is_same_iteration, overdue_ns
+from pytest_repro.stress.stacks import has_native_tool, take_stacks
+from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
 
 START_NS = 60 * 10**9
 """Time that such a process has to find its test, where iterations have less."""
@@ -33,6 +34,8 @@ class FamilyWatch:
         self._worker = bench.place.id
         self._plan = bench.plan
         self._root = str(bench.config.rootpath)
+        self._has_native_tool = has_native_tool()
+        self._deaths = 0
         self._memory = OutOfMemoryKills()
         self._pid = 0
         self._began_ns = 0
@@ -43,6 +46,11 @@ class FamilyWatch:
         self._stacks = ""
         self._is_over = False
         self._examination: Examination | None = None
+
+    @property
+    def holds_crashes(self) -> bool:
+        """Whether the process waits in a crash until it was looked into: that takes long, so few are."""
+        return self._has_native_tool and self._deaths < MOST_EXAMINED
 
     def begin(self, pid: int, folder: Path) -> None:
         """Watches a process that was just started; its files will be in this folder."""
@@ -62,6 +70,13 @@ class FamilyWatch:
                 self._reader = PositionReader(position_path(self._folder, self._worker))
             return
         position = self._reader.look()
+        if self.holds_crashes and position.is_in_iteration:
+            self._examination = examine_crash(
+                position.pid, stack_file=stacks_path(self._folder, self._worker)
+            )
+            if self._examination is not None:
+                end_process(position.pid)
+                return
         taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=self._plan.hang_ns)
         if taken_ns is None:
             self._suspect = None
@@ -82,7 +97,7 @@ class FamilyWatch:
 
     def _read(self) -> None:
         self._position = read_position(position_path(self._folder, self._worker))
-        self._stacks = read_stacks(stacks_path(self._folder, self._worker))
+        self._stacks = take_stacks(stacks_path(self._folder, self._worker))
 
     def death(self, code: int, *, printed: str) -> dict[str, Any]:
         """Returns the result of the iteration that ended with its process.
@@ -95,6 +110,7 @@ class FamilyWatch:
             # Only a fork has died, and no other has begun.
             self._read()
         examination, self._examination = self._examination, None
+        self._deaths += 1
         if self._position is None:
             raise RuntimeError("a process ran an iteration without a flight recorder")
         death = describe_death(
@@ -115,7 +131,7 @@ class FamilyWatch:
         examination = self._examination
         if examination is None:
             return None
-        message = f"hung for {examination.hung_ns / 1e9:.0f} s before its first iteration"
+        message = f"hung for {(examination.hung_ns or 0) / 1e9:.0f} s before its first iteration"
         return without_report(
             Outcome.HANG,
             Stage.COLLECT,

@@ -208,6 +208,7 @@ class _Family:
             plan=plan,
             worker=worker,
             folder=self._temporary.name,
+            holds_crashes=watch.holds_crashes,
             test=test,
             path=path,
         )

@@ -22,6 +22,7 @@ class IsolatedJob:
         plan: Payload of the stress plan.
         worker: Worker that the iterations belong to.
         folder: Where it notes where it is and writes its stacks.
+        holds_crashes: Whether it waits in a crash until it was looked into.
         test: Node id of the test, as the stress run knows it.
         path: Its file, absolute.
     """
@@ -31,6 +32,7 @@ class IsolatedJob:
     plan: Mapping[str, Any]
     worker: str
     folder: str
+    holds_crashes: bool
     test: str
     path: str
 

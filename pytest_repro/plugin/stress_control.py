@@ -108,13 +108,16 @@ class WorkerControl:
         folder: Of the shared files.
         worker: This worker's id.
         plan: What was asked for.
+        holds_crashes: Whether it waits in a crash until the watchdog has looked into it.
     """
 
-    def __init__(self, folder: Path, worker: str, plan: StressPlan) -> None:
+    def __init__(self, folder: Path, worker: str, plan: StressPlan, *, holds_crashes: bool) -> None:
         self._folder = folder
         self._board = StopBoard(folder / BOARD)
         self.recorder = FlightRecorder(position_path(folder, worker))
-        self.stacks: StackWriter | None = StackWriter(stacks_path(folder, worker))
+        self.stacks: StackWriter | None = StackWriter(
+            stacks_path(folder, worker), holds_crashes=holds_crashes
+        )
         self.outlives_hangs = True
         self._stop_test_now = plan.stop_after == 1
         self._stop_all_now = plan.max_failures == 1

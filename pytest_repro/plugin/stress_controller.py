@@ -33,7 +33,7 @@ from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.recorder import FlightRecorder
-from pytest_repro.stress.stacks import StackWriter
+from pytest_repro.stress.stacks import StackWriter, has_native_tool
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
 
@@ -94,7 +94,7 @@ class StressController:
             )
             self.control = LocalControl(
                 FlightRecorder(position_path(self.shared_folder, "main")),
-                StackWriter(stacks_path(self.shared_folder, "main")),
+                StackWriter(stacks_path(self.shared_folder, "main"), holds_crashes=has_native_tool()),
             )
         else:
             self.control = LocalControl(FlightRecorder(None))
@@ -144,10 +144,12 @@ class StressController:
             self._receive_tests(message)
         self._progress.update(self._tally)
 
-    def watch(self, node: Any) -> None:
-        """Watches a worker of xdist from its start."""
-        if self._deaths is not None:
-            self._deaths.watch(node)
+    def watch(self, node: Any) -> bool:
+        """Watches a worker of xdist from its start; tells whether it shall wait in a crash for a look."""
+        if self._deaths is None:
+            return False
+        self._deaths.watch(node)
+        return self._deaths.holds_crashes()
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.stress.deaths import Examination
 from pytest_repro.stress.recorder import Position, PositionReader
-from pytest_repro.stress.watchdog import end_process, examine, is_same_iteration, overdue_ns
+from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
 
 _LOOK_S = 0.1
 _LOST_NS = 10**9
@@ -26,6 +26,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     position_file: Path
     stack_file: Path
+    holds_crashes: bool
     lose: Callable[[], None]
     reader: PositionReader | None = None
     suspect: tuple[int, int] | None = None
@@ -60,6 +61,7 @@ class Watchdog:
         *,
         position_file: Path,
         stack_file: Path,
+        holds_crashes: bool,
         lose: Callable[[], None],
     ) -> None:
         """Watches one more worker.
@@ -69,10 +71,15 @@ class Watchdog:
             process: Its process.
             position_file: Where it notes where it is.
             stack_file: Where it writes its stacks.
+            holds_crashes: Whether it waits in a crash until it was looked into.
             lose: Called in the watchdog's thread when it is dead and xdist has not noticed.
         """
         self._workers[worker] = _Worker(
-            process=process, position_file=position_file, stack_file=stack_file, lose=lose
+            process=process,
+            position_file=position_file,
+            stack_file=stack_file,
+            holds_crashes=holds_crashes,
+            lose=lose,
         )
         if not self._thread.is_alive() and not self._is_over.is_set():
             self._thread.start()
@@ -108,6 +115,12 @@ class Watchdog:
             with contextlib.suppress(OSError, ValueError):  # it has not begun yet
                 worker.reader = PositionReader(worker.position_file)
             return
+        if worker.holds_crashes and name not in self._examinations:
+            found = examine_crash(worker.process.pid, stack_file=worker.stack_file)
+            if found is not None:
+                self._examinations[name] = found
+                end_process(worker.process.pid)
+                return
         position = worker.reader.look()
         taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=self._hang_ns)
         suspect = None if taken_ns is None else (position.iteration, position.began_ns)

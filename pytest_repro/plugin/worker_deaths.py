@@ -19,7 +19,10 @@ from pytest_repro.plugin.watchdog import Watchdog
 from pytest_repro.stress.deaths import Death, OutOfMemoryKills, describe_death, how_it_ended
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_position
-from pytest_repro.stress.stacks import read_stacks
+from pytest_repro.stress.stacks import has_native_tool, read_stacks
+
+MOST_EXAMINED = 3
+"""Deaths after which crashes are no longer looked into with native tools, which takes seconds each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,14 @@ class WorkerDeaths:
         self._replays = replays
         self._clock = clock
         self._began_ns = clock()
+        self._has_native_tool = has_native_tool()
+        self._crashes = 0
         self._memory = OutOfMemoryKills()
         self._watchdog = Watchdog(hang_ns=plan.watched_hang_ns, triage=plan.triage, clock=clock)
+
+    def holds_crashes(self) -> bool:
+        """Tells whether a worker that starts now shall wait in a crash until it was looked into."""
+        return self._has_native_tool and self._crashes < MOST_EXAMINED
 
     def watch(self, node: Any) -> None:
         """Watches a worker from its start."""
@@ -83,6 +92,7 @@ class WorkerDeaths:
                 process,
                 position_file=position_path(self._folder, worker),
                 stack_file=stacks_path(self._folder, worker),
+                holds_crashes=self.holds_crashes(),
                 lose=_losing(node),
             )
 
@@ -107,6 +117,7 @@ class WorkerDeaths:
         is_closing = position.activity is Activity.CLOSING
         if not position.is_in_iteration and not is_closing:
             return WorkerDeath(position=position, how=how)
+        self._crashes += 1
         death = describe_death(
             position,
             code=code,

@@ -19,16 +19,16 @@ PRINTED_LIMIT = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What was found out about a process before it was ended for hanging.
+    """What was found out about a process before it was ended, for hanging or in the middle of a crash.
 
     Attributes:
-        hung_ns: How long its iteration took by then.
+        hung_ns: How long its iteration took by then, None for a crash.
         stacks: Python stacks, as faulthandler writes them, or why there are none.
         native: Native stacks, None where no tool is installed.
         triage: What the user's own command printed, None without one.
     """
 
-    hung_ns: int
+    hung_ns: int | None
     stacks: str
     native: str | None = None
     triage: str | None = None
@@ -94,11 +94,14 @@ def describe_death(
         root: The project's root.
         stacks: What faulthandler wrote when it died.
         printed: What it printed last.
-        examination: What was found before it was ended for hanging; None if it died by itself.
+        examination: What was found before it was ended; None if it died by itself.
         ran_out_of_memory: Whether the system has killed a process for memory meanwhile.
     """
-    if examination is None:
+    if examination is None or examination.hung_ns is None:
         outcome = Outcome.CRASH
+        if examination is not None:
+            # It was held in its crash, and then ended by another signal.
+            code = code_of_fatal_signal(stacks) or code
         message = "the process died" + ("" if code is None else f" with {how_it_ended(code)}")
         if ran_out_of_memory and code == -signal.SIGKILL:
             message += " (out of memory)"

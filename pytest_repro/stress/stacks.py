@@ -38,6 +38,10 @@ _NOT_THE_TEST = re.compile(
 )
 
 
+FATAL_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+"""Signals on which faulthandler writes the stacks."""
+
+
 def stack_signal() -> int | None:
     """Returns the signal that asks a process for its stacks, None where there is none to spare."""
     first = getattr(signal, "SIGRTMIN", None)
@@ -47,35 +51,62 @@ def stack_signal() -> int | None:
 class StackWriter:
     """Has this process write its stacks to a file when it dies of a fatal signal, and when it is asked.
 
+    What asks ends this process afterwards, so the thread that the signal meets is held meanwhile: what the
+    signal may have awakened does not go on.
+
     Args:
         path: The file; made anew.
+        holds_crashes: Whether a fatal signal holds the process for some seconds, so that its native stacks
+            can be read, before it dies of it.
 
     Raises:
         OSError: The file cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file: IO[bytes] = path.open("wb", buffering=0)
+    def __init__(self, path: Path, *, holds_crashes: bool = False) -> None:
+        path.unlink(missing_ok=True)
+        # For appending, so that who has read it can empty it.
+        self._file: IO[bytes] = path.open("ab", buffering=0)
+        self._holds_crashes = holds_crashes and sys.platform == "linux"
+        self._is_holding = False
         number = stack_signal()
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            # What asks is about to end this process: it must not go on meanwhile, awakened by the signal.
-            is_held = _pause_on(number)
+            is_held = _hold_on(number)
             faulthandler.register(number, file=self._file, all_threads=True, chain=is_held)
         self._number = number
+        if self._holds_crashes:
+            os.register_at_fork(after_in_child=self._let_go)
 
     def catch_fatal_signals(self) -> None:
         """Takes over from pytest, or from a test, where faulthandler is on; where it is off it stays off."""
-        if faulthandler.is_enabled():
-            faulthandler.enable(file=self._file, all_threads=True)
+        if not faulthandler.is_enabled():
+            return
+        if self._holds_crashes and not self._is_holding:
+            # faulthandler goes on to what was there when it was turned on.
+            faulthandler.disable()
+            for number in FATAL_SIGNALS:
+                _hold_on(number)
+            self._is_holding = True
+        faulthandler.enable(file=self._file, all_threads=True)
 
     def close(self) -> None:
         """Writes no more."""
         if self._number is not None:
             faulthandler.unregister(self._number)
-        if faulthandler.is_enabled() and sys.__stderr__ is not None:
-            with contextlib.suppress(OSError, ValueError):
-                faulthandler.enable(file=sys.__stderr__)
+        self._let_go()
         self._file.close()
+
+    def _let_go(self) -> None:
+        """Leaves fatal signals to the system again; a fork's are its own affair."""
+        if not faulthandler.is_enabled():
+            return
+        faulthandler.disable()
+        if self._is_holding:
+            self._is_holding = False
+            for number in FATAL_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+        with contextlib.suppress(OSError, ValueError):
+            faulthandler.enable(file=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +132,14 @@ def read_stacks(path: Path) -> str:
     except OSError:
         return ""
     return data.decode("utf-8", "replace")[:STACK_LIMIT]
+
+
+def take_stacks(path: Path) -> str:
+    """Returns what was written so far, and empties the file for the next process that writes to it."""
+    text = read_stacks(path)
+    if text:
+        os.truncate(path, 0)
+    return text
 
 
 def ask_for_stacks(pid: int, path: Path) -> str:
@@ -201,6 +240,11 @@ def place_in(text: str, *, root: str | None = None) -> Frame | None:
     return stack.frames[0] if stack.frames else None
 
 
+def has_native_tool() -> bool:
+    """Tells whether native stacks can be read."""
+    return any(shutil.which(tool, path=_search_path()) for tool, _ in _TOOLS)
+
+
 def native_stacks(pid: int) -> str | None:
     """Returns the native stacks of a running process, by py-spy, pystack or gdb; None without one of them."""
     for tool, arguments in _TOOLS:
@@ -261,16 +305,16 @@ _TOOLS = (
 )
 
 
-def _pause_on(number: int) -> bool:
-    """Has a signal stop the thread that it meets for ever, where the C library can be asked for that."""
+def _hold_on(number: int) -> bool:
+    """Has a signal hold the thread that it meets for so many seconds as its number, once; on Linux."""
     if sys.platform != "linux":
         return False
     import ctypes
 
     library = ctypes.CDLL(None)
-    library.signal.restype = ctypes.c_void_p
-    library.signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
-    library.signal(number, ctypes.cast(library.pause, ctypes.c_void_p))
+    library.sysv_signal.restype = ctypes.c_void_p
+    library.sysv_signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    library.sysv_signal(number, ctypes.cast(library.sleep, ctypes.c_void_p))
     return True
 
 

@@ -9,9 +9,9 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pytest_repro.stress.deaths import Examination
+from pytest_repro.stress.deaths import Examination, code_of_fatal_signal
 from pytest_repro.stress.recorder import Activity, Position
-from pytest_repro.stress.stacks import ask_for_stacks, native_stacks, run_bounded
+from pytest_repro.stress.stacks import ask_for_stacks, native_stacks, read_stacks, run_bounded
 
 GRACE_NS = 10**9
 """Time that pytest-timeout gets to end a test by itself, beyond its own limit."""
@@ -87,6 +87,19 @@ def is_same_iteration(one: Position, other: Position) -> bool:
         other.iteration,
         other.began_ns,
     ) and (one.is_in_iteration or one.activity == other.activity)
+
+
+def examine_crash(pid: int, *, stack_file: Path) -> Examination | None:
+    """Reads the native stacks of a process that is held in a crash; None if it is not.
+
+    Args:
+        pid: The process; it can only be ended.
+        stack_file: Where it writes its stacks.
+    """
+    stacks = read_stacks(stack_file)
+    if code_of_fatal_signal(stacks) is None:
+        return None
+    return Examination(hung_ns=None, stacks=stacks, native=native_stacks(pid))
 
 
 def end_process(pid: int, *, spared: int | None = None) -> None:
