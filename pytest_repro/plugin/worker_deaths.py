@@ -86,6 +86,10 @@ class WorkerDeaths:
                 lose=_losing(node),
             )
 
+    def was_ended(self, worker: str) -> bool:
+        """Tells whether a worker was ended because it hung."""
+        return self._watchdog.examination(worker) is not None
+
     def stop(self) -> None:
         """Watches no more."""
         self._watchdog.stop()
