@@ -23,6 +23,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declares the hooks that others can implement."""
+    from pytest_repro.plugin import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Leases a device before the first conftest can look for one."""
+    given = getattr(early_config.known_args_namespace, "repro_devices", None)
+    if given or early_config.getini("repro_devices"):
+        from pytest_repro.plugin.devices import lease_early
+
+        lease_early(early_config)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Runs the gate instead of a session, if it was asked for."""

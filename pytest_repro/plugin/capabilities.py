@@ -31,6 +31,7 @@ from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
 
 if TYPE_CHECKING:
     from pytest_repro.plugin.command import Relaunch
+    from pytest_repro.plugin.devices import DeviceCare
     from pytest_repro.plugin.profiles import ProfileBook
     from pytest_repro.plugin.stress_control import Control
     from pytest_repro.plugin.stress_controller import StressController
@@ -63,6 +64,8 @@ class Capabilities:
         self._folder: SessionFolder | None = None
         self._book: ProfileBook | None = None
         self._controller: StressController | None = None
+        self._devices: DeviceCare | None = None
+        self._device: str | None = None
         self._is_stressed = options.stress is not None
         # By xdist's specification of a worker, which one that replaces it takes over.
         self._indices: dict[int, int] = {}
@@ -108,6 +111,8 @@ class Capabilities:
         if self._controller is not None and self._options.stress is not None:
             told["plan"] = self._options.stress.to_payload()
             told["relaunch"] = self._relaunch().to_payload()
+            assert self._devices is not None
+            told["device"] = self._devices.tally.device_of(node.gateway.id)
             told["shared"] = str(self._controller.shared_folder)
             told["index"] = self._indices.setdefault(id(node.gateway.spec), len(self._indices))
             told["holds_crashes"] = self._controller.watch(node)
@@ -180,10 +185,22 @@ class Capabilities:
         self._config.pluginmanager.register(self._timing_hooks, "repro-timing")
 
     def _begin_stress(self, plan: StressPlan) -> None:
+        from pytest_repro.plugin.devices import DeviceCare
         from pytest_repro.plugin.progress import ProgressHooks, display_of
+        from pytest_repro.plugin.resets import DeviceResets
         from pytest_repro.plugin.stress_controller import StressController
 
         is_distributed = self._config.getoption("dist", "no") != "no"
+        folder = self._session_folder("stress")
+        self._devices = DeviceCare(
+            self._config,
+            self._options.devices,
+            resets=DeviceResets(self._config, plan.resets, clock=self._clock),
+            folder=folder,
+            is_distributed=is_distributed,
+        )
+        self._config.pluginmanager.register(self._devices, "repro-devices")
+        self._device = self._devices.tally.device_of(self._place.id)
         progress = ProgressHooks(plan, make_display=lambda: display_of(self._config), clock=self._clock)
         self._config.pluginmanager.register(progress, "repro-stress-progress")
         if plan.match is not None:
@@ -192,9 +209,10 @@ class Capabilities:
         self._controller = controller = StressController(
             self._config,
             plan,
-            folder=self._session_folder("stress"),
+            folder=folder,
             is_distributed=is_distributed,
             progress=progress,
+            devices=self._devices,
             add_profile=self.add_profile,
             json_path=None if self._run_folder else self._options.json_path,
             clock=self._clock,
@@ -213,6 +231,7 @@ class Capabilities:
         from pytest_repro.stress.plan import StressPlan
 
         plan = StressPlan.from_payload(told["plan"])
+        self._device = told["device"]
 
         def send(message: Message) -> None:
             send_to_controller(self._config, message)
@@ -283,6 +302,7 @@ class Capabilities:
         control: Control,
         relaunch: Relaunch | None,
     ) -> Bench:
+        from pytest_repro.plugin.resets import DeviceResets
         from pytest_repro.plugin.stress_iteration import Bench
 
         self._timekeeper.note_phases(control.recorder.phase)
@@ -296,6 +316,8 @@ class Capabilities:
             timekeeper=self._timekeeper,
             reseeder=self._reseeder(plan),
             clock=self._clock,
+            resets=DeviceResets(self._config, plan.resets, clock=self._clock),
+            device=self._device,
             relaunch=relaunch,
         )
 

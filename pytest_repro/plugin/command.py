@@ -71,6 +71,10 @@ _DROPPED_VALUES = frozenset(
         "--repro-json",
         "--repro-lane",
         "--repro-overlap",
+        "--repro-devices",
+        "--repro-reset",
+        "--repro-reset-on",
+        "--repro-reset-limit",
         "--verify-runs",
         "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
@@ -168,6 +172,7 @@ def replay_command(
     iteration: int,
     hash_seed: int | None = None,
     times: int | None = None,
+    lease: str | None = None,
 ) -> str:
     """Returns a shell command, to be given where pytest was started, that fails again.
 
@@ -180,14 +185,16 @@ def replay_command(
         hash_seed: `PYTHONHASHSEED` of the process that ran it, None where that is not known.
         times: How often the test must run in one process, where it fails from running again alone; None where
             this one iteration is enough.
+        lease: The device that it ran on, as `--repro-devices` names it; None where none was leased.
     """
     again = ("--repro-replay", str(iteration)) if times is None else ("--repro-stress", str(times))
     reseed = () if seed is None else ("--repro-seed", str(seed))
     match = config.getoption("repro_match")
     wanted = () if match is None else (f"--repro-match={match}",)
+    devices = () if lease is None else ("--repro-devices", lease)
     arguments = Relaunch.of(config).arguments(test, path=path)
     environment = "" if hash_seed is None else f"PYTHONHASHSEED={hash_seed} "
-    command = (*pytest_as_typed(), *arguments, *wanted, *reseed, *again)
+    command = (*pytest_as_typed(), *arguments, *wanted, *devices, *reseed, *again)
     return environment + shlex.join(command)
 
 

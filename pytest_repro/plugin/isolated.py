@@ -30,10 +30,16 @@ from pytest_repro.plugin.stress_iteration import TEXT_LIMIT, Bench
 from pytest_repro.signature import make_signature, signature_from_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.pipe import read_frame
+from pytest_repro.stress.resets import ResetCause
 from pytest_repro.stress.seeds import SeedSource, seed_name
 
 _END_S = 5.0
 """Time that a family gets to end by itself."""
+
+_CAUSES = {
+    Outcome.CRASH.value: ResetCause.CRASH.value,
+    Outcome.HANG.value: ResetCause.HANG.value,
+}
 
 
 class IsolatedTest:
@@ -90,6 +96,17 @@ class IsolatedTest:
     def send(self, message: Message) -> None:
         """Sends a message: this process's terminal is its own."""
         self._bench.send(message)
+
+    def recover(self, result: IterationResult) -> None:
+        """Resets the device after a failure that asks for it; see `pytest_repro.stress.loop.run_slice`."""
+        reason = None if result.failure is None else result.failure.reset_reason
+        if reason is None:
+            return
+        self._end_family()
+        bench = self._bench
+        done = bench.resets.reset(bench.place.id, bench.device, reason)
+        if done is not None:
+            bench.send({"kind": "reset", "reset": done.to_payload()})
 
     def tear_down_wider_scopes(self, nextitem: pytest.Item | None) -> None:
         """Nothing is set up here: each process tears down what it has set up."""
@@ -148,6 +165,7 @@ class IsolatedTest:
                 text=failure["text"] if is_new else None,
                 reports=answer["reports"] if is_new else None,
                 is_match=is_match,
+                reset_reason=_CAUSES.get(answer["outcome"], failure["reset_reason"]),
             )
         setup_ns, call_ns, teardown_ns = answer["stages_ns"]
         return IterationResult(

@@ -187,6 +187,7 @@ def result_to_dict(result: IterationResult, running: RunningTest | None) -> dict
             "message": facts.message,
             "text": facts.text,
             "is_match": facts.is_match,
+            "reset_reason": facts.reset_reason,
         },
     }
 

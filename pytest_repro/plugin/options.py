@@ -15,6 +15,7 @@ from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.session import is_run, is_worker
 
 if TYPE_CHECKING:
+    from pytest_repro.stress.devices import DeviceRequest
     from pytest_repro.stress.match import Match
     from pytest_repro.stress.plan import StressPlan
 
@@ -34,6 +35,7 @@ class Options:
         verify_keep_going: Whether the gate goes on after a failing run.
         timing: Automatic phases: True on, False everything off, None only phases made by hand.
         json_path: Where the session's summary is also written, or None.
+        devices: Devices that a stress run shares out among its workers, or None.
     """
 
     stress: StressPlan | None
@@ -41,6 +43,7 @@ class Options:
     verify_keep_going: bool
     timing: bool | None
     json_path: str | None
+    devices: DeviceRequest | None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -93,6 +96,22 @@ _VALUES = (
         "COMMAND",
         "Run COMMAND, with {pid} in it, before a hanging process is ended.",
     ),
+    (
+        "repro-devices",
+        "WHICH",
+        "Give each worker a device of its own: auto, devices such as 0,1,2, NAME=0,1,2, or none (default).",
+    ),
+    (
+        "repro-reset",
+        "COMMAND",
+        "Run after a crash, a hang or a device error, such as 'tt-smi -r {device}'; also {worker}.",
+    ),
+    (
+        "repro-reset-on",
+        "REGEX",
+        "Reset after these errors too, beside those of ttnn and CUDA that are known.",
+    ),
+    ("repro-reset-limit", "TIME", "Time that one reset may take (default 60s)."),
     ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
     ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
 )
@@ -120,6 +139,10 @@ _ONLY_STRESSED = (
     "repro-hang-time",
     "repro-triage",
     "repro-stress-items",
+    "repro-devices",
+    "repro-reset",
+    "repro-reset-on",
+    "repro-reset-limit",
 )
 
 
@@ -133,7 +156,7 @@ def resolve(config: pytest.Config) -> Options:
     iterations = read.value("repro-stress", _at_least_one)
     budget_ns = read.value("repro-stress-time", parse_duration_ns)
     replay = read.value("repro-replay", _at_least_one)
-    stress = None
+    stress = devices = None
     if iterations is not None or budget_ns is not None or replay is not None:
         import secrets
 
@@ -148,6 +171,10 @@ def resolve(config: pytest.Config) -> Options:
             _refuse_debugger(config, isolate=isolate)
         if as_items:
             _refuse_items(config, iterations=iterations, overlap=overlap)
+        from pytest_repro.plugin.reset_options import read_resets
+        from pytest_repro.stress.devices import parse_devices
+
+        devices = read.value("repro-devices", parse_devices)
         seed = read.value("repro-seed", _whole_number)
         reseed = read.flag("repro-reseed")
         if replay is not None and seed is None and reseed is not False:
@@ -172,6 +199,7 @@ def resolve(config: pytest.Config) -> Options:
             triage=read.value("repro-triage", _triage),
             # A worker is told by the controller: a file may not be there.
             match=None if is_worker(config) else _match(config, read),
+            resets=read_resets(config, read, leases=devices is not None, parse_time=parse_duration_ns),
         )
     elif not is_isolated():
         for name in _ONLY_STRESSED:
@@ -183,13 +211,14 @@ def resolve(config: pytest.Config) -> Options:
         read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")
     if config.getoption("collectonly", default=False):
         # What would be run is shown as it is without repetitions.
-        stress = None
+        stress = devices = None
     return Options(
         stress=stress,
         verify_runs=verify_runs,
         verify_keep_going=bool(read.flag("verify-keep-going")),
         timing=read.flag("repro-timing"),
         json_path=read.value("repro-json", str),
+        devices=devices,
     )
 
 

@@ -16,6 +16,8 @@ from pytest_repro.model import Frame, Signature
 from pytest_repro.signature import MESSAGE_LIMIT, make_signature
 from pytest_repro.signature.statements import statement_at
 
+_MOST_CHAINED = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Raised:
@@ -55,7 +57,7 @@ def raised_of(
         message = shown.errorstring
         frame: Frame | None = Frame(file=os.fspath(shown.filename), line=shown.firstlineno + 1)
     else:
-        message = _message(excinfo.value)
+        message = message_of(excinfo.value)
         frame = _deepest_shown(excinfo)
     signature = make_signature(exception=name, message=message, frame=frame, root=root, temporary=temporary)
     return Raised(signature=signature, message=message)
@@ -66,7 +68,24 @@ def first_line(message: str) -> str:
     return message.strip().partition("\n")[0][:MESSAGE_LIMIT]
 
 
-def _message(error: BaseException) -> str:
+def chain_of(error: BaseException) -> str:
+    """Returns types and messages of an exception, of its parts, and of those that led to it."""
+    lines: list[str] = []
+    waiting, seen = [error], set[int]()
+    while waiting and len(lines) < _MOST_CHAINED:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        lines.append(f"{type(one).__name__}: {message_of(one)}")
+        lines += [str(note) for note in getattr(one, "__notes__", ())]
+        before = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        waiting += [part for part in (before, *getattr(one, "exceptions", ())) if part is not None]
+    return "\n".join(lines)
+
+
+def message_of(error: BaseException) -> str:
+    """Returns the message of an exception, also where it cannot be printed."""
     try:
         return str(error)
     except Exception as problem:  # noqa: BLE001  a user's __str__ may raise anything

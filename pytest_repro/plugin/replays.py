@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -23,9 +23,13 @@ class Replays:
     Args:
         config: Of the controller.
         plan: What was asked for.
+        lease_of: Tells which device a worker had, as `--repro-devices` names it.
     """
 
-    def __init__(self, config: pytest.Config, plan: StressPlan) -> None:
+    def __init__(
+        self, config: pytest.Config, plan: StressPlan, *, lease_of: Callable[[str], str | None]
+    ) -> None:
+        self._lease_of = lease_of
         self._config = config
         self._plan = plan
         self._paths: dict[str, str] = {}
@@ -69,4 +73,5 @@ class Replays:
             iteration=failure.iteration,
             hash_seed=failure.hash_seed,
             times=times,
+            lease=self._lease_of(failure.worker),
         )

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure
+from pytest_repro.plugin.devices import DeviceCare
 from pytest_repro.plugin.internals.workers import (
     crash_report,
     forgive_death,
@@ -33,6 +34,7 @@ from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
 from pytest_repro.stress.recorder import FlightRecorder
+from pytest_repro.stress.resets import ResetCause, ResetResult
 from pytest_repro.stress.stacks import StackWriter, has_native_tool
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
@@ -47,6 +49,7 @@ class StressController:
         folder: Where the records go.
         is_distributed: Whether xdist's workers run the iterations, and not this process.
         progress: Told how far the run is.
+        devices: Counts what happens on each device.
         add_profile: Takes the payload of a profile.
         json_path: Where the summary is also written, or None.
         clock: Monotonic, in nanoseconds.
@@ -60,6 +63,7 @@ class StressController:
         folder: SessionFolder,
         is_distributed: bool,
         progress: ProgressHooks,
+        devices: DeviceCare,
         add_profile: Callable[[Mapping[str, Any]], None],
         json_path: str | None,
         clock: MonotonicNs,
@@ -70,13 +74,14 @@ class StressController:
         self._is_distributed = is_distributed
         self._is_each = is_distributed and config.getoption("dist") == "each"
         self._progress = progress
+        self._devices = devices
         self._add_profile = add_profile
         self._json_path = json_path
         self._clock = clock
         self._began_ns = clock()
         self._tally = StressTally(plan, began_ns=self._began_ns, hash_seed=hash_seed_of_this_process())
         self._session: pytest.Session | None = None
-        self._replays = Replays(config, plan)
+        self._replays = Replays(config, plan, lease_of=devices.lease_of)
         self._reports = SessionReports(config, self._replays)
         self._tests: Sequence[str] = ()
         self._index: dict[str, int] = {}
@@ -132,9 +137,12 @@ class StressController:
                 self._reports.log_start(message["item"], message["location"])
         elif kind == "closing":
             failure = self._tally.add_closing_failure(message)
+            self._devices.tally.add_closing_failure(failure)
             self._receive_failure(node, failure, message["failure"], item=message["item"])
         elif kind == "slice_end":
             self._receive_slice_end(node, message)
+        elif kind == "reset":
+            self._devices.add_reset(ResetResult.from_payload(message["reset"]))
         elif kind == "refused":
             raise pytest.UsageError(
                 f"--repro-lane fast cannot run {message['test']}: {message['reason']}. "
@@ -155,6 +163,15 @@ class StressController:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Has also those workers replaced that replace others."""
         remember_collection(self._config, node, ids)
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """Has the device of a worker that died reset, before xdist starts the next one."""
+        if self._deaths is not None and error is not None and error != "keyboard-interrupt":
+            worker = node.gateway.id
+            self._devices.reset(
+                worker, ResetCause.HANG if self._deaths.was_ended(worker) else ResetCause.CRASH
+            )
 
     def _take_crash(self, item: str, node: Any) -> pytest.TestReport | None:
         """Counts the iteration in which a worker died, and has the rest of its slice run."""
@@ -207,6 +224,7 @@ class StressController:
             self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
             return
         self._tally.add_death(failure, is_counted=is_closing)
+        self._devices.tally.add_death(failure, is_counted=is_closing)
         self._folder.append("failures.jsonl", failure_record(failure))
         self._reports.tell_death(node, item, failure, location=self._locations[failure.test])
         self._note_failure(failure)
@@ -247,6 +265,7 @@ class StressController:
             replays={
                 bug.signature.key: self._replays.command(bug.first, patterns[bug.first.test]) for bug in bugs
             },
+            devices=self._devices.report(),
             folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem,
         )
@@ -279,6 +298,7 @@ class StressController:
         durations = durations_of(message)
         self._last_received[message["slice"]] = message["first"] + (len(durations) - 1) * message["step"]
         failures = self._tally.add_batch(message)
+        self._devices.tally.add_batch(message)
         self._folder.append("iterations.jsonl", batch_record(message))
         for payload in message["profiles"]:
             self._add_profile(payload)

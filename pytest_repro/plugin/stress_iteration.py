@@ -15,7 +15,8 @@ from pytest_repro.plugin.command import Relaunch
 from pytest_repro.plugin.internals.items import FreshItem, copy_item
 from pytest_repro.plugin.internals.protocol import HookOverride, tear_down_to
 from pytest_repro.plugin.iteration import Current
-from pytest_repro.plugin.raised import Raised, base_folder, first_line, raised_of
+from pytest_repro.plugin.raised import Raised, base_folder, chain_of, first_line, raised_of
+from pytest_repro.plugin.resets import DeviceResets
 from pytest_repro.plugin.session import WorkerPlace
 from pytest_repro.plugin.stress_control import Control
 from pytest_repro.plugin.timing import Timekeeper
@@ -42,6 +43,8 @@ class Bench:
         timekeeper: Collects phases.
         reseeder: Sets random number generators.
         clock: Monotonic, in nanoseconds.
+        resets: Resets devices.
+        device: What is leased to this process, or None.
         relaunch: Starts pytest for iterations in processes of their own; None if they run in this one.
     """
 
@@ -54,6 +57,8 @@ class Bench:
     timekeeper: Timekeeper
     reseeder: Reseeder
     clock: MonotonicNs
+    resets: DeviceResets
+    device: str | None = None
     relaunch: Relaunch | None = None
 
 
@@ -117,6 +122,7 @@ class RunningTest:
         self._extra_failure: pytest.TestReport | None = None
         self._seed: int | None = None
         self._raised: Raised | None = None
+        self._chains: tuple[str, ...] = ()
         self._temporary = base_folder(bench.config)
         self._shown: set[tuple[str, bool | None]] = set()
 
@@ -125,6 +131,7 @@ class RunningTest:
         bench = self._bench
         self._fresh.restore()
         self._raised = self._extra_failure = None
+        self._chains = ()
         self._seed = seed = self._seeds.seed(iteration) if bench.plan.reseed else None
         if seed is not None:
             bench.reseeder.set(seed)
@@ -165,6 +172,18 @@ class RunningTest:
         if self._raised is None:
             root = str(self._bench.config.rootpath)
             self._raised = raised_of(excinfo, root=root, temporary=self._temporary)
+        if self._bench.resets.is_active:
+            self._chains += (chain_of(excinfo.value),)
+
+    def recover(self, result: IterationResult) -> None:
+        """Resets the device after a failure that asks for it; see `pytest_repro.stress.loop.run_slice`."""
+        reason = None if result.failure is None else result.failure.reset_reason
+        if reason is None:
+            return
+        with self._runner.suspended():
+            message = self._reset(reason)
+        if message is not None:
+            self.send(message)
 
     def tear_down_wider_scopes(self, nextitem: pytest.Item | None) -> IterationResult | None:
         """Ends what the last iteration left set up for a next one that does not come.
@@ -178,16 +197,22 @@ class RunningTest:
         # Also where no iteration ran: the slice before may have left something for this one.
         reports = self._all_reports()
         self._raised = None
+        self._chains = ()
         report = tear_down_to(self.item, nextitem)
         if not report.failed:
             return None
         self._reports = [*reports[:-1], report]
-        return IterationResult(
+        result = IterationResult(
             outcome=Outcome.ERROR,
             stages_ns=(0, 0, 0),
             seed=self._bench.current.seed,
             failure=self._failure(Stage.TEARDOWN),
         )
+        reason = None if result.failure is None else result.failure.reset_reason
+        message = None if reason is None else self._reset(reason)
+        if message is not None:
+            self._bench.send(message)
+        return result
 
     def last_reports(self) -> list[Any] | None:
         """Returns the last iteration's reports, serialised, or None if none ran."""
@@ -243,11 +268,29 @@ class RunningTest:
             signature=signature_to_dict(raised.signature),
             message=first_line(raised.message),
             is_match=is_match,
+            reset_reason=self._reset_reason(),
         )
         if (raised.signature.key, is_match) in self._shown:
             return facts
         self._shown.add((raised.signature.key, is_match))
         return replace(facts, text=_text_of(report), reports=self._serialised())
+
+    def _reset(self, reason: str) -> Message | None:
+        """Resets the device; returns what to tell the controller, None where nothing was done."""
+        bench = self._bench
+        # A fixture of any scope may hold the device open.
+        report = tear_down_to(self.item, None)
+        done = bench.resets.reset(bench.place.id, bench.device, reason)
+        if done is None:
+            return None
+        problem = first_line(report.longreprtext.rpartition("\nE ")[2]) if report.failed else None
+        return {"kind": "reset", "reset": replace(done, teardown=problem).to_payload()}
+
+    def _reset_reason(self) -> str | None:
+        if not self._bench.resets.is_active:
+            return None
+        texts = [report.longreprtext for report in self._all_reports() if report.failed]
+        return self._bench.resets.reason_in("\n".join(self._chains or texts), "\n".join(texts))
 
     def _serialised(self) -> list[Any]:
         config = self._bench.config

@@ -155,6 +155,7 @@ class StressRunner:
                     clock=bench.clock,
                     notes=recorder,
                     deadline_ns=self._slice_deadline(),
+                    recover=running.recover,
                 )
             if not was_told_last:
                 recorder.closing(bench.current.iteration, bench.clock())

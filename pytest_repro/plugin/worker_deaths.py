@@ -96,6 +96,11 @@ class WorkerDeaths:
                 lose=_losing(node),
             )
 
+    def was_ended(self, worker: str) -> bool:
+        """Tells whether a worker was ended because it hung."""
+        examination = self._watchdog.examination(worker)
+        return examination is not None and examination.hung_ns is not None
+
     def stop(self) -> None:
         """Watches no more."""
         self._watchdog.stop()

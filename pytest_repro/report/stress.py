@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_repro.model import Failure, Outcome
+from pytest_repro.report.devices import device_lines, device_record
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
+from pytest_repro.stress.device_tally import DeviceReport
 from pytest_repro.stress.patterns import Pattern, PatternKind
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.summary import Bug, TestSummary
@@ -35,6 +37,7 @@ class StressReport:
         replays: Command that runs the first failure again, by signature key.
         folder: Where the records are.
         problem: Why they are incomplete, or None.
+        devices: What is known of devices.
     """
 
     plan: StressPlan
@@ -43,6 +46,7 @@ class StressReport:
     replays: Mapping[str, str]
     folder: str
     problem: str | None
+    devices: DeviceReport = field(default_factory=DeviceReport)
 
     @property
     def is_complete(self) -> bool:
@@ -82,6 +86,7 @@ def stress_lines(report: StressReport, *, verbose: int = 0) -> list[str]:
     calm = len(report.tests) - len(listed)
     if calm and listed and verbose >= 0:
         lines.append(f"{counted(calm, 'other test')} ran as asked without a failure")
+    lines += device_lines(report.devices, verbose=verbose)
     for number, bug in enumerate(report.bugs[:MOST_BUGS], 1):
         lines += _bug_lines(report, bug, number=number)
     if len(report.bugs) > MOST_BUGS:
@@ -261,6 +266,7 @@ def report_record(report: StressReport, *, exit_status: int) -> dict[str, Any]:
             }
             for bug in report.bugs
         ],
+        "devices": device_record(report.devices),
         "records": report.folder,
         "problem": report.problem,
     }

@@ -32,6 +32,7 @@ class FailureFacts:
         text: Traceback and captured output; None if this process has shown the same bug of this test before.
         reports: pytest's own reports of the iteration, serialised; None likewise.
         is_match: Whether it is a failure that is looked for; None where none in particular is.
+        reset_reason: Why the device is to be reset before the next iteration; None where it is not.
     """
 
     stage: Stage
@@ -40,6 +41,7 @@ class FailureFacts:
     text: str | None = None
     reports: list[Mapping[str, Any]] | None = None
     is_match: bool | None = None
+    reset_reason: str | None = None
 
 
 class IterationResult(NamedTuple):
@@ -158,6 +160,7 @@ def run_slice(
     clock: MonotonicNs,
     notes: Notes,
     deadline_ns: int | None = None,
+    recover: Callable[[IterationResult], None] = lambda _: None,
 ) -> bool:
     """Runs the iterations of one slice until they are done, the time is over or something says stop.
 
@@ -175,6 +178,7 @@ def run_slice(
         clock: Monotonic, in nanoseconds.
         notes: Told where this process is.
         deadline_ns: No iteration starts after it, except iteration 1: each test gets at least one.
+        recover: Called after a failing iteration was sent; the time that it takes belongs to no iteration.
 
     Returns:
         Whether the last iteration of the slice was told that it is the last.
@@ -203,6 +207,8 @@ def run_slice(
             if is_full or result.failure is not None or ended_ns - flushed_ns >= FLUSH_NS:
                 flush(batch)
                 batch = Batch(test=test, item=item, worker=worker, slice=slice_id, step=part.step)
+                if result.failure is not None:
+                    recover(result)
                 flushed_ns = ended_ns = clock()
             started_ns = ended_ns
     finally:

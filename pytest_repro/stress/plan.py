@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count, islice
 from typing import Any
 
 from pytest_repro.model import Signature
 from pytest_repro.stress.match import Match, match_from_payload
+from pytest_repro.stress.resets import ResetPlan
 
 EXAMINATION_NS = 120 * 10**9
 """Time that looking into a hanging process takes at most."""
@@ -36,6 +37,7 @@ class StressPlan:
         match: Which failures are looked for, and alone count; None where all do.
         hang_ns: Longest time of an iteration, None where only pytest-timeout has a limit.
         triage: Command that looks into a hanging process before it is ended, None without one.
+        resets: How devices are reset, and after which errors.
     """
 
     iterations: int | None
@@ -52,6 +54,7 @@ class StressPlan:
     match: Match | None = None
     hang_ns: int | None = None
     triage: tuple[str, ...] | None = None
+    resets: ResetPlan = field(default_factory=ResetPlan)
 
     def __post_init__(self) -> None:
         if self.iterations is None and self.budget_ns is None and self.only_iteration is None:
@@ -84,6 +87,7 @@ class StressPlan:
             "match": None if match is None else match_from_payload(match),
             # JSON knows no tuples.
             "triage": None if triage is None else tuple(triage),
+            "resets": ResetPlan.from_payload(payload["resets"]),
         }
         return cls(**{**payload, **read})
 

@@ -11,22 +11,21 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from pytest_repro.model import Frame
+from pytest_repro.stress.bounded import run_bounded
 
 STACK_LIMIT = 50_000
 """Characters kept of the stacks of one process, Python's and native each."""
 
 _ANSWER_S = 2.0
 _LOOK_S = 0.02
-_TOOL_S = 30.0
+_TOOL_NS = 30 * 10**9
 _WORST_LINE = 200
 
 _HEAD = re.compile(r"(?P<current>Current t|T)hread 0x[0-9a-f]+.*\(most recent call first\):$")
@@ -252,50 +251,10 @@ def native_stacks(pid: int) -> str | None:
         if path is None:
             continue
         command = (path, *(argument.format(pid=pid) for argument in arguments))
-        output = run_bounded(command, timeout_s=_TOOL_S)
-        if output.status == 0 and output.text.strip():
+        output = run_bounded(command, limit_ns=_TOOL_NS, limit_bytes=4 * STACK_LIMIT)
+        if output.problem is None and output.text.strip():
             return f"{tool}:\n{output.text.strip()[-STACK_LIMIT:]}"
     return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """What a command printed.
-
-    Attributes:
-        status: Exit status, negative for a signal; None if it did not end in time or could not be started.
-        text: What it printed, or why it did not run.
-    """
-
-    status: int | None
-    text: str
-
-
-def run_bounded(command: Sequence[str], *, timeout_s: float) -> Output:
-    """Runs a command and ends it, with all that it started, when its time is over."""
-    import tempfile
-
-    with tempfile.TemporaryFile() as file:
-        try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True
-            )
-        except OSError as error:
-            return Output(status=None, text=f"{command[0]}: {error.strerror}")
-        status: int | None
-        try:
-            status = process.wait(timeout=timeout_s)
-            note = ""
-        except subprocess.TimeoutExpired:
-            status = None
-            note = f"\n(ended after {timeout_s:g} s)"
-        finally:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        file.seek(max(0, file.seek(0, os.SEEK_END) - 4 * STACK_LIMIT))
-        text = file.read().decode("utf-8", "replace")
-    return Output(status=status, text=text[-STACK_LIMIT:] + note)
 
 
 _TOOLS = (

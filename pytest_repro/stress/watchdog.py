@@ -9,14 +9,15 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from pytest_repro.stress.bounded import run_bounded
 from pytest_repro.stress.deaths import Examination, code_of_fatal_signal
 from pytest_repro.stress.recorder import Activity, Position
-from pytest_repro.stress.stacks import ask_for_stacks, native_stacks, read_stacks, run_bounded
+from pytest_repro.stress.stacks import STACK_LIMIT, ask_for_stacks, native_stacks, read_stacks
 
 GRACE_NS = 10**9
 """Time that pytest-timeout gets to end a test by itself, beyond its own limit."""
 
-TRIAGE_S = 60.0
+TRIAGE_NS = 60 * 10**9
 """Time that the user's command for a hanging process may take."""
 
 
@@ -71,8 +72,9 @@ def examine(
     told = None
     if triage is not None:
         command = [argument.replace("{pid}", str(pid)) for argument in triage]
-        output = run_bounded(command, timeout_s=TRIAGE_S)
-        told = output.text.strip() + ("" if output.status == 0 else f"\n(exit status {output.status})")
+        output = run_bounded(command, limit_ns=TRIAGE_NS, limit_bytes=4 * STACK_LIMIT)
+        problem = f"\n({output.problem})" if output.problem else ""
+        told = (output.text.strip()[-STACK_LIMIT:] + problem).strip()
     if not is_hanging():
         return None
     # Last: it wakes a process that waits for a signal, and holds it there.

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pytest_repro.stats import (
     chance_of_clean_runs,
+    chance_of_more_failures,
     failure_rate_interval,
     ruled_out_rate,
     runs_needed,
@@ -70,3 +71,39 @@ def test_no_number_of_runs_rules_out_a_test_that_never_failed() -> None:
     assert runs_needed(0.0) is None
     assert runs_needed(1.0) == 1
     assert chance_of_clean_runs(0.2, 5) == pytest.approx(0.32768)
+
+
+_COUNTS = st.integers(0, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(_COUNTS, _COUNTS)
+def test_the_chance_of_more_failures_is_scipys_fisher_test(
+    group: tuple[int, int], others: tuple[int, int]
+) -> None:
+    """One-sided, for whatever counts."""
+    from scipy.stats import fisher_exact
+
+    (failures, iterations), (other_failures, other_iterations) = group, others
+    table = [[failures, iterations - failures], [other_failures, other_iterations - other_failures]]
+    expected = fisher_exact(table, alternative="greater")[1]
+    chance = chance_of_more_failures([(failures, iterations, other_failures, other_iterations)])
+    assert chance == pytest.approx(expected, rel=1e-6, abs=1e-13)
+
+
+def test_the_chance_over_several_tests_adds_their_failures_up() -> None:
+    """By hand: one failure each in 2 + 2 and in 1 + 3 iterations, both in the group: 1/2 * 1/4."""
+    assert chance_of_more_failures([(1, 2, 0, 2), (1, 1, 0, 3)]) == pytest.approx(1 / 8)
+    assert chance_of_more_failures([(1, 2, 0, 2), (0, 1, 1, 3)]) == pytest.approx(1 - 1 / 2 * 3 / 4)
+    assert chance_of_more_failures([]) == 1.0
+
+
+def test_the_chance_of_more_failures_is_there_for_a_million_iterations() -> None:
+    """No factorial is in the way; what is hardly possible is 0."""
+    assert chance_of_more_failures([(250_000, 500_000, 250_000, 500_000)]) == pytest.approx(0.5, abs=0.01)
+    assert chance_of_more_failures([(300_000, 500_000, 200_000, 500_000)]) < 1e-20
+
+
+def test_more_failures_than_iterations_are_refused() -> None:
+    """A count that cannot be is a bug of the caller."""
+    with pytest.raises(ValueError, match="3 of 2, 0 of 1 cannot be"):
+        chance_of_more_failures([(3, 2, 0, 1)])

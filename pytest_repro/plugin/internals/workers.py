@@ -160,3 +160,20 @@ def run_again(config: pytest.Config, item: str, node: Any) -> None:
         removed.setdefault(node, []).insert(0, index)
     elif hasattr(scheduler, "node2pending"):
         scheduler.mark_test_pending(item)
+
+
+def lower_workers(config: pytest.Config, most: int | None) -> tuple[int, int]:
+    """Has xdist start no more workers than `most`; returns how many were asked for, and how many there are.
+
+    It must be called before the session begins: xdist's schedulers count what stands in `--tx`.
+    """
+    specs: list[str] = []
+    for spec in config.option.tx:
+        times, star, one = spec.partition("*")
+        specs += [one] * int(times) if star and times.isdigit() else [spec]
+    kept = specs if most is None else specs[:most]
+    if len(kept) < len(specs):
+        config.option.tx = kept
+        if config.option.numprocesses:
+            config.option.numprocesses = len(kept)
+    return len(specs), len(kept)

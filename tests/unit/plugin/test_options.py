@@ -6,7 +6,9 @@ import pytest
 
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.options import Options, parse_duration_ns, resolve
+from pytest_repro.stress.devices import DeviceRequest
 from pytest_repro.stress.match import KeyMatch, Match, PatternMatch
+from pytest_repro.stress.resets import ResetPlan
 
 
 def _resolved(pytester: pytest.Pytester, *arguments: str, ini: str = "") -> Options:
@@ -18,7 +20,7 @@ def test_nothing_asked_for_is_nothing_to_do(pytester: pytest.Pytester) -> None:
     """Off means off."""
     options = _resolved(pytester)
     assert options == Options(
-        stress=None, verify_runs=None, verify_keep_going=False, timing=None, json_path=None
+        stress=None, verify_runs=None, verify_keep_going=False, timing=None, json_path=None, devices=None
     )
 
 
@@ -116,6 +118,39 @@ def test_the_bug_that_is_looked_for_is_given_by_flag_or_ini(
     assert _resolved(pytester, ini=ini).stress is None
 
 
+@pytest.mark.parametrize(
+    ("arguments", "ini", "expected"),
+    [
+        ((), "", None),
+        (("--repro-devices=none",), "repro_devices = auto", None),
+        (("--repro-devices=auto",), "repro_devices = 0,1", DeviceRequest()),
+        ((), "repro_devices = 0,1", DeviceRequest(devices=("0", "1"))),
+        (("--repro-devices=MY=2",), "", DeviceRequest(variable="MY", devices=("2",))),
+    ],
+)
+def test_devices_are_leased_if_flag_or_ini_say_so(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], ini: str, expected: DeviceRequest | None
+) -> None:
+    """Flag over ini; without a stress run the ini value says nothing."""
+    assert _resolved(pytester, "--repro-stress=2", *arguments, ini=ini).devices == expected
+    assert _resolved(pytester, ini=ini).devices is None
+
+
+def test_resets_are_read_from_flag_ini_and_flag_over_ini(pytester: pytest.Pytester) -> None:
+    """Command, further errors, and time."""
+    ini = "repro_reset = a b\nrepro_reset_on = x\nrepro_reset_limit = 5m"
+    flags = ("--repro-reset=c 'd e'", "--repro-reset-on=y", "--repro-reset-limit=2s")
+    by_ini = _resolved(pytester, "--repro-stress=2", ini=ini).stress
+    by_flag = _resolved(pytester, "--repro-stress=2", *flags, ini=ini).stress
+    plain = _resolved(pytester, "--repro-stress=2").stress
+    assert by_ini is not None
+    assert by_flag is not None
+    assert plain is not None
+    assert by_ini.resets == ResetPlan(command=("a", "b"), pattern="x", limit_ns=300 * 10**9)
+    assert by_flag.resets == ResetPlan(command=("c", "d e"), pattern="y", limit_ns=2 * 10**9)
+    assert plain.resets == ResetPlan(command=(), pattern=None, limit_ns=60 * 10**9)
+
+
 def test_maxfail_and_exitfirst_limit_the_failures_of_all_tests(pytester: pytest.Pytester) -> None:
     """These are pytest's own options, not ours."""
     stress = _resolved(pytester, "--repro-stress=2", "--maxfail=3").stress
@@ -160,6 +195,53 @@ def test_each_session_has_a_seed_of_its_own(pytester: pytest.Pytester) -> None:
             (
                 "--repro-match 'a(' cannot be used. Give a regular expression, a signature file or a key:"
                 " missing ), unterminated subpattern at position 1."
+            ),
+        ),
+        (
+            ("--repro-devices=auto",),
+            "--repro-devices does nothing without a stress run. Add --repro-stress N.",
+        ),
+        (("--repro-reset=x",), "--repro-reset does nothing without a stress run. Add --repro-stress N."),
+        (
+            ("--repro-stress=2", "--repro-devices=0,0"),
+            (
+                "--repro-devices '0,0' cannot be used. Give auto, none, devices such as 0,1,2 (each once),"
+                " or a variable with its devices such as NAME=0,1,2."
+            ),
+        ),
+        (
+            ("--repro-stress=2", "--repro-devices="),
+            (
+                "--repro-devices '' cannot be used. Give auto, none, devices such as 0,1,2 (each once),"
+                " or a variable with its devices such as NAME=0,1,2."
+            ),
+        ),
+        (
+            ("--repro-stress=2", "--repro-reset=reset {gpu}"),
+            (
+                "--repro-reset 'reset {gpu}' cannot be used."
+                " Give a command with {device} and {worker} alone, not {gpu}; braces are {{ and }}."
+            ),
+        ),
+        (
+            ("--repro-stress=2", "--repro-reset=reset {device}"),
+            (
+                "--repro-reset names {device}, and no device is leased to anybody."
+                " Add --repro-devices auto, or leave {device} out."
+            ),
+        ),
+        (
+            ("--repro-stress=2", "--repro-reset-on=a("),
+            (
+                "--repro-reset-on 'a(' cannot be used."
+                " Give a regular expression (missing ), unterminated subpattern at position 1)."
+            ),
+        ),
+        (
+            ("--repro-stress=2", "--repro-reset-on=a"),
+            (
+                "--repro-reset-on does nothing without a way to reset a device. Add --repro-reset COMMAND,"
+                " or implement pytest_repro_reset_device in the conftest at the root."
             ),
         ),
         (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 import pytest
 
@@ -49,7 +50,14 @@ class FakeTest:
         failure = FailureFacts(stage=Stage.CALL, signature=SIGNATURE, message="m")
         return IterationResult(outcome=Outcome.FAILED, stages_ns=(1, 2, 3), seed=9, failure=failure)
 
-    def run(self, part: Slice, *, stop_after: int | None = None, deadline_ns: int | None = None) -> bool:
+    def run(
+        self,
+        part: Slice,
+        *,
+        stop_after: int | None = None,
+        deadline_ns: int | None = None,
+        recover: Callable[[IterationResult], None] = lambda _: None,
+    ) -> bool:
         return run_slice(
             part,
             self,
@@ -62,6 +70,7 @@ class FakeTest:
             clock=lambda: self.now_ns,
             notes=FlightRecorder(None),
             deadline_ns=deadline_ns,
+            recover=recover,
         )
 
 
@@ -163,3 +172,19 @@ def test_a_batch_can_be_had_without_the_failure_at_its_end(
     assert durations_of(rest).tolist() == list(range(number - 1))
     assert rest["hash_seeds"] == [[4, number - 1]]
     assert rest["failures"] == []
+
+
+def test_time_to_recover_belongs_to_no_iteration_and_comes_after_the_failure_was_sent() -> None:
+    """A reset may take a minute, and never come back."""
+    test = FakeTest(takes_ns=10, failing=frozenset({2}))
+    sent_before: list[int] = []
+
+    def recover(result: IterationResult) -> None:
+        assert result.failure is not None
+        sent_before.append(len(test.sent))
+        test.now_ns += 1000
+
+    test.run(Slice(first=1, size=3), recover=recover)
+    assert sent_before == [1]
+    assert [list(durations_of(message)) for message in test.sent] == [[10, 10], [10]]
+    assert test.sent[1]["started_ns"] == 1020

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_repro.stress.plan import (
     cut_slices,
     share_of_worker,
 )
+from pytest_repro.stress.resets import ResetPlan
 
 
 @given(st.integers(1, 5000), st.integers(1, 40))
@@ -68,10 +70,9 @@ def test_a_plan_without_an_end_cannot_be_made() -> None:
 
 def test_a_plan_crosses_to_a_worker_unchanged() -> None:
     """The payload is builtins, and the worker reads the same plan."""
-    plan = StressPlan(iterations=5, budget_ns=7, stop_after=1, max_failures=2, base_seed=3, reseed=False)
-    payload = plan.to_payload()
-    assert all(value is None or isinstance(value, (int, bool, str)) for value in payload.values())
-    assert StressPlan.from_payload(payload) == plan
+    resets = ResetPlan(command=("reset", "{device}"), pattern="a|b", limit_ns=5)
+    plan = StressPlan(iterations=5, budget_ns=7, stop_after=1, max_failures=2, reseed=False, resets=resets)
+    assert StressPlan.from_payload(json.loads(json.dumps(plan.to_payload()))) == plan
 
 
 def test_slices_of_one_test_have_distinct_labels() -> None:
