@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
 import shutil
 from collections.abc import Mapping
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,9 +22,20 @@ FOLDER = ".pytest_repro"
 """Name of the store at the root of the project."""
 
 KEPT_SESSIONS = 20
-"""Newest sessions that stay when a new one begins."""
+"""Newest sessions that stay when a new one begins, beside those that still run."""
+
+STATE = "state.json"
+"""File that tells who writes a session, and whether that is done."""
 
 _SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
+
+
+class SessionState(Enum):
+    """Whether a session came to its end."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    UNFINISHED = "unfinished"
 
 
 class SessionFolder:
@@ -76,6 +89,19 @@ class SessionFolder:
         except OSError as error:
             self.problem = f"{error.strerror or error} ({self.path / name})"
 
+    def note_running(self) -> None:
+        """Notes that this process writes the session from now on."""
+        self.write_json(STATE, {"state": SessionState.RUNNING.value, **_this_process()})
+
+    def note_finished(self) -> None:
+        """Notes that all is written that will be."""
+        self.write_json(STATE, {"state": SessionState.FINISHED.value, **_this_process()})
+
+    def removed(self) -> str | None:
+        """Tells of a file that was removed while it was written, None if all are in place."""
+        gone = (name for name, file in self._open.items() if not os.fstat(file.fileno()).st_nlink)
+        return next((f"removed while it was written ({self.path / name})" for name in gone), None)
+
     def close(self) -> None:
         """Closes the files; later writes open them again."""
         for file in self._open.values():
@@ -87,7 +113,6 @@ class SessionFolder:
 
     def _created(self, name: str) -> IO[str]:
         path = self.path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         # "surrogatepass" would write what no JSON reader accepts: a lone surrogate is shown escaped instead.
         return path.open("a", encoding="utf-8", errors="backslashreplace")
 
@@ -135,7 +160,73 @@ class Store:
 
     def _prune(self) -> None:
         for path in self.sessions()[:-KEPT_SESSIONS]:
-            shutil.rmtree(path, ignore_errors=True)
+            if session_state(path) is not SessionState.RUNNING:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def session_state(path: Path) -> SessionState:
+    """Tells whether a session came to its end, still runs, or was broken off.
+
+    Of a session that another machine writes it cannot be told: it is taken for running.
+
+    Args:
+        path: Its folder.
+    """
+    try:
+        record = read_json(path / STATE)
+    except StoreError:
+        return SessionState.UNFINISHED
+    if record.get("state") == SessionState.FINISHED.value:
+        return SessionState.FINISHED
+    pid = record.get("pid")
+    is_alive = record.get("host") != platform.node() or (
+        isinstance(pid, int) and is_running(pid) and record.get("process_start") == process_start(pid)
+    )
+    return SessionState.RUNNING if is_alive else SessionState.UNFINISHED
+
+
+def is_running(pid: int) -> bool:
+    """Tells whether a process with this id exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
+
+
+def process_start(pid: int) -> int | None:
+    """Returns when a process began, in ticks since the system did; None where the system does not tell.
+
+    Process ids are given out again: a process is the same if its start is.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # Of the fields behind the name, which may hold anything, the state is the third and the start the 22nd.
+    state, *fields = stat.rpartition(")")[2].split()
+    return None if state in "ZX" else int(fields[18])
+
+
+def _this_process() -> dict[str, Any]:
+    return {"pid": os.getpid(), "process_start": process_start(os.getpid()), "host": platform.node()}
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Reads a JSON Lines file that this module wrote or still writes.
+
+    A last line without its end is left out: who wrote it was stopped in the middle.
+
+    Raises:
+        StoreError: It is not there, another line is not JSON, or of a newer format.
+    """
+    try:
+        *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return [_record(line, place=f"{path}:{number}") for number, line in enumerate(lines, 1)]
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -156,19 +247,27 @@ def read_json(path: Path) -> dict[str, Any]:
         StoreError: It is not there, not JSON, or of a newer format.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise StoreError(
-            f"Cannot read the record: {error.strerror}", place=str(path), next_step="Check the path."
-        ) from error
+        raise _unreadable(path, error) from error
+    return _record(text, place=str(path))
+
+
+def _record(text: str, *, place: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
     except ValueError as error:
         raise StoreError(
-            f"The record is not JSON: {error}", place=str(path), next_step="Remove it, or repeat the session."
+            f"The record is not JSON: {error}", place=place, next_step="Remove it, or repeat the session."
         ) from error
     if not isinstance(data, dict) or data.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
         raise StoreError(
-            f"The record is not of format {FORMAT_VERSION}",
-            place=str(path),
-            next_step="Upgrade pytest-repro.",
+            f"The record is not of format {FORMAT_VERSION}", place=place, next_step="Upgrade pytest-repro."
         )
     return data
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"Cannot read the record: {error.strerror}", place=str(path), next_step="Check the path."
+    )

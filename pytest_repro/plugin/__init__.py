@@ -13,13 +13,19 @@ from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
 from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
-from pytest_repro.plugin.isolated_job import is_isolated
+from pytest_repro.plugin.isolated_job import is_isolated, parent_of_isolated
 from pytest_repro.plugin.options import add_options, resolve
 from pytest_repro.plugin.timing import Repro
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declares the options."""
+    parent_pid = parent_of_isolated()
+    if parent_pid is not None:
+        # Before any conftest is loaded: a process that is still starting must not outlive who asked for it.
+        from pytest_repro.plugin.internals.process import die_with_parent
+
+        die_with_parent(parent_pid)
     add_options(parser)
 
 

@@ -94,6 +94,8 @@ class Capabilities:
     def close(self) -> None:
         """Takes all instruments off."""
         self._timekeeper.stop()
+        if self._folder is not None and self._controller is None:
+            self._folder.note_finished()
 
     def repro(self, nodeid: str) -> Repro:
         """Makes the fixture's value; without a stress run, the first use begins recording."""
@@ -113,6 +115,7 @@ class Capabilities:
             told["relaunch"] = self._relaunch().to_payload()
             assert self._devices is not None
             told["device"] = self._devices.tally.device_of(node.gateway.id)
+            told["controller_pid"] = os.getpid()
             told["shared"] = str(self._controller.shared_folder)
             told["index"] = self._indices.setdefault(id(node.gateway.spec), len(self._indices))
             told["holds_crashes"] = self._controller.watch(node)
@@ -214,34 +217,53 @@ class Capabilities:
             progress=progress,
             devices=self._devices,
             add_profile=self.add_profile,
-            json_path=None if self._run_folder else self._options.json_path,
+            user_path=self._user_path(),
             clock=self._clock,
         )
         self._config.pluginmanager.register(controller, "repro-stress-controller")
+        self._config.pluginmanager.register(controller.interrupts, "repro-interrupts")
         if not is_distributed:
 
             def receive(message: Message) -> None:
-                controller.receive(None, message)
+                with controller.interrupts.whole():
+                    controller.receive(None, message)
 
-            self._register_runner(plan, send=receive, control=controller.control, relaunch=self._relaunch())
+            shared = controller.shared_folder if plan.isolate else None
+            relaunch = self._relaunch()
+            self._register_runner(
+                plan, send=receive, control=controller.control, relaunch=relaunch, shared=shared
+            )
+
+    def _user_path(self) -> Path | None:
+        """Returns where else the summary goes; not that of one run of the gate."""
+        path = None if self._run_folder else self._options.json_path
+        return None if path is None else self._config.invocation_params.dir / path
 
     def _begin_stress_in_worker(self, told: Mapping[str, Any]) -> None:
         from pytest_repro.plugin.command import Relaunch
+        from pytest_repro.plugin.internals.process import die_with_parent
+        from pytest_repro.plugin.interrupts import WorkerInterrupts
         from pytest_repro.plugin.stress_control import WorkerControl
         from pytest_repro.stress.plan import StressPlan
 
         plan = StressPlan.from_payload(told["plan"])
         self._device = told["device"]
 
-        def send(message: Message) -> None:
-            send_to_controller(self._config, message)
-
+        die_with_parent(told["controller_pid"])
         control = WorkerControl(
             Path(told["shared"]), self._place.id, plan, holds_crashes=told["holds_crashes"]
         )
         allow_tracing_by(os.getppid())
+        interrupts = WorkerInterrupts(is_stopped=control.is_all_stopped, is_in_test=control.is_in_test)
+        self._config.pluginmanager.register(interrupts, "repro-interrupts")
+
+        def send(message: Message) -> None:
+            with interrupts.whole():
+                send_to_controller(self._config, message)
+
         relaunch = Relaunch.from_payload(told["relaunch"])
-        self._register_runner(plan, send=send, control=control, relaunch=relaunch)
+        shared = Path(told["shared"])
+        self._register_runner(plan, send=send, control=control, relaunch=relaunch, shared=shared)
 
     def _begin_isolated(self, job: IsolatedJob) -> None:
         from pytest_repro.plugin.isolated_child import IsolatedRunner
@@ -287,11 +309,18 @@ class Capabilities:
         return reseeder
 
     def _register_runner(
-        self, plan: StressPlan, *, send: Callable[[Message], None], control: Control, relaunch: Relaunch
+        self,
+        plan: StressPlan,
+        *,
+        send: Callable[[Message], None],
+        control: Control,
+        relaunch: Relaunch,
+        shared: Path | None,
     ) -> None:
         from pytest_repro.plugin.stress_runner import StressRunner
 
-        bench = self._bench(plan, send=send, control=control, relaunch=relaunch if plan.isolate else None)
+        asked = relaunch if plan.isolate else None
+        bench = self._bench(plan, send=send, control=control, relaunch=asked, shared=shared)
         self._config.pluginmanager.register(StressRunner(bench), "repro-stress-runner")
 
     def _bench(
@@ -301,6 +330,7 @@ class Capabilities:
         send: Callable[[Message], None],
         control: Control,
         relaunch: Relaunch | None,
+        shared: Path | None = None,
     ) -> Bench:
         from pytest_repro.plugin.resets import DeviceResets
         from pytest_repro.plugin.stress_iteration import Bench
@@ -319,6 +349,7 @@ class Capabilities:
             resets=DeviceResets(self._config, plan.resets, clock=self._clock),
             device=self._device,
             relaunch=relaunch,
+            shared=shared,
         )
 
 

@@ -69,6 +69,7 @@ class Gate:
                 f"--verify-runs needs a folder for the output of its runs: {self._folder.problem}. "
                 "Make the folder writable, or choose another root with --rootdir."
             )
+        self._folder.note_running()
         self._folder.write_json("session.json", session_facts(self._config, "verify"))
         self._say(f"verify: {self._asked} runs of {self._line()}")
         runs: list[Run] = []
@@ -114,6 +115,7 @@ class Gate:
         verdict = judge(runs, asked=self._asked)
         record = verdict_record(verdict, runs)
         self._folder.write_json("summary.json", record)
+        self._folder.note_finished()
         self._folder.close()
         if self._options.json_path is not None:
             self._write_for_user(self._config.invocation_params.dir / self._options.json_path, record)

@@ -32,6 +32,7 @@ from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.pipe import read_frame
 from pytest_repro.stress.resets import ResetCause
 from pytest_repro.stress.seeds import SeedSource, seed_name
+from pytest_repro.stress.texts import TEXTS_OF_A_PROCESS
 
 _END_S = 5.0
 """Time that a family gets to end by itself."""
@@ -130,6 +131,7 @@ class IsolatedTest:
             hash_seed=hash_seed,
             is_seen=is_seen,
             watch=self._watch,
+            folder=self._bench.shared,
         )
         self._family = family
         self._families += 1
@@ -138,9 +140,9 @@ class IsolatedTest:
         return family
 
     def _end_family(self) -> None:
-        if self._family is not None:
-            self._family.close()
-            self._family = None
+        family, self._family = self._family, None
+        if family is not None:
+            family.close()
 
     def _result(self, iteration: int, answer: dict[str, Any], family: _Family) -> IterationResult:
         failure = answer["failure"]
@@ -156,8 +158,9 @@ class IsolatedTest:
             if is_match is not False:
                 self._bench.control.note_failure(self._index)
             key = (failure["signature"]["key"], is_match)
-            is_new = key not in self._shown
-            self._shown.add(key)
+            is_new = key not in self._shown and len(self._shown) < TEXTS_OF_A_PROCESS
+            if is_new:
+                self._shown.add(key)
             facts = FailureFacts(
                 stage=Stage(failure["stage"]),
                 signature=failure["signature"],
@@ -207,6 +210,7 @@ class _Family:
         hash_seed: int,
         is_seen: bool,
         watch: FamilyWatch,
+        folder: Path | None,
     ) -> None:
         self.hash_seed = hash_seed
         self._watch = watch
@@ -216,9 +220,9 @@ class _Family:
         self.forks = False
         self._is_ready = False
         self._printed = ""
-        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
+        self._output: IO[bytes] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed with the process
         # Of its own: pytest empties such a folder at its start, and keeps three of those it chooses itself.
-        self._temporary = tempfile.TemporaryDirectory(prefix="pytest-repro-", ignore_cleanup_errors=True)
+        self._temporary = tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True)
         pipes = _Pipes.make()
         job = IsolatedJob(
             commands_fd=pipes.commands_in,
@@ -229,6 +233,7 @@ class _Family:
             holds_crashes=watch.holds_crashes,
             test=test,
             path=path,
+            parent_pid=os.getpid(),
         )
         self._commands = pipes.commands_out
         self._results = pipes.results_in
@@ -302,14 +307,16 @@ class _Family:
         """Ends the process and all its children; what it printed last is kept for `died`."""
         os.close(self._commands)
         os.close(self._results)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=_END_S)
-        # What a test has left running goes with the process, as it would outlive nothing else.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        self._watch.end()
-        self._temporary.cleanup()
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=_END_S)
+        finally:
+            # What a test has left running goes with the process, as it would outlive nothing else.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._watch.end()
+            self._temporary.cleanup()
         with self._output as output:
             # A character takes four bytes at most.
             output.seek(max(0, output.seek(0, os.SEEK_END) - 4 * TEXT_LIMIT))

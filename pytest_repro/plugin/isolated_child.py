@@ -87,7 +87,6 @@ class IsolatedRunner:
         return True
 
     def _serve(self, session: pytest.Session) -> bool:
-        die_with_parent()
         item = _find(session.items, self._job.test, path=self._job.path)
         if item is None:
             write_frame(self._job.results_fd, {"ready": False})
@@ -131,6 +130,7 @@ class IsolatedRunner:
     def _forked(self, item: pytest.Item, iteration: int) -> dict[str, Any]:
         """Runs one iteration in a child, which is killed if nobody waits for it any more."""
         theirs, ours = os.pipe()
+        family = os.getpid()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
@@ -138,7 +138,7 @@ class IsolatedRunner:
             status = 1
             try:
                 os.close(theirs)
-                die_with_parent()
+                die_with_parent(family)
                 write_frame(ours, self._run(item, iteration))
                 status = 0
             except BaseException:  # noqa: BLE001  the process ends here, and says why

@@ -25,6 +25,7 @@ class IsolatedJob:
         holds_crashes: Whether it waits in a crash until it was looked into.
         test: Node id of the test, as the stress run knows it.
         path: Its file, absolute.
+        parent_pid: Process that asks.
     """
 
     commands_fd: int
@@ -35,6 +36,7 @@ class IsolatedJob:
     holds_crashes: bool
     test: str
     path: str
+    parent_pid: int
 
     def to_text(self) -> str:
         """Returns it for the environment."""
@@ -44,6 +46,12 @@ class IsolatedJob:
 def is_isolated() -> bool:
     """Tells whether this process was started to run isolated iterations, and has not begun to."""
     return ISOLATED_VARIABLE in os.environ
+
+
+def parent_of_isolated() -> int | None:
+    """Returns the process that this one was started by to run isolated iterations, None if it was not."""
+    text = os.environ.get(ISOLATED_VARIABLE)
+    return IsolatedJob(**json.loads(text)).parent_pid if text else None
 
 
 def take_isolated_job() -> IsolatedJob | None:

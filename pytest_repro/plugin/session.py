@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,29 @@ def take_run_folder() -> Path | None:
     """
     folder = os.environ.pop(RUN_FOLDER_VARIABLE, None)
     return Path(folder) if folder else None
+
+
+def temporary_folder(otherwise: Path) -> tempfile.TemporaryDirectory[str]:
+    """Makes a folder that is gone with the process, in the system's place for such, or in another one.
+
+    Args:
+        otherwise: Where to make it if the system has no room.
+
+    Raises:
+        pytest.UsageError: Neither can be written.
+    """
+    prefix = "pytest-repro-"
+    try:
+        return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+    except OSError as error:
+        problem = error
+    try:
+        return tempfile.TemporaryDirectory(prefix=f".{prefix}", dir=otherwise, ignore_cleanup_errors=True)
+    except OSError:
+        raise pytest.UsageError(
+            f"--repro-stress needs a folder for temporary files: {problem}. "
+            "Set TMPDIR to a folder that can be written."
+        ) from problem
 
 
 def shown_path(config: pytest.Config, path: Path) -> str:

@@ -32,6 +32,7 @@ def begin_session(config: pytest.Config, kind: str, *, run_folder: Path | None) 
         run_folder: Inside a run of the gate, the folder that the gate made for it.
     """
     folder = SessionFolder(run_folder) if run_folder else Store(config.rootpath).begin(kind, now=now_utc())
+    folder.note_running()
     folder.write_json("session.json", session_facts(config, kind))
     return folder
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.plan import Slice, StressPlan
-from pytest_repro.stress.recorder import FlightRecorder
+from pytest_repro.stress.recorder import Activity, FlightRecorder, read_position
 from pytest_repro.stress.stacks import StackWriter
 
 BOARD = "stop"
@@ -114,7 +114,8 @@ class WorkerControl:
     def __init__(self, folder: Path, worker: str, plan: StressPlan, *, holds_crashes: bool) -> None:
         self._folder = folder
         self._board = StopBoard(folder / BOARD)
-        self.recorder = FlightRecorder(position_path(folder, worker))
+        self._position_file = position_path(folder, worker)
+        self.recorder = FlightRecorder(self._position_file)
         self.stacks: StackWriter | None = StackWriter(
             stacks_path(folder, worker), holds_crashes=holds_crashes
         )
@@ -125,6 +126,11 @@ class WorkerControl:
     def is_all_stopped(self) -> bool:
         """See `Control`."""
         return self._board.is_all_stopped()
+
+    def is_in_test(self) -> bool:
+        """Tells whether a test is set up or called in this process right now."""
+        position = read_position(self._position_file)
+        return position is not None and position.activity in (Activity.SETUP, Activity.CALL)
 
     def resumed(self, index: int, part: Slice) -> Slice:
         """See `Control`: some of xdist's schedulers hand a slice out again after a crash in it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure
 from pytest_repro.plugin.devices import DeviceCare
+from pytest_repro.plugin.internals.output_lost import outlast_output
 from pytest_repro.plugin.internals.workers import (
     crash_report,
     forgive_death,
@@ -21,19 +21,21 @@ from pytest_repro.plugin.internals.workers import (
     take_crashes,
     tell_of_crash,
 )
+from pytest_repro.plugin.interrupts import Interrupts
 from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.sentinel_process import SentinelProcess
-from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
+from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path, temporary_folder
 from pytest_repro.plugin.session_reports import SessionReports
 from pytest_repro.plugin.stress_control import BOARD, LocalControl, position_path, stacks_path, write_resume
+from pytest_repro.plugin.stress_records import StressRecords
 from pytest_repro.plugin.worker_deaths import WorkerDeath, WorkerDeaths
-from pytest_repro.report.stress import StressReport, batch_record, failure_record, report_record
-from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
+from pytest_repro.report.stress import StressReport
+from pytest_repro.store import SessionFolder
 from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.loop import Message, without_last_iteration
-from pytest_repro.stress.plan import StressPlan, cut_slices, share_of_worker
-from pytest_repro.stress.recorder import FlightRecorder
+from pytest_repro.stress.plan import StressPlan, cut_slices, slices_in_all
+from pytest_repro.stress.recorder import FlightRecorder, read_position
 from pytest_repro.stress.resets import ResetCause, ResetResult
 from pytest_repro.stress.stacks import StackWriter, has_native_tool
 from pytest_repro.stress.summary import Bug
@@ -51,7 +53,7 @@ class StressController:
         progress: Told how far the run is.
         devices: Counts what happens on each device.
         add_profile: Takes the payload of a profile.
-        json_path: Where the summary is also written, or None.
+        user_path: Where the summary is also written, or None.
         clock: Monotonic, in nanoseconds.
     """
 
@@ -65,18 +67,18 @@ class StressController:
         progress: ProgressHooks,
         devices: DeviceCare,
         add_profile: Callable[[Mapping[str, Any]], None],
-        json_path: str | None,
+        user_path: Path | None,
         clock: MonotonicNs,
     ) -> None:
         self._config = config
         self._plan = plan
         self._folder = folder
+        self._records = StressRecords(folder, user_path=user_path)
         self._is_distributed = is_distributed
         self._is_each = is_distributed and config.getoption("dist") == "each"
         self._progress = progress
         self._devices = devices
         self._add_profile = add_profile
-        self._json_path = json_path
         self._clock = clock
         self._began_ns = clock()
         self._tally = StressTally(plan, began_ns=self._began_ns, hash_seed=hash_seed_of_this_process())
@@ -91,7 +93,7 @@ class StressController:
         self._last_received: dict[tuple[int, int], int] = {}
         self._replaced = 0
         self._was_stopped = False
-        self._shared = tempfile.TemporaryDirectory(prefix="pytest-repro-")
+        self._shared = temporary_folder(folder.path)
         self._sentinel: SentinelProcess | None = None
         if not is_distributed and not plan.isolate:
             self._sentinel = SentinelProcess(
@@ -109,16 +111,25 @@ class StressController:
             if is_distributed
             else None
         )
+        self.interrupts = Interrupts(
+            config,
+            is_distributed=is_distributed,
+            stop_iterations=self._stop_iterations,
+            take_unsent=self._take_unsent,
+            end=self.end,
+            clock=clock,
+        )
 
     @property
     def shared_folder(self) -> Path:
-        """Where the files lie that controller and workers have in common."""
+        """Where the files lie that the processes of the run have in common, gone at its end."""
         return Path(self._shared.name)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Keeps the session: failures stop it."""
         self._session = session
+        outlast_output(self._config)
         if self._is_distributed:
             take_crashes(self._config, self._take_crash)
 
@@ -213,6 +224,14 @@ class StressController:
                 self._receive_batch(node, message)
         return self._last_received.get(slice_id, 0)
 
+    def _take_unsent(self, node: Any) -> None:
+        position = read_position(position_path(self.shared_folder, node.gateway.id))
+        if position is not None and position.slice_id in self._slices.values():
+            test = self._tests[position.test_index]
+            item = next(name for name, slice_id in self._slices.items() if slice_id == position.slice_id)
+            death = WorkerDeath(position=position, how="ended")
+            self._receive_unsent(node, death, position.slice_id, test=test, item=item)
+
     def _receive_death(self, node: Any, failure: Failure, *, item: str, is_closing: bool) -> None:
         if not self._plan.as_items:
             item = failure.test
@@ -221,37 +240,49 @@ class StressController:
         if self._tally.is_enough(failure.test) and failure.counts:
             self._tally.add_surplus(failure)
             self._reports.note_reported(item)
-            self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
+            self._records.write_failure(failure, is_surplus=True)
             return
         self._tally.add_death(failure, is_counted=is_closing)
         self._devices.tally.add_death(failure, is_counted=is_closing)
-        self._folder.append("failures.jsonl", failure_record(failure))
+        self._records.write_failure(failure)
         self._reports.tell_death(node, item, failure, location=self._locations[failure.test])
         self._note_failure(failure)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Any:
         """Sets the exit status and writes the summary."""
-        report = self.report()
-        if exitstatus == pytest.ExitCode.INTERRUPTED and self._was_stopped:
+        is_signalled = self.interrupts.has_signal
+        if exitstatus == pytest.ExitCode.INTERRUPTED and self._was_stopped and not is_signalled:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        elif exitstatus == pytest.ExitCode.OK and not report.is_complete:
+        elif exitstatus == pytest.ExitCode.OK and not self.report().is_complete:
             session.exitstatus = EXIT_INCOMPLETE
-        summary = report_record(report, exit_status=int(session.exitstatus))
-        self._folder.write_json("summary.json", summary)
-        if self._json_path is not None:
-            self._write_json_for_user(summary)
+        self._records.write_summary(self.report, int(session.exitstatus))
         try:
             return (yield)
         finally:
-            self._folder.close()
-            if self._deaths is not None:
-                self._deaths.stop()
-            if self._sentinel is not None:
-                self._sentinel.stop()
+            self.end(None)
+
+    def end(self, exit_status: int | None) -> None:
+        """Writes and cleans up what was not yet, however the session ends; None for its own exit status."""
+        if self._session is not None:
+            status = int(self._session.exitstatus) if exit_status is None else exit_status
+            self._records.write_summary(self.report, status)
+            self._records.finish()
+        if self._deaths is not None:
+            self._deaths.stop()
+        sentinel, self._sentinel = self._sentinel, None
+        if sentinel is not None:
+            sentinel.stop()
             if self.control.stacks is not None:
                 self.control.stacks.close()
-            self._shared.cleanup()
+        self._shared.cleanup()
+
+    def _stop_iterations(self) -> None:
+        if self._board is not None:
+            self._board.stop_all()
+        elif self._session is not None:
+            # Also where a test swallows what the signal raised.
+            self._session.shouldstop = "stopped by a signal"
 
     def report(self) -> StressReport:
         """Returns all that is known, as records."""
@@ -267,7 +298,7 @@ class StressController:
             },
             devices=self._devices.report(),
             folder=shown_path(self._config, self._folder.path),
-            problem=self._folder.problem,
+            problem=self._folder.problem or self._folder.removed(),
         )
 
     def slices_of_a_test(self, workers: int) -> int:
@@ -290,6 +321,8 @@ class StressController:
             self._session.testscollected = len(self._slices if self._plan.as_items else tests)
 
     def _receive_batch(self, node: Any, message: Message) -> None:
+        if message["first"] <= self._last_received.get(message["slice"], 0):
+            return  # sent again, as Ctrl-C broke into the sending
         if message["failures"] and self._tally.is_enough(message["test"]):
             rest = self._without_surplus(message)
             if rest is None:
@@ -299,7 +332,7 @@ class StressController:
         self._last_received[message["slice"]] = message["first"] + (len(durations) - 1) * message["step"]
         failures = self._tally.add_batch(message)
         self._devices.tally.add_batch(message)
-        self._folder.append("iterations.jsonl", batch_record(message))
+        self._records.write_batch(message)
         for payload in message["profiles"]:
             self._add_profile(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):
@@ -316,11 +349,11 @@ class StressController:
         self._tally.add_surplus(failure)
         if self._plan.as_items:
             self._reports.note_reported(message["item"])
-        self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
+        self._records.write_failure(failure, is_surplus=True)
         return without_last_iteration(message)
 
     def _receive_failure(self, node: Any, failure: Failure, facts: Mapping[str, Any], *, item: str) -> None:
-        self._folder.append("failures.jsonl", failure_record(failure))
+        self._records.write_failure(failure)
         self._note_failure(failure)
         self._reports.tell_failure(
             node, item, failure, facts["reports"], location=self._locations[failure.test]
@@ -357,31 +390,11 @@ class StressController:
         ended.add(message["slice"])
         if self._reports.is_reported(item) or message["reports"] is None:
             return
+        workers = 1 if node is None else int(node.workerinput["workercount"])
+        number = self._index[test]
         if self._plan.as_items:
             self._reports.tell(node, item, message["reports"])
-            return
-        if len(ended) < self._expected_slices(node, test):
-            return
-        summary = self._tally.summary(test)
-        if summary.finished and summary.is_complete:
-            self._reports.tell(node, item, message["reports"], stages_ns=summary.stages_ns)
-
-    def _expected_slices(self, node: Any, test: str) -> int:
-        if node is None:
-            return 1
-        workers = int(node.workerinput["workercount"])
-        if self._is_each:
-            number = self._index[test]
-            shares = (
-                share_of_worker(self._plan, test=number, index=index, workers=workers)
-                for index in range(workers)
-            )
-            return sum(share is not None for share in shares)
-        return self.slices_of_a_test(workers)
-
-    def _write_json_for_user(self, summary: Mapping[str, Any]) -> None:
-        path = self._config.invocation_params.dir / str(self._json_path)
-        try:
-            write_json(path, {"format_version": FORMAT_VERSION, **summary})
-        except OSError as error:
-            self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
+        elif len(ended) >= slices_in_all(self._plan, test=number, workers=workers, is_each=self._is_each):
+            summary = self._tally.summary(test)
+            if summary.finished and summary.is_complete:
+                self._reports.tell(node, item, message["reports"], stages_ns=summary.stages_ns)

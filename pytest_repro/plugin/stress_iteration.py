@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
@@ -24,6 +25,7 @@ from pytest_repro.signature import make_signature, signature_to_dict
 from pytest_repro.stress.loop import FailureFacts, IterationResult, Message
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.seeds import Reseeder, SeedSource, seed_name
+from pytest_repro.stress.texts import TEXTS_OF_A_PROCESS
 
 TEXT_LIMIT = 100_000
 """Characters kept of one traceback with its captured output."""
@@ -46,6 +48,7 @@ class Bench:
         resets: Resets devices.
         device: What is leased to this process, or None.
         relaunch: Starts pytest for iterations in processes of their own; None if they run in this one.
+        shared: Folder for temporary files of such processes.
     """
 
     config: pytest.Config
@@ -60,6 +63,7 @@ class Bench:
     resets: DeviceResets
     device: str | None = None
     relaunch: Relaunch | None = None
+    shared: Path | None = None
 
 
 class IterationRunner(Protocol):
@@ -270,7 +274,7 @@ class RunningTest:
             is_match=is_match,
             reset_reason=self._reset_reason(),
         )
-        if (raised.signature.key, is_match) in self._shown:
+        if (raised.signature.key, is_match) in self._shown or len(self._shown) >= TEXTS_OF_A_PROCESS:
             return facts
         self._shown.add((raised.signature.key, is_match))
         return replace(facts, text=_text_of(report), reports=self._serialised())

@@ -94,22 +94,33 @@ class Batch:
         if not self.durations_ns:
             self.first, self.started_ns = iteration, started_ns
         self.durations_ns.append(ended_ns - started_ns)
-        outcome = result.outcome.value
-        if self.outcomes and self.outcomes[-1][0] == outcome:
-            self.outcomes[-1][1] += 1
-        else:
-            self.outcomes.append([outcome, 1])
-        for index, duration in enumerate(result.stages_ns):
-            self.stages_ns[index] += duration
         if result.failure is not None:
             self.failures.append(failure_message(iteration, result, ended_ns=ended_ns))
-        if result.profile is not None:
-            self.profiles.append(result.profile)
         if result.hash_seed is not None:
             if self.hash_seeds and self.hash_seeds[-1][0] == result.hash_seed:
                 self.hash_seeds[-1][1] += 1
             else:
                 self.hash_seeds.append([result.hash_seed, 1])
+        for index, duration in enumerate(result.stages_ns):
+            self.stages_ns[index] += duration
+        if result.profile is not None:
+            self.profiles.append(result.profile)
+        # Last: an iteration is in the batch when its outcome is; see `without_half_an_iteration`.
+        outcome = result.outcome.value
+        if self.outcomes and self.outcomes[-1][0] == outcome:
+            self.outcomes[-1][1] += 1
+        else:
+            self.outcomes.append([outcome, 1])
+
+    def without_half_an_iteration(self) -> Batch:
+        """Takes out what `add` had begun to add when Ctrl-C broke into it."""
+        whole = sum(number for _, number in self.outcomes)
+        del self.durations_ns[whole:]
+        last = self.first + (whole - 1) * self.step
+        self.failures = [failure for failure in self.failures if failure["iteration"] <= last]
+        if self.hash_seeds:
+            self.hash_seeds[-1][1] -= sum(number for _, number in self.hash_seeds) - whole
+        return self
 
     def message(self) -> Message:
         """Returns the batch as plain builtins; durations as bytes of native 64-bit integers."""
@@ -164,7 +175,8 @@ def run_slice(
 ) -> bool:
     """Runs the iterations of one slice until they are done, the time is over or something says stop.
 
-    What finished is sent even when an iteration ends the process's work (Ctrl-C, `pytest.exit`).
+    What finished is sent even when an iteration ends the process's work (Ctrl-C, `pytest.exit`); where Ctrl-C
+    breaks into `send`, the same batch is sent again.
 
     Args:
         part: The iterations.
@@ -212,7 +224,7 @@ def run_slice(
                 flushed_ns = ended_ns = clock()
             started_ns = ended_ns
     finally:
-        if batch.durations_ns:
+        if batch.without_half_an_iteration().durations_ns:
             flush(batch)
     return told_last
 

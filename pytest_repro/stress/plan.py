@@ -177,3 +177,18 @@ def _contiguous(iterations: int, pieces: int) -> tuple[Slice, ...]:
         slices.append(Slice(first=first, size=length))
         first += length
     return tuple(slices)
+
+
+def slices_in_all(plan: StressPlan, *, test: int, workers: int, is_each: bool) -> int:
+    """Returns the number of slices of one test that all processes together run.
+
+    Args:
+        plan: What was asked for.
+        test: 0-based number of the test.
+        workers: Number of processes that run iterations.
+        is_each: Whether each worker collects all tests for itself.
+    """
+    if is_each:
+        shares = (share_of_worker(plan, test=test, index=index, workers=workers) for index in range(workers))
+        return sum(share is not None for share in shares)
+    return 1 if plan.as_items else len(cut_slices(plan, workers=workers))

@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from pytest_repro.errors import StoreError
-from pytest_repro.store import KEPT_SESSIONS, SessionFolder, Store, read_json
+from pytest_repro.store import (
+    KEPT_SESSIONS,
+    STATE,
+    SessionFolder,
+    SessionState,
+    Store,
+    read_json,
+    read_json_lines,
+    session_state,
+    write_json,
+)
 
 NOW = datetime(2026, 11, 20, 12, 0, 0, tzinfo=timezone.utc)
 
@@ -67,12 +77,91 @@ def test_the_first_problem_is_kept_and_nothing_is_raised(tmp_path: Path) -> None
     assert session.problem == first
 
 
-def test_a_folder_removed_while_running_is_made_again_or_said(tmp_path: Path) -> None:
+def test_a_folder_removed_while_running_is_said(tmp_path: Path) -> None:
     """A user who cleans up during a run does not break it."""
-    session = SessionFolder(tmp_path / "gone")
-    session.write_json("b.json", {})
-    assert session.problem is not None
-    assert "No such file" in session.problem
+    for write in (SessionFolder.write_json, SessionFolder.append):
+        session = SessionFolder(tmp_path / "gone")
+        write(session, "b.json", {})
+        assert session.problem is not None
+        assert "No such file" in session.problem
+
+
+def test_a_file_removed_while_it_is_written_is_said(tmp_path: Path) -> None:
+    """The system writes on into what nobody can open any more."""
+    session = SessionFolder(tmp_path)
+    session.append("a.jsonl", {})
+    assert session.removed() is None
+    (tmp_path / "a.jsonl").unlink()
+    assert session.removed() == f"removed while it was written ({tmp_path / 'a.jsonl'})"
+    session.close()
+
+
+def test_a_session_is_running_then_finished(tmp_path: Path) -> None:
+    """As long as the process that began it lives."""
+    session = SessionFolder(tmp_path)
+    session.note_running()
+    assert session_state(tmp_path) is SessionState.RUNNING
+    session.note_finished()
+    assert session_state(tmp_path) is SessionState.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({"pid": 2**22 + 1}, SessionState.UNFINISHED),
+        ({"process_start": 1}, SessionState.UNFINISHED),
+        ({"pid": 2**22 + 1, "host": "elsewhere"}, SessionState.RUNNING),
+    ],
+    ids=["no such process", "another process with its id", "another machine"],
+)
+def test_a_session_whose_process_is_gone_is_unfinished(
+    tmp_path: Path, change: dict[str, object], state: SessionState
+) -> None:
+    """Its process is known by its id and by when it began; what another machine runs is not known."""
+    session = SessionFolder(tmp_path)
+    session.note_running()
+    write_json(tmp_path / STATE, read_json(tmp_path / STATE) | change)
+    assert session_state(tmp_path) is state
+
+
+def test_a_folder_without_a_state_is_unfinished(tmp_path: Path) -> None:
+    """Whatever made it did not come far."""
+    assert session_state(tmp_path) is SessionState.UNFINISHED
+
+
+def test_a_session_that_runs_is_not_removed_for_newer_ones(tmp_path: Path) -> None:
+    """However many begin meanwhile."""
+    store = Store(tmp_path)
+    running = store.begin("stress", now=NOW)
+    running.note_running()
+    for hour in range(1, KEPT_SESSIONS + 2):
+        store.begin("stress", now=NOW.replace(day=21 + hour // 24, hour=hour % 24))
+    assert running.path.exists()
+    assert len(store.sessions()) == KEPT_SESSIONS + 1
+
+
+def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
+    """Who wrote it was killed in the middle."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"n": 1}\n{"n": 2}\n{"n": ', encoding="utf-8")
+    assert read_json_lines(path) == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"n": 1}\n{"n": \n{"n": 3}\n', r"not JSON: .* \(.*a\.jsonl:2\)"),
+        ('{"n": 1}\n{"format_version": 99}\n', r"not of format 1 \(.*a\.jsonl:2\)"),
+    ],
+)
+def test_another_broken_line_is_an_error_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    """Something else than the end of a process went wrong."""
+    path = tmp_path / "a.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(StoreError, match=message):
+        read_json_lines(path)
+    with pytest.raises(StoreError, match="Cannot read"):
+        read_json_lines(tmp_path / "none.jsonl")
 
 
 def test_a_full_disk_is_said_and_not_raised() -> None:

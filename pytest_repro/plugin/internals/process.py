@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import pytest
 from _pytest._io import TerminalWriter
 from _pytest.config import create_terminal_writer
 from _pytest.terminal import TerminalReporter
+
+from pytest_repro.store import is_running
 
 
 def terminal_writer(config: pytest.Config) -> Any:
@@ -35,13 +38,21 @@ def interpreter_options() -> list[str]:
     return options
 
 
-def die_with_parent() -> None:
-    """Has the system kill this process when its parent dies, however that dies; on Linux."""
+def die_with_parent(parent_pid: int) -> None:
+    """Has the system kill this process when its parent dies, however that dies; on Linux.
+
+    To the system the parent is the thread that started this process.
+
+    Args:
+        parent_pid: Whose death it is about; it may have died already.
+    """
     if sys.platform == "linux":
         import ctypes
 
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if os.getppid() != parent_pid and (os.getppid() == 1 or not is_running(parent_pid)):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def allow_tracing_by(pid: int) -> None:
