@@ -11,6 +11,7 @@ from pytest_repro.model import Outcome, Stage
 from pytest_repro.stress.loop import (
     FLUSH_ITERATIONS,
     FLUSH_NS,
+    Batch,
     FailureFacts,
     IterationResult,
     Message,
@@ -188,3 +189,47 @@ def test_time_to_recover_belongs_to_no_iteration_and_comes_after_the_failure_was
     assert sent_before == [1]
     assert [list(durations_of(message)) for message in test.sent] == [[10, 10], [10]]
     assert test.sent[1]["started_ns"] == 1020
+
+
+def test_a_batch_that_ctrl_c_met_in_the_middle_of_an_iteration_holds_whole_ones() -> None:
+    """What `add` had begun to add is taken out again: duration, failure and hash seed of iteration 5."""
+    batch = Batch(test="test_a", item="test_a", worker="main", slice=(0, 1), step=2)
+    passed = IterationResult(outcome=Outcome.PASSED, stages_ns=(1, 2, 3), hash_seed=7)
+    failure = FailureFacts(stage=Stage.CALL, signature=SIGNATURE, message="m")
+    failed = IterationResult(outcome=Outcome.FAILED, stages_ns=(1, 2, 3), failure=failure, hash_seed=8)
+    batch.add(1, passed, started_ns=0, ended_ns=10)
+    batch.add(3, passed, started_ns=10, ended_ns=30)
+    batch.add(5, failed, started_ns=30, ended_ns=60)
+    del batch.outcomes[-1]
+    message = batch.without_half_an_iteration().message()
+    assert durations_of(message).tolist() == [10, 20]
+    assert (message["outcomes"], message["failures"]) == ([["passed", 2]], [])
+    assert sum(number for _, number in message["hash_seeds"]) == 2
+    empty = Batch(test="test_a", item="test_a", worker="main", slice=(0, 1), step=1)
+    assert not empty.without_half_an_iteration().durations_ns
+
+
+def test_what_ctrl_c_broke_into_is_sent_again() -> None:
+    """The receiver knows the batch by its first iteration."""
+    fake = FakeTest(failing=frozenset({2}))
+    sent: list[int] = []
+
+    def send(message: Message) -> None:
+        sent.append(message["first"])
+        if len(sent) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_slice(
+            Slice(first=1, size=3),
+            fake,
+            test="test_a",
+            item="test_a",
+            worker="main",
+            slice_id=(0, 1),
+            send=send,
+            should_stop=lambda: False,
+            clock=lambda: fake.now_ns,
+            notes=FlightRecorder(None),
+        )
+    assert sent == [1, 1]
