@@ -268,18 +268,16 @@ class Capabilities:
     def _begin_isolated(self, job: IsolatedJob) -> None:
         from pytest_repro.plugin.isolated_child import IsolatedRunner
         from pytest_repro.plugin.iteration_hooks import IterationHooks
-        from pytest_repro.plugin.stress_control import LocalControl, position_path, stacks_path
+        from pytest_repro.plugin.stress_control import LocalControl, recorder_in, stacks_in
         from pytest_repro.stress.plan import StressPlan
-        from pytest_repro.stress.recorder import FlightRecorder
-        from pytest_repro.stress.stacks import StackWriter
 
         self._is_stressed = True
         self._current.worker = job.worker
         allow_tracing_by(os.getppid())
         folder = Path(job.folder)
         control = LocalControl(
-            FlightRecorder(position_path(folder, job.worker)),
-            StackWriter(stacks_path(folder, job.worker), holds_crashes=job.holds_crashes),
+            recorder_in(folder, job.worker),
+            stacks_in(folder, job.worker, holds_crashes=job.holds_crashes),
             outlives_hangs=True,
         )
         bench = self._bench(

@@ -13,7 +13,7 @@ from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.stress_iteration import Bench
 from pytest_repro.plugin.worker_deaths import MOST_EXAMINED
 from pytest_repro.signature import HANG_MESSAGE, make_signature
-from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death
+from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death, how_it_ended
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.stacks import has_native_tool, take_stacks
 from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
@@ -112,7 +112,12 @@ class FamilyWatch:
         examination, self._examination = self._examination, None
         self._deaths += 1
         if self._position is None:
-            raise RuntimeError("a process ran an iteration without a flight recorder")
+            # There was no room for its notes.
+            message = f"the process died with {how_it_ended(code)}"
+            signature = make_signature(exception=None, message=message)
+            return without_report(
+                Outcome.CRASH, Stage.CALL, signature=signature, message=message, text=f"{message}\n{printed}"
+            )
         death = describe_death(
             self._position,
             code=code,

@@ -8,7 +8,7 @@ from typing import Protocol
 from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.plan import Slice, StressPlan
 from pytest_repro.stress.recorder import Activity, FlightRecorder, read_position
-from pytest_repro.stress.stacks import StackWriter
+from pytest_repro.stress.stacks import StackWriter, has_native_tool
 
 BOARD = "stop"
 """File of the stop board, in the folder that controller and workers share."""
@@ -22,6 +22,22 @@ def position_path(folder: Path, worker: str) -> Path:
 def stacks_path(folder: Path, worker: str) -> Path:
     """Returns the file to which a worker writes its stacks."""
     return folder / f"{worker}.stacks"
+
+
+def recorder_in(folder: Path, worker: str) -> FlightRecorder:
+    """Makes the flight recorder of a process; where there is no room for its file, nobody can read it."""
+    try:
+        return FlightRecorder(position_path(folder, worker))
+    except OSError:
+        return FlightRecorder(None)
+
+
+def stacks_in(folder: Path, worker: str, *, holds_crashes: bool) -> StackWriter | None:
+    """Has a process write its stacks; None where it cannot."""
+    try:
+        return StackWriter(stacks_path(folder, worker), holds_crashes=holds_crashes)
+    except OSError:
+        return None
 
 
 def write_resume(folder: Path, index: int, first: int, *, ended: int) -> None:
@@ -80,6 +96,11 @@ class LocalControl:
         self.outlives_hangs = outlives_hangs
         self._stopped: set[int] = set()
 
+    @classmethod
+    def noted_in(cls, folder: Path) -> LocalControl:
+        """Makes the control of pytest's own process, whose notes a sentinel reads in this folder."""
+        return cls(recorder_in(folder, "main"), stacks_in(folder, "main", holds_crashes=has_native_tool()))
+
     def stop_test(self, index: int) -> None:
         """No further iteration of this test starts."""
         self._stopped.add(index)
@@ -115,10 +136,8 @@ class WorkerControl:
         self._folder = folder
         self._board = StopBoard(folder / BOARD)
         self._position_file = position_path(folder, worker)
-        self.recorder = FlightRecorder(self._position_file)
-        self.stacks: StackWriter | None = StackWriter(
-            stacks_path(folder, worker), holds_crashes=holds_crashes
-        )
+        self.recorder = recorder_in(folder, worker)
+        self.stacks = stacks_in(folder, worker, holds_crashes=holds_crashes)
         self.outlives_hangs = True
         self._stop_test_now = plan.stop_after == 1
         self._stop_all_now = plan.max_failures == 1

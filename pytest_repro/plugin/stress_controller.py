@@ -27,7 +27,12 @@ from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.sentinel_process import SentinelProcess
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path, temporary_folder
 from pytest_repro.plugin.session_reports import SessionReports
-from pytest_repro.plugin.stress_control import BOARD, LocalControl, position_path, stacks_path, write_resume
+from pytest_repro.plugin.stress_control import (
+    BOARD,
+    LocalControl,
+    position_path,
+    write_resume,
+)
 from pytest_repro.plugin.stress_records import StressRecords
 from pytest_repro.plugin.worker_deaths import WorkerDeath, WorkerDeaths
 from pytest_repro.report.stress import StressReport
@@ -37,7 +42,7 @@ from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, slices_in_all
 from pytest_repro.stress.recorder import FlightRecorder, read_position
 from pytest_repro.stress.resets import ResetCause, ResetResult
-from pytest_repro.stress.stacks import StackWriter, has_native_tool
+from pytest_repro.stress.slice_book import SliceBook, SliceId
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
 
@@ -85,13 +90,8 @@ class StressController:
         self._session: pytest.Session | None = None
         self._replays = Replays(config, plan, lease_of=devices.lease_of)
         self._reports = SessionReports(config, self._replays)
-        self._tests: Sequence[str] = ()
-        self._index: dict[str, int] = {}
+        self._book = SliceBook()
         self._locations: dict[str, tuple[str, int | None, str]] = {}
-        self._slices: dict[str, tuple[int, int]] = {}
-        self._ended_slices: dict[str, set[tuple[int, int]]] = {}
-        self._last_received: dict[tuple[int, int], int] = {}
-        self._replaced = 0
         self._was_stopped = False
         self._shared = temporary_folder(folder.path)
         self._sentinel: SentinelProcess | None = None
@@ -99,10 +99,7 @@ class StressController:
             self._sentinel = SentinelProcess(
                 config, plan, folder=self.shared_folder, records=folder, began_ns=self._began_ns
             )
-            self.control = LocalControl(
-                FlightRecorder(position_path(self.shared_folder, "main")),
-                StackWriter(stacks_path(self.shared_folder, "main"), holds_crashes=has_native_tool()),
-            )
+            self.control = LocalControl.noted_in(self.shared_folder)
         else:
             self.control = LocalControl(FlightRecorder(None))
         self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
@@ -132,6 +129,8 @@ class StressController:
         outlast_output(self._config)
         if self._is_distributed:
             take_crashes(self._config, self._take_crash)
+        if self._deaths is not None:
+            self._deaths.tell_replacements()
 
     def receive(self, node: Any, message: Message) -> None:
         """Takes one message of a process; `node` is xdist's, or None for this process."""
@@ -143,7 +142,7 @@ class StressController:
             self._locations[message["test"]] = tuple(message["location"])
             self._progress.begin()
             if self._sentinel is not None:
-                self._sentinel.start([[test, self._replays.path(test)] for test in self._tests])
+                self._sentinel.start([[test, self._replays.path(test)] for test in self._book.tests])
             if node is None:
                 self._reports.log_start(message["item"], message["location"])
         elif kind == "closing":
@@ -186,12 +185,12 @@ class StressController:
 
     def _take_crash(self, item: str, node: Any) -> pytest.TestReport | None:
         """Counts the iteration in which a worker died, and has the rest of its slice run."""
-        found = self._slices.get(item)
+        found = self._book.slice_of(item)
         if found is None or self._deaths is None:
             message = f"worker {node.gateway.id!r} crashed while running {item!r}"
             return self._tell_crash(item, crash_report(item, node, message))
         index, _ = found
-        test = self._tests[index]
+        test = self._book.tests[index]
         death = self._deaths.look_into(node, test=test, slice_id=None if self._is_each else found)
         slice_id = death.slice_id or found
         ended = self._receive_unsent(node, death, slice_id, test=test, item=item)
@@ -201,6 +200,7 @@ class StressController:
             report = self._tell_crash(item, crash_report(test, node, message))
         else:
             ended = max(ended, death.failure.iteration)
+            self._deaths.note_replaced(death.failure)
             self._receive_death(node, death.failure, item=item, is_closing=death.is_closing)
         if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
             write_resume(self.shared_folder, *slice_id, ended=ended)
@@ -212,23 +212,23 @@ class StressController:
         return report
 
     def _receive_unsent(
-        self, node: Any, death: WorkerDeath, slice_id: tuple[int, int], *, test: str, item: str
+        self, node: Any, death: WorkerDeath, slice_id: SliceId, *, test: str, item: str
     ) -> int:
         """Takes what a worker had finished and not sent; returns the last iteration that has ended."""
-        after = self._last_received.get(slice_id, 0)
+        after = self._book.last_received(slice_id)
         if death.position is not None:
             name = item if self._plan.as_items else test
             worker = node.gateway.id
             message = death.position.unsent_message(test=test, item=name, worker=worker, after=after)
             if message is not None:
                 self._receive_batch(node, message)
-        return self._last_received.get(slice_id, 0)
+        return self._book.last_received(slice_id)
 
     def _take_unsent(self, node: Any) -> None:
         position = read_position(position_path(self.shared_folder, node.gateway.id))
-        if position is not None and position.slice_id in self._slices.values():
-            test = self._tests[position.test_index]
-            item = next(name for name, slice_id in self._slices.items() if slice_id == position.slice_id)
+        item = None if position is None else self._book.item_of(position.slice_id)
+        if position is not None and item is not None:
+            test = self._book.tests[position.test_index]
             death = WorkerDeath(position=position, how="ended")
             self._receive_unsent(node, death, position.slice_id, test=test, item=item)
 
@@ -236,7 +236,6 @@ class StressController:
         if not self._plan.as_items:
             item = failure.test
         forgive_death(self._config)
-        self._replaced += 1
         if self._tally.is_enough(failure.test) and failure.counts:
             self._tally.add_surplus(failure)
             self._reports.note_reported(item)
@@ -297,6 +296,7 @@ class StressController:
                 bug.signature.key: self._replays.command(bug.first, patterns[bug.first.test]) for bug in bugs
             },
             devices=self._devices.report(),
+            replaced=0 if self._deaths is None else self._deaths.replaced,
             folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem or self._folder.removed(),
         )
@@ -310,26 +310,23 @@ class StressController:
         return self._reports.was_shown(bug.first)
 
     def _receive_tests(self, message: Message) -> None:
-        tests: Sequence[str] = message["tests"]
+        self._book.note_tests(message)
+        tests = self._book.tests
         self._tally.expect(tests)
-        self._tests = tests
-        self._index = {test: index for index, test in enumerate(tests)}
         self._replays.note_paths(zip(tests, message["paths"], strict=True))
-        self._slices.update((name, (index, first)) for name, (index, first) in message["slices"].items())
         if self._is_distributed and self._session is not None:
             # xdist has counted slices; pytest's progress and its exit status count tests.
-            self._session.testscollected = len(self._slices if self._plan.as_items else tests)
+            self._session.testscollected = len(self._book.items if self._plan.as_items else tests)
 
     def _receive_batch(self, node: Any, message: Message) -> None:
-        if message["first"] <= self._last_received.get(message["slice"], 0):
+        if self._book.is_received(message):
             return  # sent again, as Ctrl-C broke into the sending
         if message["failures"] and self._tally.is_enough(message["test"]):
             rest = self._without_surplus(message)
             if rest is None:
                 return
             message = rest
-        durations = durations_of(message)
-        self._last_received[message["slice"]] = message["first"] + (len(durations) - 1) * message["step"]
+        self._book.note_received(message, iterations=len(durations_of(message)))
         failures = self._tally.add_batch(message)
         self._devices.tally.add_batch(message)
         self._records.write_batch(message)
@@ -366,7 +363,7 @@ class StressController:
         if self._plan.stop_after is not None and count >= self._plan.stop_after:
             if count == self._plan.stop_after:
                 self._progress.give_up(self._tally.summary(failure.test).missing)
-            index = self._index[failure.test]
+            index = self._book.number_of(failure.test)
             self.control.stop_test(index)
             if self._board is not None:
                 self._board.stop_test(index)
@@ -385,16 +382,14 @@ class StressController:
 
     def _receive_slice_end(self, node: Any, message: Message) -> None:
         test, item = message["test"], message["item"]
-        # A slice in which a worker died may end twice.
-        ended = self._ended_slices.setdefault(test, set())
-        ended.add(message["slice"])
+        ended = self._book.note_ended(message["slice"])
         if self._reports.is_reported(item) or message["reports"] is None:
             return
         workers = 1 if node is None else int(node.workerinput["workercount"])
-        number = self._index[test]
+        number = self._book.number_of(test)
         if self._plan.as_items:
             self._reports.tell(node, item, message["reports"])
-        elif len(ended) >= slices_in_all(self._plan, test=number, workers=workers, is_each=self._is_each):
+        elif ended >= slices_in_all(self._plan, test=number, workers=workers, is_each=self._is_each):
             summary = self._tally.summary(test)
             if summary.finished and summary.is_complete:
                 self._reports.tell(node, item, message["reports"], stages_ns=summary.stages_ns)

@@ -11,15 +11,20 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import Failure
-from pytest_repro.plugin.internals.workers import exit_code_of, lose, process_of
+from pytest_repro.plugin.internals.workers import exit_code_of, leave_out_replacements, lose, process_of
 from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.session import hash_seed_of_this_process
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.watchdog import Watchdog
+from pytest_repro.report.stress import death_line
 from pytest_repro.stress.deaths import Death, OutOfMemoryKills, describe_death, how_it_ended
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_position
 from pytest_repro.stress.stacks import has_native_tool, read_stacks
+from pytest_repro.stress.watchdog import end_process
+
+MOST_TOLD = 3
+"""Deaths that have a line of their own while the run goes on."""
 
 MOST_EXAMINED = 3
 """Deaths after which crashes are no longer looked into with native tools, which takes seconds each."""
@@ -56,6 +61,9 @@ class WorkerDeaths:
         folder: Shared by controller and workers.
         replays: Knows the seeds.
         clock: Monotonic, in nanoseconds.
+
+    Attributes:
+        replaced: Workers that died in an iteration.
     """
 
     def __init__(
@@ -67,6 +75,8 @@ class WorkerDeaths:
         replays: Replays,
         clock: MonotonicNs,
     ) -> None:
+        self.replaced = 0
+        self._config = config
         self._root = str(config.rootpath)
         self._plan = plan
         self._folder = folder
@@ -101,6 +111,23 @@ class WorkerDeaths:
         examination = self._watchdog.examination(worker)
         return examination is not None and examination.hung_ns is not None
 
+    def tell_replacements(self) -> None:
+        """Tells of workers that are replaced in the place of xdist, which knows less of them."""
+        leave_out_replacements(self._config, is_told=self._was_in_iteration)
+
+    def note_replaced(self, failure: Failure) -> None:
+        """Counts a worker that died in an iteration and is replaced, and says so if there were few."""
+        self.replaced += 1
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and self.replaced <= MOST_TOLD and self._config.option.verbose >= 0:
+            more = "; further ones are only counted" if self.replaced == MOST_TOLD else ""
+            terminal.write_line(f"[{failure.worker}] {death_line(failure)}; the worker is replaced{more}")
+
+    def _was_in_iteration(self, worker: str) -> bool:
+        """Tells whether a worker has died in an iteration."""
+        position = read_position(position_path(self._folder, worker))
+        return position is not None and (position.is_in_iteration or position.activity is Activity.CLOSING)
+
     def stop(self) -> None:
         """Watches no more."""
         self._watchdog.stop()
@@ -115,7 +142,11 @@ class WorkerDeaths:
         """
         worker = node.gateway.id
         code = exit_code_of(node)
-        how = "died" if code is None else f"died with {how_it_ended(code)}"
+        process = process_of(node)
+        if code is None and process is not None:
+            # A test has closed its channel: nobody would hear of it any more.
+            end_process(process.pid)
+        how = "lost its channel" if code is None else f"died with {how_it_ended(code)}"
         position = read_position(position_path(self._folder, worker))
         if position is None or slice_id not in (None, position.slice_id):
             return WorkerDeath(position=None, how=how)
@@ -130,6 +161,7 @@ class WorkerDeaths:
             stacks=read_stacks(stacks_path(self._folder, worker)),
             examination=self._watchdog.examination(worker),
             ran_out_of_memory=self._memory.any_since(),
+            has_lost_channel=code is None,
         )
         failure = self._failure(death, test=test, worker=worker)
         return WorkerDeath(position=position, failure=failure, is_closing=is_closing, how=how)

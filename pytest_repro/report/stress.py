@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_repro.model import Failure, Outcome
+from pytest_repro.model import Failure
 from pytest_repro.report.devices import device_lines, device_record
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
@@ -35,6 +35,7 @@ class StressReport:
         tests: One summary a test, in order of collection.
         bugs: Those that are looked for first, then in order of appearance.
         replays: Command that runs the first failure again, by signature key.
+        replaced: Workers that died in an iteration and were replaced.
         folder: Where the records are.
         problem: Why they are incomplete, or None.
         devices: What is known of devices.
@@ -46,6 +47,7 @@ class StressReport:
     replays: Mapping[str, str]
     folder: str
     problem: str | None
+    replaced: int = 0
     devices: DeviceReport = field(default_factory=DeviceReport)
 
     @property
@@ -115,6 +117,8 @@ def _overview(report: StressReport) -> str:
     surplus = sum(test.surplus for test in report.tests)
     if surplus:
         parts.append(f"{counted(surplus, 'iteration')} under way when it stopped failed too")
+    if report.replaced:
+        parts.append(f"{counted(report.replaced, 'worker')} replaced")
     if report.plan.reseed:
         parts.append(f"seed {report.plan.base_seed}")
     return ", ".join(parts)
@@ -145,8 +149,7 @@ def _test_facts(test: TestSummary, *, is_isolated: bool) -> list[str]:
     if test.skipped:
         counts += f", {test.skipped:,} skipped"
     if test.missing:
-        lost = " or were lost in a crash" if test.outcomes.get(Outcome.CRASH) else ""
-        counts += f", {test.missing:,} did not run{lost}"
+        counts += f", {test.missing:,} did not run"
     if test.surplus:
         counts += f", {test.surplus:,} under way when it stopped failed too"
     rate = test.failure_rate
@@ -252,6 +255,7 @@ def report_record(report: StressReport, *, exit_status: int) -> dict[str, Any]:
         "base_seed": report.plan.base_seed if report.plan.reseed else None,
         "iterations_executed": report.executed,
         "failures": report.failures,
+        "workers_replaced": report.replaced,
         "match": None if report.plan.match is None else report.plan.match.title,
         "reproduced": report.reproduced,
         "tests": [_test_record(test, report.plan) for test in report.tests],
@@ -328,6 +332,12 @@ def failure_record(failure: Failure) -> dict[str, Any]:
         "text": failure.text,
         "is_match": failure.is_match,
     }
+
+
+def death_line(failure: Failure) -> str:
+    """Returns one line about an iteration that ended with its process."""
+    where = f"iteration {failure.iteration:,} of {failure.test} ({failure.stage.value})"
+    return f"{failure.message} in {where}"
 
 
 def batch_record(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A file mapped into memory, so that a byte set by one process is seen by all at o
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 MOST_TESTS = 1 << 20
@@ -25,9 +26,12 @@ class StopBoard:
 
     @classmethod
     def create(cls, path: Path) -> StopBoard:
-        """Makes the file (sparse: it takes a page or two of disk) and maps it."""
-        with path.open("wb") as file:
-            file.truncate(1 + MOST_TESTS)
+        """Makes the file and maps it.
+
+        Raises:
+            OSError: There is no room for it.
+        """
+        make_room(path, 1 + MOST_TESTS)
         return cls(path)
 
     def stop_all(self) -> None:
@@ -46,3 +50,16 @@ class StopBoard:
     def is_stopped(self, index: int) -> bool:
         """Tells whether this test must not start another iteration."""
         return bool(self._map[0] or (index < MOST_TESTS and self._map[1 + index]))
+
+
+def make_room(path: Path, size: int) -> None:
+    """Makes a file of zeros, for which the disk has room: a map of one without would kill who writes to it.
+
+    Raises:
+        OSError: There is no room.
+    """
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:
+            file.truncate(size)

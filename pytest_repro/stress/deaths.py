@@ -13,6 +13,9 @@ from pytest_repro.signature import HANG_MESSAGE, make_signature
 from pytest_repro.stress.recorder import Activity, Position
 from pytest_repro.stress.stacks import place_in, shown_stacks
 
+LOST_CHANNEL = "the process has closed its channel to the controller"
+"""Message of an iteration that leaves a worker without a way to tell anything."""
+
 PRINTED_LIMIT = 20_000
 """Characters kept of what a process printed last."""
 
@@ -85,6 +88,7 @@ def describe_death(
     printed: str = "",
     examination: Examination | None = None,
     ran_out_of_memory: bool = False,
+    has_lost_channel: bool = False,
 ) -> Death:
     """Puts together what is known.
 
@@ -96,6 +100,7 @@ def describe_death(
         printed: What it printed last.
         examination: What was found before it was ended; None if it died by itself.
         ran_out_of_memory: Whether the system has killed a process for memory meanwhile.
+        has_lost_channel: Whether it was ended because nobody could hear of it any more.
     """
     if examination is None or examination.hung_ns is None:
         outcome = Outcome.CRASH
@@ -103,6 +108,7 @@ def describe_death(
             # It was held in its crash, and then ended by another signal.
             code = code_of_fatal_signal(stacks) or code
         message = "the process died" + ("" if code is None else f" with {how_it_ended(code)}")
+        message = LOST_CHANNEL if has_lost_channel else message
         if ran_out_of_memory and code == -signal.SIGKILL:
             message += " (out of memory)"
         frame = place_in(stacks)

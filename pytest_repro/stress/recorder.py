@@ -16,6 +16,7 @@ from pathlib import Path
 
 from pytest_repro.model import Outcome, Stage
 from pytest_repro.signature import make_signature, signature_to_dict
+from pytest_repro.stress.board import make_room
 from pytest_repro.stress.loop import FLUSH_ITERATIONS, Batch, FailureFacts, IterationResult, Message
 
 
@@ -305,7 +306,6 @@ def _position(data: bytes) -> Position:
 def _new_map(path: Path | None) -> mmap.mmap:
     if path is None:
         return mmap.mmap(-1, _SIZE)
-    with path.open("wb") as file:
-        file.truncate(_SIZE)
+    make_room(path, _SIZE)
     with path.open("r+b") as file:
         return mmap.mmap(file.fileno(), _SIZE)

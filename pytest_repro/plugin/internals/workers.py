@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -94,6 +96,9 @@ def lose(node: Any) -> None:
     """Tells xdist that a worker has died, where its pipe is still open because a child of it holds it."""
     if not node._down:
         node._down = True
+        # At the end of the session nobody waits for its pipe.
+        with contextlib.suppress(ValueError):
+            node.gateway._group._gateways.remove(node.gateway)
         node.notify_inproc("errordown", node=node, error="Not properly terminated")
 
 
@@ -111,6 +116,33 @@ def take_crashes(config: pytest.Config, handle: Callable[[str, Any], pytest.Test
             config.hook.pytest_runtest_logreport(report=report)
 
     dsession.handle_crashitem = handle_crashitem
+
+
+def leave_out_replacements(config: pytest.Config, *, is_told: Callable[[str], bool]) -> None:
+    """Has xdist not say that a worker is down and replaced, where it is told in another way.
+
+    Args:
+        config: Of the controller.
+        is_told: Tells it of a worker, by its id.
+    """
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+    for owner, name in ((dsession, "report_line"), (getattr(dsession, "trdist", None), "write_line")):
+        if owner is not None:
+            setattr(owner, name, _without_replacements(getattr(owner, name), is_told))
+
+
+_REPLACEMENT = re.compile(r"\[(?P<down>\w+)\] node down: |\s*replacing crashed worker (?P<replaced>\w+)")
+
+
+def _without_replacements(
+    write: Callable[[str], None], is_told: Callable[[str], bool]
+) -> Callable[[str], None]:
+    def write_others(line: str) -> None:
+        found = _REPLACEMENT.match(line)
+        if found is None or not is_told(found["down"] or found["replaced"]):
+            write(line)
+
+    return write_others
 
 
 def crash_report(nodeid: str, node: Any, message: str) -> pytest.TestReport:
