@@ -118,6 +118,7 @@ class Interrupts:
         stop_iterations: Keeps workers from starting further iterations.
         take_unsent: Takes what a worker (xdist's node) had finished and not sent when it died.
         end: Writes the summary with an exit status, None for the session's own, unless that was done.
+        meanwhile: Called while xdist's controller waits for events.
         clock: Monotonic, in nanoseconds.
 
     Attributes:
@@ -132,6 +133,7 @@ class Interrupts:
         stop_iterations: Callable[[], None],
         take_unsent: Callable[[Any], None],
         end: Callable[[int | None], None],
+        meanwhile: Callable[[], None],
         clock: MonotonicNs,
     ) -> None:
         self.has_signal = False
@@ -140,6 +142,7 @@ class Interrupts:
         self._stop_iterations = stop_iterations
         self._take_unsent = take_unsent
         self._end = end
+        self._meanwhile = meanwhile
         self._clock = clock
         self._handlers = _Handlers()
         self._deferral = _Deferral(self._handlers)
@@ -156,7 +159,7 @@ class Interrupts:
         self._handlers.put(signal.SIGTERM, self._terminate, in_place_of=signal.SIG_DFL)
         self._handlers.put(signal.SIGHUP, self._terminate, in_place_of=signal.SIG_DFL)
         if self._is_distributed:
-            watch_events(self._config, self._deferral.look)
+            watch_events(self._config, self._look)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtestloop(self) -> Iterator[None]:
@@ -199,6 +202,10 @@ class Interrupts:
         """Listens no more; what was ended before it began is written too."""
         self._end(None)
         self._handlers.restore()
+
+    def _look(self) -> None:
+        self._deferral.look()
+        self._meanwhile()
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         del frame

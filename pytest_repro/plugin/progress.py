@@ -216,8 +216,13 @@ class ProgressHooks:
         """Notes that so many of the planned iterations will not run."""
         self._given_up += iterations
 
-    def update(self, tally: StressTally) -> None:
-        """Shows what is known by now, if it is time to."""
+    def update(self, tally: StressTally, *, waits_for: str = "") -> None:
+        """Shows what is known by now, if it is time to.
+
+        Args:
+            tally: What is known.
+            waits_for: What takes long now, empty for nothing.
+        """
         if self._display is None or self._pace is None:
             return
         now_ns = self._clock()
@@ -226,7 +231,7 @@ class ProgressHooks:
             self._pace.note(tally.finished, now_ns=now_ns)
         if now_ns >= self._next_show_ns:
             self._next_show_ns = now_ns + self._display.interval_ns
-            self._display.show(self._progress(tally, self._pace))
+            self._display.show(self._progress(tally, self._pace, waits_for))
         else:
             self._display.restore()
 
@@ -254,7 +259,7 @@ class ProgressHooks:
         self.erase()
         self._display = None
 
-    def _progress(self, tally: StressTally, pace: Pace) -> StressProgress:
+    def _progress(self, tally: StressTally, pace: Pace, waits_for: str) -> StressProgress:
         planned = tally.planned
         to_run = None if planned is None else planned - self._given_up - tally.finished
         return StressProgress(
@@ -264,4 +269,5 @@ class ProgressHooks:
             bugs=tally.distinct_bugs,
             rate_per_s=pace.rate_per_s,
             left_ns=pace.left_ns(to_run=to_run, budget_ns=self._budget_ns),
+            waits_for=waits_for,
         )

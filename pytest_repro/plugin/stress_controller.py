@@ -114,6 +114,7 @@ class StressController:
             stop_iterations=self._stop_iterations,
             take_unsent=self._take_unsent,
             end=self.end,
+            meanwhile=self._show_long_iteration,
             clock=clock,
         )
 
@@ -162,12 +163,14 @@ class StressController:
             self._receive_tests(message)
         self._progress.update(self._tally)
 
+    def _show_long_iteration(self) -> None:
+        waits_for = "" if self._deaths is None else self._deaths.waits_for(self._book.tests)
+        if waits_for:
+            self._progress.update(self._tally, waits_for=waits_for)
+
     def watch(self, node: Any) -> bool:
         """Watches a worker of xdist from its start; tells whether it shall wait in a crash for a look."""
-        if self._deaths is None:
-            return False
-        self._deaths.watch(node)
-        return self._deaths.holds_crashes()
+        return self._deaths is not None and self._deaths.watch(node)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ class _Worker:
     holds_crashes: bool
     lose: Callable[[], None]
     reader: PositionReader | None = None
+    position: Position | None = None
     suspect: tuple[int, int] | None = None
     ended_ns: int | None = None
     is_given_up: bool = False
@@ -88,6 +89,15 @@ class Watchdog:
         """Returns what was found before this worker was ended for hanging, None if it was not."""
         return self._examinations.get(worker)
 
+    def longest(self) -> Position | None:
+        """Returns where the worker is whose iteration has taken longest by now; None without any."""
+        running = [
+            worker.position
+            for worker in list(self._workers.values())
+            if worker.position is not None and worker.position.is_in_iteration and worker.ended_ns is None
+        ]
+        return min(running, key=lambda position: position.began_ns, default=None)
+
     def stop(self) -> None:
         """Watches no more."""
         self._is_over.set()
@@ -121,7 +131,7 @@ class Watchdog:
                 self._examinations[name] = found
                 end_process(worker.process.pid)
                 return
-        position = worker.reader.look()
+        position = worker.position = worker.reader.look()
         taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=self._hang_ns)
         suspect = None if taken_ns is None else (position.iteration, position.began_ns)
         # One look may have met the moment in which a note was made.

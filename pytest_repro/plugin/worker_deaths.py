@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pytest_repro.plugin.session import hash_seed_of_this_process
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.watchdog import Watchdog
 from pytest_repro.report.stress import death_line
+from pytest_repro.report.words import whole_seconds
 from pytest_repro.stress.deaths import Death, OutOfMemoryKills, describe_death, how_it_ended
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_position
@@ -28,6 +29,13 @@ MOST_TOLD = 3
 
 MOST_EXAMINED = 3
 """Deaths after which crashes are no longer looked into with native tools, which takes seconds each."""
+
+
+MOST_OF_A_NAME = 40
+"""Characters of a test's name beside how long it takes."""
+
+LONG_NS = 5 * 10**9
+"""An iteration that takes longer is named while it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +96,10 @@ class WorkerDeaths:
         self._memory = OutOfMemoryKills()
         self._watchdog = Watchdog(hang_ns=plan.watched_hang_ns, triage=plan.triage, clock=clock)
 
-    def holds_crashes(self) -> bool:
-        """Tells whether a worker that starts now shall wait in a crash until it was looked into."""
-        return self._has_native_tool and self._crashes < MOST_EXAMINED
-
-    def watch(self, node: Any) -> None:
-        """Watches a worker from its start."""
+    def watch(self, node: Any) -> bool:
+        """Watches a worker from its start; tells whether it shall wait in a crash for a look."""
         process = process_of(node)
+        holds_crashes = self._has_native_tool and self._crashes < MOST_EXAMINED
         if process is not None:
             worker = node.gateway.id
             self._watchdog.add(
@@ -102,14 +107,30 @@ class WorkerDeaths:
                 process,
                 position_file=position_path(self._folder, worker),
                 stack_file=stacks_path(self._folder, worker),
-                holds_crashes=self.holds_crashes(),
+                holds_crashes=holds_crashes,
                 lose=_losing(node),
             )
+        return holds_crashes and process is not None
 
     def was_ended(self, worker: str) -> bool:
         """Tells whether a worker was ended because it hung."""
         examination = self._watchdog.examination(worker)
         return examination is not None and examination.hung_ns is not None
+
+    def waits_for(self, tests: Sequence[str]) -> str:
+        """Returns `12 s in test_a` of the iteration that has taken longest, empty if none is long.
+
+        Args:
+            tests: Node ids, by the number of their test.
+        """
+        position = self._watchdog.longest()
+        if position is None:
+            return ""
+        taken_ns = self._clock() - position.began_ns
+        if taken_ns < LONG_NS:
+            return ""
+        name = tests[position.test_index].rpartition("::")[2]
+        return f"{whole_seconds(taken_ns)} in {name[:MOST_OF_A_NAME]}"
 
     def tell_replacements(self) -> None:
         """Tells of workers that are replaced in the place of xdist, which knows less of them."""
@@ -120,6 +141,9 @@ class WorkerDeaths:
         self.replaced += 1
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None and self.replaced <= MOST_TOLD and self._config.option.verbose >= 0:
+            writer = self._config.get_terminal_writer()
+            if writer.width_of_current_line:
+                writer.line()
             more = "; further ones are only counted" if self.replaced == MOST_TOLD else ""
             terminal.write_line(f"[{failure.worker}] {death_line(failure)}; the worker is replaced{more}")
 

@@ -19,6 +19,7 @@ class StressProgress:
         bugs: Their distinct signatures.
         rate_per_s: Iterations a second, lately; None before there is any.
         left_ns: How long it still takes, None where nobody knows.
+        waits_for: What takes long now, such as `12 s in test_a on gw1`; empty for nothing.
     """
 
     finished: int
@@ -27,6 +28,7 @@ class StressProgress:
     bugs: int
     rate_per_s: float | None
     left_ns: int | None
+    waits_for: str = ""
 
 
 def progress_line(progress: StressProgress, *, width: int | None = None, is_short: bool = False) -> str:
@@ -61,6 +63,9 @@ def _forms(progress: StressProgress) -> Sequence[Sequence[str]]:
         failures_and_bugs = f"{failures} ({counted(progress.bugs, 'bug')})"
     rate = [] if progress.rate_per_s is None else [per_second(progress.rate_per_s)]
     left = [] if progress.left_ns is None else [f"{whole_seconds(progress.left_ns)} left"]
+    if progress.waits_for:
+        # What takes long says more than how fast it was before.
+        rate, left = [], [progress.waits_for]
     return (
         (iterations, failures_and_bugs, *rate, *left),
         (counts, failures_and_bugs, *rate, *left),
