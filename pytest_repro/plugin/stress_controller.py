@@ -201,7 +201,7 @@ class StressController:
             item = failure.test
         forgive_death(self._config)
         self._replaced += 1
-        if self._tally.is_enough(failure.test) and failure.counts:
+        if self._tally.is_enough(failure.test) and failure.counts and not is_closing:
             self._tally.add_surplus(failure)
             self._reports.note_reported(item)
             self._folder.append("failures.jsonl", {**failure_record(failure), "is_surplus": True})
