@@ -13,6 +13,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import sys
 import threading
 from collections import deque
@@ -100,7 +101,9 @@ class Sentinel:
                 return
         self._examination = examine_crash(watched.pid, stack_file=Path(watched.stack_file))
         if self._examination is not None:
-            end_process(watched.pid, spared=os.getpid())
+            # Its exit status is the same as without anybody who looks.
+            code = code_of_fatal_signal(self._examination.stacks) or -signal.SIGKILL
+            end_process(watched.pid, spared=os.getpid(), by=-code)
             return
         position = self._reader.look()
         taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=watched.hang_ns)
