@@ -13,6 +13,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import sys
 import threading
 from collections import deque
@@ -22,7 +23,13 @@ from pathlib import Path
 from pytest_repro.clock import MonotonicNs, monotonic_ns
 from pytest_repro.report.stress import batch_record, failure_record
 from pytest_repro.store import SessionFolder
-from pytest_repro.stress.deaths import Death, Examination, code_of_fatal_signal, describe_death
+from pytest_repro.stress.deaths import (
+    Death,
+    Examination,
+    OutOfMemoryKills,
+    code_of_fatal_signal,
+    describe_death,
+)
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.stacks import read_stacks
@@ -83,6 +90,7 @@ class Sentinel:
     def __init__(self, watched: Watched, *, clock: MonotonicNs) -> None:
         self._watched = watched
         self._clock = clock
+        self._memory = OutOfMemoryKills()
         self._reader: PositionReader | None = None
         self._suspect: Position | None = None
         self._examination: Examination | None = None
@@ -100,7 +108,9 @@ class Sentinel:
                 return
         self._examination = examine_crash(watched.pid, stack_file=Path(watched.stack_file))
         if self._examination is not None:
-            end_process(watched.pid, spared=os.getpid())
+            # Its exit status is the same as without anybody who looks.
+            code = code_of_fatal_signal(self._examination.stacks) or -signal.SIGKILL
+            end_process(watched.pid, spared=os.getpid(), by=-code)
             return
         position = self._reader.look()
         taken_ns = overdue_ns(position, now_ns=self._clock(), hang_ns=watched.hang_ns)
@@ -127,12 +137,14 @@ class Sentinel:
         if position is None or position.test_index >= len(watched.tests) or position.is_idle:
             return None
         stacks = read_stacks(Path(watched.stack_file))
+        ran_out_of_memory = self._memory.any_since()
         death = describe_death(
             position,
-            code=code_of_fatal_signal(stacks),
+            code=code_of_fatal_signal(stacks) or (-signal.SIGKILL if ran_out_of_memory else None),
             root=watched.root,
             stacks=stacks,
             examination=self._examination,
+            ran_out_of_memory=ran_out_of_memory,
         )
         test, file = watched.tests[position.test_index]
         folder = SessionFolder(Path(watched.records))

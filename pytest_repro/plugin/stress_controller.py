@@ -239,7 +239,7 @@ class StressController:
         if not self._plan.as_items:
             item = failure.test
         forgive_death(self._config)
-        if self._tally.is_enough(failure.test) and failure.counts:
+        if self._tally.is_enough(failure.test) and failure.counts and not is_closing:
             self._tally.add_surplus(failure)
             self._reports.note_reported(item)
             self._records.write_failure(failure, is_surplus=True)

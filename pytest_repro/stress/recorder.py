@@ -75,6 +75,7 @@ class FlightRecorder:
         self._pack_iteration = _ITERATION.pack_into
         self._pack_activity = _ACTIVITY.pack_into
         self._phases = {"": 0}
+        self._operations: dict[str, int] = {}
         self._batch_first = 0
         self._finished = 0
         self.note_process()
@@ -107,7 +108,7 @@ class FlightRecorder:
 
     def phase(self, name: str, operation: str | None, /) -> None:
         """Notes the phase that the test is in now, with its operation; empty for none."""
-        code = self._phases.get(operation or name)
+        code = self._phases.get(name) if operation is None else self._operations.get(operation)
         self._map[_PHASE_AT] = self._number_phase(name, operation) if code is None else code
 
     def finish(self, outcome: Outcome, duration_ns: int) -> None:
@@ -141,10 +142,13 @@ class FlightRecorder:
 
     def _number_phase(self, name: str, operation: str | None) -> int:
         """Gives a phase a number; beyond those that have a place, all share the last one."""
-        code = min(len(self._phases), _MOST_NAMES - 1)
-        if code < _MOST_NAMES - 1:
-            self._phases[operation or name] = code
+        code = min(len(self._phases) + len(self._operations), _MOST_NAMES - 1)
         shown = name if operation is None else f"{name} {operation}"
+        if code < _MOST_NAMES - 1:
+            if operation is None:
+                self._phases[name] = code
+            else:
+                self._operations[operation] = code
         text = shown.encode("utf-8", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
         place = _NAMES_AT + code * _NAME_BYTES
         self._map[place : place + _NAME_BYTES] = text
@@ -286,6 +290,8 @@ def _position(data: bytes) -> Position:
         durations.frombytes(data[_DURATIONS_AT:][: finished * durations.itemsize])
     outcomes = (_OUTCOMES[code] for code in data[_OUTCOMES_AT : _OUTCOMES_AT + finished])
     place = _NAMES_AT + phase * _NAME_BYTES
+    # The last character may have been cut in the middle.
+    name = data[place : place + _NAME_BYTES].rstrip(b"\0").decode("utf-8", "ignore") if phase else ""
     return Position(
         pid=pid,
         activity=Activity(activity),
@@ -295,7 +301,7 @@ def _position(data: bytes) -> Position:
         iteration=iteration,
         began_ns=began_ns,
         since_ns=since_ns,
-        phase=data[place : place + _NAME_BYTES].rstrip(b"\0").decode("utf-8", "replace") if phase else "",
+        phase=name,
         limit_ns=limit_ns or None,
         is_limit_of_call=bool(is_limit_of_call),
         unsent_first=unsent_first,

@@ -69,7 +69,9 @@ class StackWriter:
         self._holds_crashes = holds_crashes and sys.platform == "linux"
         self._is_holding = False
         number = stack_signal()
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and signal.getsignal(number) is not signal.SIG_DFL:
+            number = None  # it is the user's
+        if number is not None:
             is_held = _hold_on(number)
             faulthandler.register(number, file=self._file, all_threads=True, chain=is_held)
         self._number = number
@@ -92,6 +94,8 @@ class StackWriter:
         """Writes no more."""
         if self._number is not None:
             faulthandler.unregister(self._number)
+            # What was there before is what holds a thread; Python knows the handler that is the user's.
+            signal.signal(self._number, signal.getsignal(self._number))
         self._let_go()
         self._file.close()
 
@@ -241,26 +245,27 @@ def place_in(text: str, *, root: str | None = None) -> Frame | None:
 
 def has_native_tool() -> bool:
     """Tells whether native stacks can be read."""
-    return any(shutil.which(tool, path=_search_path()) for tool, _ in _TOOLS)
+    return any(shutil.which(tool, path=_search_path()) for tool, *_ in _TOOLS)
 
 
 def native_stacks(pid: int) -> str | None:
     """Returns the native stacks of a running process, by py-spy, pystack or gdb; None without one of them."""
-    for tool, arguments in _TOOLS:
+    for tool, arguments, sign in _TOOLS:
         path = shutil.which(tool, path=_search_path())
         if path is None:
             continue
         command = (path, *(argument.format(pid=pid) for argument in arguments))
         output = run_bounded(command, limit_ns=_TOOL_NS, limit_bytes=4 * STACK_LIMIT)
-        if output.problem is None and output.text.strip():
+        if output.problem is None and sign in output.text:
             return f"{tool}:\n{output.text.strip()[-STACK_LIMIT:]}"
     return None
 
 
+# What an answer holds stands last: gdb ends with 0 also where it could not attach.
 _TOOLS = (
-    ("py-spy", ("dump", "--native", "--pid", "{pid}")),
-    ("pystack", ("remote", "--native", "{pid}")),
-    ("gdb", ("-batch", "-nx", "-p", "{pid}", "-ex", "thread apply all bt")),
+    ("py-spy", ("dump", "--native", "--pid", "{pid}"), "hread"),
+    ("pystack", ("remote", "--native", "{pid}"), "hread"),
+    ("gdb", ("-batch", "-nx", "-p", "{pid}", "-ex", "thread apply all bt"), "#0 "),
 )
 
 

@@ -97,6 +97,7 @@ class StressTally:
         self._began_ns = began_ns
         self._tests: dict[str, _TestTally] = {}
         self._bugs: dict[str, _BugTally] = {}
+        self._last_failing: dict[str, tuple[str, int]] = {}
         self._expected = 0
         self.failures = 0
         self.finished = 0
@@ -168,7 +169,7 @@ class StressTally:
         """Adds the failure of a late teardown to the last, already counted iteration of a slice."""
         tally = self._tests[message["test"]]
         failure = self.failure_of(message, message["failure"])
-        self._replace_one(tally, failure.outcome)
+        self._replace_one(tally, failure)
         self._note(failure)
         return failure
 
@@ -181,7 +182,7 @@ class StressTally:
         """
         tally = self._tests.setdefault(failure.test, _TestTally(test=failure.test))
         if is_counted:
-            self._replace_one(tally, failure.outcome)
+            self._replace_one(tally, failure)
         else:
             tally.count(failure.outcome, 1)
             self.finished += 1
@@ -235,21 +236,24 @@ class StressTally:
         ]
         return sorted(bugs, key=lambda bug: not bug.is_match)
 
-    def _replace_one(self, tally: _TestTally, outcome: Outcome) -> None:
+    def _replace_one(self, tally: _TestTally, failure: Failure) -> None:
         """Has an iteration that was counted fail after all.
 
-        Where every iteration had failed anyway, it is one more bug and no further failing iteration.
+        Where it had failed anyway, it is one more bug and no further failing iteration.
         """
+        if self._last_failing.get(failure.worker) == (failure.test, failure.iteration):
+            return
         counted_as = next((outcome for outcome in _NO_FAILURES if tally.outcomes.get(outcome)), None)
         if counted_as is not None:
             tally.count(counted_as, -1)
-            tally.count(outcome, 1)
+            tally.count(failure.outcome, 1)
 
     @property
     def _planned_of_a_test(self) -> int | None:
         return 1 if self._plan.only_iteration is not None else self._plan.iterations
 
     def _note(self, failure: Failure) -> None:
+        self._last_failing[failure.worker] = (failure.test, failure.iteration)
         self.failures += 1
         self.counted_failures += failure.counts
         self._tests[failure.test].note(failure)

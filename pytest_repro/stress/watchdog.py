@@ -104,18 +104,20 @@ def examine_crash(pid: int, *, stack_file: Path) -> Examination | None:
     return Examination(hung_ns=None, stacks=stacks, native=native_stacks(pid))
 
 
-def end_process(pid: int, *, spared: int | None = None) -> None:
+def end_process(pid: int, *, spared: int | None = None, by: int = signal.SIGKILL) -> None:
     """Kills a process and all that it has started, which may hold a device or a pipe.
 
     Args:
         pid: The process.
         spared: One that it has started, and that stays.
+        by: Signal for the process itself. One that is held in a crash dies of the signal that it met.
     """
-    for process in (*descendants_of(pid), pid):
-        if process == spared:
-            continue
-        with contextlib.suppress(OSError):
-            os.kill(process, signal.SIGKILL)
+    for process in descendants_of(pid):
+        if process != spared:
+            with contextlib.suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        os.kill(pid, by)
 
 
 def parse_triage(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.clock import monotonic_ns
+from pytest_repro.stress.recorder import FlightRecorder
 from pytest_repro.timing.recorder import KEEP, Recorder
 
 if TYPE_CHECKING:
@@ -63,6 +64,9 @@ def phases() -> None:
     row(f"phase, the first {KEEP} of an iteration", best_ns(phase, KEEP, recorder), base)
     row("phase, 100,000 in an iteration (merged)", best_ns(phase, 100_000, recorder), base)
     row("begin and finish of an empty iteration", best_ns(iteration, KEEP), base)
+    recorder.note_phases(FlightRecorder(None).phase)
+    row("phase, told to the flight recorder", best_ns(phase, KEEP, recorder), base)
+    row("phase, told to it, 100,000 in an iteration", best_ns(phase, 100_000, recorder), base)
 
 
 def torch_calls() -> None:

@@ -218,3 +218,29 @@ def test_without_a_bug_to_look_for_every_failure_counts() -> None:
         False,
         None,
     )
+
+
+def _closing(iteration: int) -> dict[str, Any]:
+    failure = {**_failure(iteration, message="late"), "outcome": "error"}
+    return {"test": "t", "worker": "gw0", "hash_seeds": [], "failure": failure}
+
+
+def test_a_late_teardown_that_fails_has_its_iteration_fail_after_all() -> None:
+    """It was counted as passed."""
+    tally = _tally()
+    tally.add_batch(_batch([("passed", 3)]))
+    tally.add_closing_failure(_closing(3))
+    summary = tally.summary("t")
+    assert (summary.finished, summary.failures) == (3, 1)
+    assert summary.outcomes == {Outcome.PASSED: 2, Outcome.ERROR: 1}
+
+
+def test_a_late_teardown_makes_no_second_failure_of_an_iteration_that_had_failed() -> None:
+    """It is one more bug; the iterations that passed have passed."""
+    tally = _tally()
+    tally.add_batch(_batch([("passed", 2), ("failed", 1)], failures=[_failure(3)]))
+    tally.add_closing_failure(_closing(3))
+    summary = tally.summary("t")
+    assert (summary.finished, summary.failures) == (3, 1)
+    assert summary.outcomes == {Outcome.PASSED: 2, Outcome.FAILED: 1}
+    assert [bug.signature.message for bug in tally.bugs()] == ["m", "late"]
