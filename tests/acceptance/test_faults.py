@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,19 +31,18 @@ ENDINGS = {"segv": -11, "thread": -11, "abort": -6, "exit0": 0, "exit3": 3, "kil
 
 
 @pytest.mark.parametrize(
-    ("mode", "faults", "stages"),
-    [("load", "plain", "call"), ("isolate-n2", "plain,exit0,exit3,kill,term", "call")],
+    ("mode", "density"),
+    [("load", 2), ("worksteal", 2), ("loadscope", 2), ("each", 2), ("isolate-n2", 1)],
 )
 def test_a_random_death_costs_its_own_iteration_and_nothing_else(
-    mode: str, faults: str, stages: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    mode: str, density: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Records, summary and exit status say what the tests wrote themselves."""
-    arguments = (f"--modes={mode}", f"--faults={faults}", f"--stages={stages}")
-    size = ("--iterations=8", "--density=3", "--seed=1")
-    status = driver.main([*arguments, *size, f"--keep-failed={tmp_path}"])
+    """Records, summary and exit status say what the tests wrote themselves; all faults, in all stages."""
+    size = ("--iterations=4", f"--density={density}", "--hang-time=1s", "--seed=1")
+    status = driver.main([f"--modes={mode}", *size, f"--keep-failed={tmp_path}"])
     printed = capsys.readouterr().out
     assert status == 0, printed
-    assert "64 iterations" in printed
+    assert "32 iterations" in printed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -92,7 +92,11 @@ def test_a_process_that_outlives_its_session_is_named_and_ended(tmp_path: Path) 
         (left,) = ended.left_behind
         assert "time.sleep(60)" in left
         line = Path("/proc", left.split()[1].rstrip(":"), "cmdline")
-        assert not line.exists() or not line.read_bytes()  # gone, or dead and waiting to be reaped
+        # Gone, or dead and waiting to be reaped; the kill takes a moment.
+        deadline_s = time.monotonic() + 10
+        while line.exists() and line.read_bytes():
+            assert time.monotonic() < deadline_s, "it was not ended"
+            time.sleep(0.02)
         assert other.poll() is None
     finally:
         other.communicate(b"\n")
