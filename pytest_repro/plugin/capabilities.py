@@ -191,6 +191,7 @@ class Capabilities:
         from pytest_repro.plugin.devices import DeviceCare
         from pytest_repro.plugin.progress import ProgressHooks, display_of
         from pytest_repro.plugin.resets import DeviceResets
+        from pytest_repro.plugin.scheduling import SchedulingHooks
         from pytest_repro.plugin.stress_controller import StressController
 
         is_distributed = self._config.getoption("dist", "no") != "no"
@@ -222,7 +223,9 @@ class Capabilities:
         )
         self._config.pluginmanager.register(controller, "repro-stress-controller")
         self._config.pluginmanager.register(controller.interrupts, "repro-interrupts")
-        if not is_distributed:
+        if is_distributed:
+            self._config.pluginmanager.register(SchedulingHooks(self._config), "repro-scheduling")
+        else:
 
             def receive(message: Message) -> None:
                 with controller.interrupts.whole():

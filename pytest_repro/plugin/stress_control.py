@@ -41,7 +41,8 @@ def stacks_in(folder: Path, worker: str, *, holds_crashes: bool) -> StackWriter 
 
 
 def write_resume(folder: Path, index: int, first: int, *, ended: int) -> None:
-    """Notes the last iteration that has ended of the slice that begins with `first`."""
+    """Notes the last iteration that has ended of the slice that begins with `first`, unless more is known."""
+    ended = max(ended, read_resume(folder, index, first))
     (folder / f"{index}-{first}.ended").write_text(str(ended), encoding="ascii")
 
 

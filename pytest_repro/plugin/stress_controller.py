@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,10 @@ from pytest_repro.clock import MonotonicNs
 from pytest_repro.model import EXIT_INCOMPLETE, Failure
 from pytest_repro.plugin.devices import DeviceCare
 from pytest_repro.plugin.internals.output_lost import outlast_output
+from pytest_repro.plugin.internals.schedulers import run_again
 from pytest_repro.plugin.internals.workers import (
     crash_report,
     forgive_death,
-    remember_collection,
-    run_again,
     stop_distribution,
     take_crashes,
     tell_of_crash,
@@ -172,19 +171,20 @@ class StressController:
         """Watches a worker of xdist from its start; tells whether it shall wait in a crash for a look."""
         return self._deaths is not None and self._deaths.watch(node)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        """Has also those workers replaced that replace others."""
-        remember_collection(self._config, node, ids)
-
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object | None) -> None:
         """Has the device of a worker that died reset, before xdist starts the next one."""
-        if self._deaths is not None and error is not None and error != "keyboard-interrupt":
-            worker = node.gateway.id
-            self._devices.reset(
-                worker, ResetCause.HANG if self._deaths.was_ended(worker) else ResetCause.CRASH
-            )
+        if self._deaths is None or error is None:
+            return
+        worker = node.gateway.id
+        position = read_position(position_path(self.shared_folder, worker))
+        if position is not None:
+            # Before xdist hands the slice to another worker.
+            ended = max(position.last_ended, self._book.last_received(position.slice_id))
+            write_resume(self.shared_folder, *position.slice_id, ended=ended)
+        if error != "keyboard-interrupt":
+            cause = ResetCause.HANG if self._deaths.was_ended(worker) else ResetCause.CRASH
+            self._devices.reset(worker, cause)
 
     def _take_crash(self, item: str, node: Any) -> pytest.TestReport | None:
         """Counts the iteration in which a worker died, and has the rest of its slice run."""
@@ -196,17 +196,15 @@ class StressController:
         test = self._book.tests[index]
         death = self._deaths.look_into(node, test=test, slice_id=None if self._is_each else found)
         slice_id = death.slice_id or found
-        ended = self._receive_unsent(node, death, slice_id, test=test, item=item)
+        self._receive_unsent(node, death, slice_id, test=test, item=item)
         report: pytest.TestReport | None = None
         if death.failure is None:
             message = f"worker {node.gateway.id} {death.how} outside of any iteration"
             report = self._tell_crash(item, crash_report(test, node, message))
         else:
-            ended = max(ended, death.failure.iteration)
             self._deaths.note_replaced(death.failure)
             self._receive_death(node, death.failure, item=item, is_closing=death.is_closing)
         if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
-            write_resume(self.shared_folder, *slice_id, ended=ended)
             run_again(self._config, item, node)
         return report
 
@@ -216,8 +214,8 @@ class StressController:
 
     def _receive_unsent(
         self, node: Any, death: WorkerDeath, slice_id: SliceId, *, test: str, item: str
-    ) -> int:
-        """Takes what a worker had finished and not sent; returns the last iteration that has ended."""
+    ) -> None:
+        """Takes what a worker had finished and not sent."""
         after = self._book.last_received(slice_id)
         if death.position is not None:
             name = item if self._plan.as_items else test
@@ -225,7 +223,6 @@ class StressController:
             message = death.position.unsent_message(test=test, item=name, worker=worker, after=after)
             if message is not None:
                 self._receive_batch(node, message)
-        return self._book.last_received(slice_id)
 
     def _take_unsent(self, node: Any) -> None:
         position = read_position(position_path(self.shared_folder, node.gateway.id))

@@ -210,9 +210,10 @@ class Position:
         return self.activity in (Activity.SETUP, Activity.CALL, Activity.TEARDOWN)
 
     @property
-    def last_finished(self) -> int:
-        """Number of the last iteration that has finished and perhaps was not sent, 0 for none."""
-        return self.unsent_first + (len(self.unsent) - 1) * self.step if self.unsent else 0
+    def last_ended(self) -> int:
+        """Number of the last iteration that has ended, be it with its process; 0 for none that is known."""
+        last_unsent = self.unsent_first + (len(self.unsent) - 1) * self.step if self.unsent else 0
+        return max(self.iteration, last_unsent)
 
     def unsent_message(self, *, test: str, item: str, worker: str, after: int) -> Message | None:
         """Returns the batch that the process would have sent next, None if all was received.

@@ -202,11 +202,10 @@ def _wrong_stack(
 
 
 def _has_shown_twin(failure: Mapping[str, Any], records: Records) -> bool:
-    """Tells whether the same bug of the same test was shown in another iteration."""
+    """Tells whether the same bug was shown in another iteration; of some bugs many tests are."""
     return any(
         other["text"] is not None and other["signature"]["key"] == failure["signature"]["key"]
-        for (test, _), others in records.failures.items()
-        if test == failure["test"]
+        for others in records.failures.values()
         for other in others
     )
 

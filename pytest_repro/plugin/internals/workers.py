@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -172,26 +172,6 @@ def forgive_death(config: pytest.Config) -> None:
     if config.option.maxworkerrestart is None:
         dsession: Any = config.pluginmanager.get_plugin("dsession")
         dsession._failed_nodes_count -= 1
-
-
-def remember_collection(config: pytest.Config, node: Any, ids: Sequence[str]) -> None:
-    """Has xdist's `each` know what a replacing worker collected, so that this one can be replaced too."""
-    dsession: Any = config.pluginmanager.get_plugin("dsession")
-    scheduler = dsession.sched
-    if hasattr(scheduler, "_removed2pending") and scheduler.collection_is_completed:
-        scheduler.node2collection.setdefault(node, list(ids))
-
-
-def run_again(config: pytest.Config, item: str, node: Any) -> None:
-    """Has the item in which a worker died run once more; xdist itself leaves it, but for whole groups."""
-    dsession: Any = config.pluginmanager.get_plugin("dsession")
-    scheduler = dsession.sched
-    removed = getattr(scheduler, "_removed2pending", None)
-    if removed is not None:
-        index = scheduler.node2collection[node].index(item)
-        removed.setdefault(node, []).insert(0, index)
-    elif hasattr(scheduler, "node2pending"):
-        scheduler.mark_test_pending(item)
 
 
 def lower_workers(config: pytest.Config, most: int | None) -> tuple[int, int]:

@@ -159,7 +159,7 @@ def test_a_slice_in_which_nothing_has_finished_has_nothing_unsent(path: Path) ->
     recorder.begin_slice(1, first=1, step=1)
     recorder.begin(1, 9)
     assert unsent_at(path) is None
-    assert position_at(path).last_finished == 0
+    assert position_at(path).unsent == ()
 
 
 def test_a_batch_that_was_received_is_not_told_twice(path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_batch_that_was_received_is_not_told_twice(path: Path) -> None:
         recorder.finish(Outcome.PASSED, 10 + number)
     recorder.between(140)
     position = position_at(path)
-    assert (position.iteration, position.last_finished) == (0, 6)
+    assert (position.iteration, position.last_ended) == (0, 6)
     assert unsent_at(path, after=6) is None
     rest = unsent_at(path, after=2)
     assert rest is not None
