@@ -224,7 +224,7 @@ class Capabilities:
         self._config.pluginmanager.register(controller, "repro-stress-controller")
         self._config.pluginmanager.register(controller.interrupts, "repro-interrupts")
         if is_distributed:
-            self._config.pluginmanager.register(SchedulingHooks(self._config), "repro-scheduling")
+            self._config.pluginmanager.register(SchedulingHooks(), "repro-scheduling")
         else:
 
             def receive(message: Message) -> None:

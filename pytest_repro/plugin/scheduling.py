@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from pytest_repro.plugin.internals.schedulers import mend_scheduler, remember_collection
+from pytest_repro.plugin.internals.schedulers import mend_scheduler
 
 
 class SchedulingHooks:
-    """Registered in the controller of a stress run.
-
-    Args:
-        config: Of the controller.
-    """
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
+    """Registered in the controller of a stress run."""
 
     @pytest.hookimpl(wrapper=True, optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> Generator[None, Any, Any]:
@@ -26,8 +19,3 @@ class SchedulingHooks:
         scheduler = yield
         mend_scheduler(scheduler)
         return scheduler
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
-        """Has also those workers replaced that replace others."""
-        remember_collection(self._config, node, ids)

@@ -9,18 +9,59 @@ import pytest
 
 
 def mend_scheduler(scheduler: Any) -> None:
-    """Has xdist's `loadscope`, and those made from it, give out the groups of a dead worker in order.
+    """Has xdist's `each`, `loadscope` and those made from it give out what a dead worker left in order."""
+    if hasattr(scheduler, "_removed2pending"):
+        _mend_each(scheduler)
+    elif hasattr(scheduler, "workqueue") and hasattr(scheduler, "registered_collections"):
+        _mend_groups(scheduler)
 
-    They give out groups that are done, after which a worker waits for ever, and give groups to workers that
-    are still starting, which fails and loses the group.
+
+def _mend_each(scheduler: Any) -> None:
+    """Here a worker can be replaced once, and two that are replaced at a time may get each other's work."""
+    add_node_collection, schedule = scheduler.add_node_collection, scheduler.schedule
+    replacing: set[Any] = set()
+
+    def add_collection(node: Any, collection: Sequence[str]) -> None:
+        if not scheduler.collection_is_completed:
+            add_node_collection(node, collection)
+            return
+        replacing.add(node)
+        scheduler.node2collection[node] = list(collection)
+        removed = scheduler._removed2pending
+        # One that replaces another has the same specification, and not just an equal one.
+        dead = next((one for one in removed if one.gateway.spec is node.gateway.spec), None)
+        if dead is not None:
+            scheduler.node2pending[node] = removed.pop(dead)
+
+    def schedule_ready() -> None:
+        starting = [node for node in scheduler.node2pending if node not in scheduler.node2collection]
+        withheld = {node: scheduler.node2pending.pop(node) for node in starting}
+        for node in replacing.difference(scheduler._started):
+            if not scheduler.node2pending.get(node, [0]):
+                # Without work it would be given all of it.
+                scheduler._started.append(node)
+                node.shutdown()
+        schedule()
+        scheduler.node2pending.update(withheld)
+
+    scheduler.add_node_collection = add_collection
+    scheduler.schedule = schedule_ready
+
+
+def _mend_groups(scheduler: Any) -> None:
+    """Here a worker may be given groups that are done, a single item, or work before it has collected.
+
+    In the first two cases it waits for ever, in the last one the group is lost.
     """
-    if not hasattr(scheduler, "workqueue") or not hasattr(scheduler, "registered_collections"):
-        return
     reschedule = scheduler._reschedule
 
     def reschedule_ready(node: Any) -> None:
         # The others are given work when they have collected.
-        if node in scheduler.registered_collections:
+        if node not in scheduler.registered_collections:
+            return
+        reschedule(node)
+        # A worker runs an item when it knows the next one, or that there is none.
+        while not node.shutting_down and scheduler._pending_of(scheduler.assigned_work[node]) < 2:
             reschedule(node)
 
     def remove_node(node: Any) -> str | None:
@@ -35,14 +76,6 @@ def mend_scheduler(scheduler: Any) -> None:
 
     scheduler._reschedule = reschedule_ready
     scheduler.remove_node = remove_node
-
-
-def remember_collection(config: pytest.Config, node: Any, ids: Sequence[str]) -> None:
-    """Has xdist's `each` know what a replacing worker collected, so that this one can be replaced too."""
-    dsession: Any = config.pluginmanager.get_plugin("dsession")
-    scheduler = dsession.sched
-    if hasattr(scheduler, "_removed2pending") and scheduler.collection_is_completed:
-        scheduler.node2collection.setdefault(node, list(ids))
 
 
 def run_again(config: pytest.Config, item: str, node: Any) -> None:

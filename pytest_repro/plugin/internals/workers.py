@@ -43,7 +43,7 @@ def receive_from_worker(
     """
     dsession: Any = config.pluginmanager.get_plugin("dsession")
     dsession.worker_repro_message = lambda node, rep: handle(node, rep.body)
-    put = node.putevent
+    put, send_command = node.putevent, node.sendcommand
 
     def putevent(event: tuple[str, dict[str, Any]]) -> None:
         _, arguments = event
@@ -51,7 +51,13 @@ def receive_from_worker(
             event = ("repro_message", arguments)
         put(event)
 
+    def sendcommand(name: str, **arguments: object) -> None:
+        # A dead worker's work is taken back when its end is noticed.
+        with contextlib.suppress(OSError):
+            send_command(name, **arguments)
+
     node.putevent = putevent
+    node.sendcommand = sendcommand
 
 
 def count_tests_not_slices(config: pytest.Config, slices_of_a_test: int) -> None:
@@ -162,9 +168,27 @@ def crash_report(nodeid: str, node: Any, message: str) -> pytest.TestReport:
 
 
 def tell_of_crash(config: pytest.Config, item: str, report: pytest.TestReport) -> None:
-    """Calls `pytest_handlecrashitem`, as xdist does."""
+    """Calls `pytest_handlecrashitem`, as xdist does; what fails in it is told and ends nothing."""
     dsession: Any = config.pluginmanager.get_plugin("dsession")
-    config.hook.pytest_handlecrashitem(crashitem=item, report=report, sched=dsession.sched)
+    scheduler = _SchedulerOfOurs(dsession.sched)
+    try:
+        config.hook.pytest_handlecrashitem(crashitem=item, report=report, sched=scheduler)
+    except Exception as error:  # noqa: BLE001  whatever a conftest raises
+        warning = pytest.PytestWarning(f"pytest_handlecrashitem failed: {error!r}")
+        config.issue_config_time_warning(warning, stacklevel=2)
+
+
+class _SchedulerOfOurs:
+    """xdist's scheduler for a `pytest_handlecrashitem`: what is left of a test is run again anyway."""
+
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scheduler, name)
+
+    def mark_test_pending(self, item: str) -> None:
+        """Does nothing: the crashed iteration is counted, the others run."""
 
 
 def forgive_death(config: pytest.Config) -> None:
