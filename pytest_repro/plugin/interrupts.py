@@ -25,6 +25,7 @@ GRACE_NS = 7 * 10**9
 """Time that workers get to tear down and to tell what they finished; the gate gives a run ten seconds."""
 
 _EXIT_INTERRUPTED = 2
+_STDERR = 2
 _STOP_LOOK_S = 0.01
 _STOP_LOOKS = 100
 """So often a worker looks whether a SIGTERM was meant for the whole session: for one second."""
@@ -119,6 +120,7 @@ class Interrupts:
         take_unsent: Takes what a worker (xdist's node) had finished and not sent when it died.
         end: Writes the summary with an exit status, None for the session's own, unless that was done.
         meanwhile: Called while xdist's controller waits for events.
+        records: Where the records are, as it is shown.
         clock: Monotonic, in nanoseconds.
 
     Attributes:
@@ -134,6 +136,7 @@ class Interrupts:
         take_unsent: Callable[[Any], None],
         end: Callable[[int | None], None],
         meanwhile: Callable[[], None],
+        records: str,
         clock: MonotonicNs,
     ) -> None:
         self.has_signal = False
@@ -143,6 +146,7 @@ class Interrupts:
         self._take_unsent = take_unsent
         self._end = end
         self._meanwhile = meanwhile
+        self._records = records
         self._clock = clock
         self._handlers = _Handlers()
         self._deferral = _Deferral(self._handlers)
@@ -235,7 +239,12 @@ class Interrupts:
             if self._is_distributed:
                 kill_workers(self._config)
             self._end(_EXIT_INTERRUPTED)
-            sys.stdout.flush()
+            with contextlib.suppress(OSError, ValueError):
+                sys.stdout.flush()
+            line = f"\nended at once by a second signal; records: {self._records}\n"
+            with contextlib.suppress(OSError):
+                # Past pytest's capturing, which may hold whatever Python would write to.
+                os.write(_STDERR, line.encode("utf-8", "backslashreplace"))
         finally:
             os._exit(_EXIT_INTERRUPTED)
 

@@ -114,6 +114,7 @@ class StressController:
             take_unsent=self._take_unsent,
             end=self.end,
             meanwhile=self._show_long_iteration,
+            records=shown_path(config, folder.path),
             clock=clock,
         )
 

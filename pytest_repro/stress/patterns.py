@@ -115,7 +115,8 @@ def _running_again(ran: list[ProcessTally], rate: float) -> Pattern | None:
     first_rate = len(failing) / (passed + len(failing))
     followed = (failed - len(failing)) * math.log(first_rate)
     is_certain = max(order, followed) <= math.log(CHANCE)
-    if passes > 1 and not is_certain:
+    # One failure after a pass is what chance shows too, or the last teardown of a slice.
+    if not is_certain and (passes > 1 or failed < 2):
         return None
     return Pattern(
         kind=PatternKind.RUNNING_AGAIN,

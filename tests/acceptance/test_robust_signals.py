@@ -122,6 +122,7 @@ def test_a_second_signal_ends_the_run_at_once(pytester: pytest.Pytester, way: tu
     assert started.wait() == 2, started.text()
     # Less than the time that the workers would have.
     assert time.monotonic() - began < 5
+    assert f"records: .pytest_repro/sessions/{started.session().name}" in started.text()
     summary = session_summary(pytester)
     assert summary["exit_status"] == 2
     assert summary["iterations_executed"] == len(started.recorded())

@@ -244,3 +244,15 @@ def test_a_late_teardown_makes_no_second_failure_of_an_iteration_that_had_failed
     assert (summary.finished, summary.failures) == (3, 1)
     assert summary.outcomes == {Outcome.PASSED: 2, Outcome.FAILED: 1}
     assert [bug.signature.message for bug in tally.bugs()] == ["m", "late"]
+
+
+def test_what_fails_after_its_iteration_has_no_place_in_the_order_of_failures() -> None:
+    """A late teardown and a death after the iteration follow the pass that they replace: no pattern."""
+    tally = _tally()
+    for worker in ("gw0", "gw1"):
+        tally.add_batch({**_batch([("passed", 1)]), "worker": worker})
+        late = tally.add_closing_failure({**_closing(1), "worker": worker})
+        tally.add_death(replace(late, iteration=2, outcome=Outcome.CRASH), is_counted=True)
+    summary = tally.summary("t")
+    assert summary.failures == 2
+    assert summary.pattern is None
