@@ -93,6 +93,18 @@ class SessionReports:
         hook.pytest_runtest_logreport(report=report)
         hook.pytest_runtest_logfinish(nodeid=item, location=location)
 
+    def tell_crash(self, item: str, report: pytest.TestReport) -> pytest.TestReport | None:
+        """Tells of a worker that died in no iteration, also to a `pytest_handlecrashitem`.
+
+        Returns:
+            The outcome that pytest is to hear of, None where it knows how the test has ended.
+        """
+        tell_of_crash(self._config, item, report)
+        if self.is_reported(report.nodeid):
+            return None
+        self._reported.add(report.nodeid)
+        return report
+
     def tell(
         self,
         node: Any,

@@ -18,7 +18,6 @@ from pytest_repro.plugin.internals.workers import (
     forgive_death,
     stop_distribution,
     take_crashes,
-    tell_of_crash,
 )
 from pytest_repro.plugin.interrupts import Interrupts
 from pytest_repro.plugin.progress import ProgressHooks
@@ -103,7 +102,9 @@ class StressController:
             self.control = LocalControl(FlightRecorder(None))
         self._board = StopBoard.create(self.shared_folder / BOARD) if is_distributed else None
         self._deaths = (
-            WorkerDeaths(config, plan, folder=self.shared_folder, replays=self._replays, clock=clock)
+            WorkerDeaths(
+                config, plan, folder=self.shared_folder, book=self._book, replays=self._replays, clock=clock
+            )
             if is_distributed
             else None
         )
@@ -192,7 +193,7 @@ class StressController:
         found = self._book.slice_of(item)
         if found is None or self._deaths is None:
             message = f"worker {node.gateway.id!r} crashed while running {item!r}"
-            return self._tell_crash(item, crash_report(item, node, message))
+            return self._reports.tell_crash(item, crash_report(item, node, message))
         index, _ = found
         test = self._book.tests[index]
         death = self._deaths.look_into(node, test=test, slice_id=None if self._is_each else found)
@@ -201,16 +202,13 @@ class StressController:
         report: pytest.TestReport | None = None
         if death.failure is None:
             message = f"worker {node.gateway.id} {death.how} outside of any iteration"
-            report = self._tell_crash(item, crash_report(test, node, message))
+            name = item if self._plan.as_items else test
+            report = self._reports.tell_crash(item, crash_report(name, node, message))
         else:
-            self._deaths.note_replaced(death.failure)
-            self._receive_death(node, death.failure, item=item, is_closing=death.is_closing)
+            self._deaths.tell(death.failure, is_counted=death.is_counted)
+            self._receive_death(node, death.failure, item=item, is_counted=death.is_counted)
         if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
             run_again(self._config, item, node)
-        return report
-
-    def _tell_crash(self, item: str, report: pytest.TestReport) -> pytest.TestReport:
-        tell_of_crash(self._config, item, report)
         return report
 
     def _receive_unsent(
@@ -233,17 +231,17 @@ class StressController:
             death = WorkerDeath(position=position, how="ended")
             self._receive_unsent(node, death, position.slice_id, test=test, item=item)
 
-    def _receive_death(self, node: Any, failure: Failure, *, item: str, is_closing: bool) -> None:
+    def _receive_death(self, node: Any, failure: Failure, *, item: str, is_counted: bool) -> None:
         if not self._plan.as_items:
             item = failure.test
         forgive_death(self._config)
-        if self._tally.is_enough(failure.test) and failure.counts and not is_closing:
+        if self._tally.is_enough(failure.test) and failure.counts and not is_counted:
             self._tally.add_surplus(failure)
             self._reports.note_reported(item)
             self._records.write_failure(failure, is_surplus=True)
             return
-        self._tally.add_death(failure, is_counted=is_closing)
-        self._devices.tally.add_death(failure, is_counted=is_closing)
+        self._tally.add_death(failure, is_counted=is_counted)
+        self._devices.tally.add_death(failure, is_counted=is_counted)
         self._records.write_failure(failure)
         self._reports.tell_death(node, item, failure, location=self._locations[failure.test])
         self._note_failure(failure)
@@ -322,12 +320,12 @@ class StressController:
     def _receive_batch(self, node: Any, message: Message) -> None:
         if self._book.is_received(message):
             return  # sent again, as Ctrl-C broke into the sending
+        self._book.note_received(message, iterations=len(durations_of(message)))
         if message["failures"] and self._tally.is_enough(message["test"]):
             rest = self._without_surplus(message)
             if rest is None:
                 return
             message = rest
-        self._book.note_received(message, iterations=len(durations_of(message)))
         failures = self._tally.add_batch(message)
         self._devices.tally.add_batch(message)
         self._records.write_batch(message)

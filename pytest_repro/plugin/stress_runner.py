@@ -139,6 +139,7 @@ class StressRunner:
                 "lane_reason": lane.reason,
             }
         )
+        is_whole = False
         try:
             with running.running(), self._guarded():
                 was_told_last = run_slice(
@@ -163,9 +164,10 @@ class StressRunner:
                 failure = self._closing_failure(running, nextitem=None if must_end else nextitem)
                 if failure is not None:
                     bench.send({**about, **failure, "kind": "closing"})
+            is_whole = True
         finally:
             self._iterations.end()
-            recorder.idle(bench.clock())
+            recorder.idle(bench.clock(), broken_off_in=0 if is_whole else bench.current.iteration)
         bench.send({**about, "kind": "slice_end", "reports": running.last_reports()})
 
     def _guarded(self) -> contextlib.AbstractContextManager[None]:

@@ -10,18 +10,34 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.model import Failure
-from pytest_repro.plugin.internals.workers import exit_code_of, leave_out_replacements, lose, process_of
+from pytest_repro.model import Failure, Outcome
+from pytest_repro.plugin.internals.workers import (
+    exit_code_of,
+    is_worker_replaced,
+    leave_out_replacements,
+    lose,
+    process_of,
+)
 from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.session import hash_seed_of_this_process
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.watchdog import Watchdog
 from pytest_repro.report.stress import death_line
 from pytest_repro.report.words import whole_seconds
-from pytest_repro.stress.deaths import Death, OutOfMemoryKills, describe_death, how_it_ended
+from pytest_repro.signature import make_signature
+from pytest_repro.stress.deaths import (
+    LOST_CHANNEL,
+    Death,
+    OutOfMemoryKills,
+    code_of_fatal_signal,
+    describe_death,
+    how_it_ended,
+    where_it_was,
+)
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_position
-from pytest_repro.stress.stacks import has_native_tool, read_stacks
+from pytest_repro.stress.slice_book import SliceBook
+from pytest_repro.stress.stacks import has_native_tool, place_in, read_stacks, shown_stacks
 from pytest_repro.stress.watchdog import end_process
 
 MOST_TOLD = 3
@@ -34,6 +50,8 @@ MOST_EXAMINED = 3
 MOST_OF_A_NAME = 40
 """Characters of a test's name beside how long it takes."""
 
+_AFTER = " after the iteration"
+
 LONG_NS = 5 * 10**9
 """An iteration that takes longer is named while it goes on."""
 
@@ -45,13 +63,14 @@ class WorkerDeath:
     Attributes:
         position: Where it was, None if it never ran a slice.
         failure: The iteration that ended with it, None if it was in none.
-        is_closing: Whether that iteration had ended, and what it left set up was being torn down.
+        is_counted: Whether that iteration had ended: the late teardown of what it had left set up came next,
+            or nothing of the test.
         how: In words, such as `died with SIGKILL`.
     """
 
     position: Position | None
     failure: Failure | None = None
-    is_closing: bool = False
+    is_counted: bool = False
     how: str
 
     @property
@@ -67,11 +86,12 @@ class WorkerDeaths:
         config: Of the controller.
         plan: What was asked for.
         folder: Shared by controller and workers.
+        book: Knows the slices.
         replays: Knows the seeds.
         clock: Monotonic, in nanoseconds.
 
     Attributes:
-        replaced: Workers that died in an iteration.
+        replaced: Workers that died with an iteration, and in whose place xdist starts another.
     """
 
     def __init__(
@@ -80,6 +100,7 @@ class WorkerDeaths:
         plan: StressPlan,
         *,
         folder: Path,
+        book: SliceBook,
         replays: Replays,
         clock: MonotonicNs,
     ) -> None:
@@ -88,11 +109,13 @@ class WorkerDeaths:
         self._root = str(config.rootpath)
         self._plan = plan
         self._folder = folder
+        self._book = book
         self._replays = replays
         self._clock = clock
         self._began_ns = clock()
         self._has_native_tool = has_native_tool()
         self._crashes = 0
+        self._told = 0
         self._memory = OutOfMemoryKills()
         self._watchdog = Watchdog(hang_ns=plan.watched_hang_ns, triage=plan.triage, clock=clock)
 
@@ -136,21 +159,34 @@ class WorkerDeaths:
         """Tells of workers that are replaced in the place of xdist, which knows less of them."""
         leave_out_replacements(self._config, is_told=self._was_in_iteration)
 
-    def note_replaced(self, failure: Failure) -> None:
-        """Counts a worker that died in an iteration and is replaced, and says so if there were few."""
-        self.replaced += 1
+    def tell(self, failure: Failure, *, is_counted: bool) -> None:
+        """Counts a worker that died with an iteration and is replaced, and says so if there were few."""
+        is_replaced = is_worker_replaced(self._config)
+        self.replaced += is_replaced
+        self._told += 1
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None and self.replaced <= MOST_TOLD and self._config.option.verbose >= 0:
+        if terminal is not None and self._told <= MOST_TOLD and self._config.option.verbose >= 0:
             writer = self._config.get_terminal_writer()
             if writer.width_of_current_line:
                 writer.line()
-            more = "; further ones are only counted" if self.replaced == MOST_TOLD else ""
-            terminal.write_line(f"[{failure.worker}] {death_line(failure)}; the worker is replaced{more}")
+            end = "the worker is replaced"
+            if not is_replaced:
+                end = f"not replaced (--max-worker-restart {self._config.option.maxworkerrestart})"
+            more = "; further ones are only counted" if self._told == MOST_TOLD else ""
+            line = death_line(failure)
+            if is_counted and failure.message.endswith(_AFTER):
+                place = f"after iteration {failure.iteration:,} of {failure.test}"
+                line = f"{failure.message.removesuffix(_AFTER)} {place}"
+            terminal.write_line(f"[{failure.worker}] {line}; {end}{more}")
 
     def _was_in_iteration(self, worker: str) -> bool:
-        """Tells whether a worker has died in an iteration."""
+        """Tells whether a worker has died in an iteration, or after one that the death is told with."""
         position = read_position(position_path(self._folder, worker))
-        return position is not None and (position.is_in_iteration or position.activity is Activity.CLOSING)
+        if position is None:
+            return False
+        if position.is_in_iteration or position.activity is Activity.CLOSING:
+            return True
+        return self._book.last_ended_in(position, worker=worker)[0] > 0
 
     def stop(self) -> None:
         """Watches no more."""
@@ -175,20 +211,49 @@ class WorkerDeaths:
         if position is None or slice_id not in (None, position.slice_id):
             return WorkerDeath(position=None, how=how)
         is_closing = position.activity is Activity.CLOSING
-        if not position.is_in_iteration and not is_closing:
+        is_after = not position.is_in_iteration and not is_closing
+        last, is_counted = self._book.last_ended_in(position, worker=worker) if is_after else (0, is_closing)
+        if is_after and not last:
             return WorkerDeath(position=position, how=how)
         self._crashes += 1
-        death = describe_death(
-            position,
-            code=code,
-            root=self._root,
-            stacks=read_stacks(stacks_path(self._folder, worker)),
-            examination=self._watchdog.examination(worker),
-            ran_out_of_memory=self._memory.any_since(),
-            has_lost_channel=code is None,
-        )
+        stacks = read_stacks(stacks_path(self._folder, worker))
+        if is_after:
+            death = self._death_after(
+                replace(position, iteration=last), code=code, stacks=stacks, is_counted=is_counted
+            )
+        else:
+            death = describe_death(
+                position,
+                code=code,
+                root=self._root,
+                stacks=stacks,
+                examination=self._watchdog.examination(worker),
+                ran_out_of_memory=self._memory.any_since(),
+                has_lost_channel=code is None,
+            )
         failure = self._failure(death, test=test, worker=worker)
-        return WorkerDeath(position=position, failure=failure, is_closing=is_closing, how=how)
+        return WorkerDeath(position=position, failure=failure, is_counted=is_counted, how=how)
+
+    def _death_after(self, position: Position, *, code: int | None, stacks: str, is_counted: bool) -> Death:
+        """Charges the death to the last iteration: it may have closed the worker's channel."""
+        code = code_of_fatal_signal(stacks) or code
+        message = LOST_CHANNEL if code is None else f"the process died with {how_it_ended(code)}"
+        if is_counted and code is not None:
+            message += _AFTER
+        signature = make_signature(exception=None, message=message, frame=place_in(stacks), root=self._root)
+        where = (
+            f" {position.iteration:,}" if is_counted and code is not None else f" {where_it_was(position)}"
+        )
+        parts = [message + where]
+        if stacks.strip():
+            parts.append(shown_stacks(stacks))
+        return Death(
+            outcome=Outcome.CRASH,
+            message=message,
+            position=position,
+            signature=signature,
+            text="\n\n".join(parts),
+        )
 
     def _failure(self, death: Death, *, test: str, worker: str) -> Failure:
         failure = death.failure(

@@ -78,6 +78,7 @@ class FlightRecorder:
         self._operations: dict[str, int] = {}
         self._batch_first = 0
         self._finished = 0
+        self._sent = (0, 0)
         self.note_process()
 
     def note_process(self) -> None:
@@ -86,8 +87,11 @@ class FlightRecorder:
 
     def begin_slice(self, test_index: int, *, first: int, step: int) -> None:
         """Notes the slice whose iterations come now."""
+        self._batch_first = self._finished = 0
+        self._sent = (0, 0)
+        # What the slice before has sent is none of this one's.
+        self._leave(Activity.IDLE, 0, 0)
         _SLICE.pack_into(self._map, _SLICE_AT, test_index, first, step, 0, 0)
-        self.sent()
 
     def limit(self, limit_ns: int, *, of_call: bool) -> None:
         """Notes how long pytest-timeout lets an iteration of this slice take, or its call alone."""
@@ -124,15 +128,26 @@ class FlightRecorder:
 
     def sent(self) -> None:
         """Notes that what has finished was sent."""
+        self._sent = (self._batch_first, self._finished)
         self._finished = 0
 
     def closing(self, iteration: int, now_ns: int) -> None:
         """Notes that what the last iteration left set up is torn down."""
         self._leave(Activity.CLOSING, iteration, now_ns)
 
-    def idle(self, now_ns: int) -> None:
-        """Notes that this process is in no slice."""
-        self._leave(Activity.IDLE, 0, now_ns)
+    def idle(self, now_ns: int, *, broken_off_in: int = 0) -> None:
+        """Notes that this process is in no slice.
+
+        What it sent last stays readable: a test may have closed the channel that took it.
+
+        Args:
+            now_ns: Monotonic clock.
+            broken_off_in: Iteration of which an exception has ended the slice, 0 for none.
+        """
+        first, finished = self._sent
+        if not self._finished and first == self._batch_first:
+            self._finished = finished
+        self._leave(Activity.IDLE, broken_off_in if self._batch_first else 0, now_ns)
 
     def _leave(self, activity: Activity, iteration: int, now_ns: int) -> None:
         first, finished = self._batch_first, self._finished
@@ -165,7 +180,7 @@ class Position:
         test_index: 0-based number of the test.
         slice_first: First iteration of the slice.
         step: Distance from one iteration of the slice to the next.
-        iteration: 1-based; 0 between two iterations.
+        iteration: 1-based; 0 between two iterations. Of an idle process, the one that an exception broke off.
         began_ns: Monotonic clock when the iteration began.
         since_ns: Monotonic clock when the activity began.
         phase: Timed phase that the test is in; empty for none.
@@ -212,8 +227,12 @@ class Position:
     @property
     def last_ended(self) -> int:
         """Number of the last iteration that has ended, be it with its process; 0 for none that is known."""
-        last_unsent = self.unsent_first + (len(self.unsent) - 1) * self.step if self.unsent else 0
-        return max(self.iteration, last_unsent)
+        return max(self.iteration, self.last_unsent)
+
+    @property
+    def last_unsent(self) -> int:
+        """Number of the last iteration that has finished and perhaps was not sent, 0 for none."""
+        return self.unsent_first + (len(self.unsent) - 1) * self.step if self.unsent else 0
 
     def unsent_message(self, *, test: str, item: str, worker: str, after: int) -> Message | None:
         """Returns the batch that the process would have sent next, None if all was received.

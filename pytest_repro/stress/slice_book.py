@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from pytest_repro.stress.loop import Message
+from pytest_repro.stress.recorder import Position
 
 SliceId = tuple[int, int]
 """0-based number of a test, and first iteration of a slice of it."""
@@ -22,6 +23,7 @@ class SliceBook:
         self._numbers: dict[str, int] = {}
         self._slices: dict[str, SliceId] = {}
         self._received: dict[SliceId, int] = {}
+        self._last_of_workers: dict[str, tuple[SliceId, int]] = {}
         self._ended: dict[int, set[SliceId]] = {}
 
     def note_tests(self, message: Message) -> None:
@@ -57,7 +59,22 @@ class SliceBook:
 
     def note_received(self, message: Message, *, iterations: int) -> None:
         """Notes that a batch of so many iterations was received."""
-        self._received[message["slice"]] = message["first"] + (iterations - 1) * message["step"]
+        last = message["first"] + (iterations - 1) * message["step"]
+        self._received[message["slice"]] = last
+        self._last_of_workers[message["worker"]] = (tuple(message["slice"]), last)
+
+    def last_ended_in(self, position: Position, *, worker: str) -> tuple[int, bool]:
+        """Returns the last iteration that a worker has run of the slice where it is, and whether it finished.
+
+        0 for none, also once the slice has ended as a whole: what comes then belongs to no iteration.
+        """
+        slice_id = position.slice_id
+        if slice_id in self._ended.get(slice_id[0], ()):
+            return 0, False
+        of_slice, received = self._last_of_workers.get(worker, (slice_id, 0))
+        finished = max(position.last_unsent, received if of_slice == slice_id else 0)
+        last = max(position.iteration, finished)
+        return last, last == finished
 
     def note_ended(self, slice_id: SliceId) -> int:
         """Notes that a slice has ended; returns how many of its test have.
@@ -65,5 +82,5 @@ class SliceBook:
         One in which a worker died may end twice.
         """
         ended = self._ended.setdefault(slice_id[0], set())
-        ended.add(slice_id)
+        ended.add((slice_id[0], slice_id[1]))
         return len(ended)

@@ -510,3 +510,27 @@ def test_a_session_that_ends_well_leaves_nothing_behind(pytester: pytest.Pyteste
     result = run_alone(pytester, "--repro-stress=10")
     assert (result.returncode, result.stderr) == (0, "")
     assert left_behind(pytester) == []
+
+
+def test_a_test_that_closes_its_workers_channel_fails_and_is_told_once(pytester: pytest.Pytester) -> None:
+    """Each iteration that did is a crash, counted, recorded and no second outcome."""
+    write_tests(
+        pytester, "def test_a(repro):\n    if repro.iteration in (3, 6):\n        os.closerange(3, 100)\n"
+    )
+    result = run_pytest(pytester, "--repro-stress=8", "-n2", "--junit-xml=junit.xml")
+    assert result.ret == 1
+    assert is_one_test_that_failed(result)
+    (test,) = session_summary(pytester)["tests"]
+    assert test["outcomes"] == {"passed": 6, "crash": 2}
+    assert session_summary(pytester)["workers_replaced"] == 2
+    assert {*failures_of(pytester)} == {3, 6}
+    assert (pytester.path / "junit.xml").read_text().count("<testcase") == 1
+    result.stdout.no_fnmatch_line("*outside of any iteration*")
+
+
+def test_a_worker_that_is_not_replaced_is_not_said_to_be(pytester: pytest.Pytester) -> None:
+    """The limit is named, and workers_replaced counts only those in whose place another was started."""
+    write_tests(pytester, "def test_a(repro):\n    if repro.iteration > 2:\n        leaves(3)\n")
+    result = run_pytest(pytester, "--repro-stress=100", "-n2", "--max-worker-restart=1")
+    assert session_summary(pytester)["workers_replaced"] == 1
+    result.stdout.fnmatch_lines(["*; the worker is replaced*", "*; not replaced (--max-worker-restart 1)*"])

@@ -191,6 +191,17 @@ class _SchedulerOfOurs:
         """Does nothing: the crashed iteration is counted, the others run."""
 
 
+def is_worker_replaced(config: pytest.Config) -> bool:
+    """Tells whether xdist starts another worker in the place of the one whose death it handles now.
+
+    A death that is not forgiven is counted after that; see `forgive_death`.
+    """
+    dsession: Any = config.pluginmanager.get_plugin("dsession")
+    most: int | None = dsession._max_worker_restart
+    is_forgiven = config.option.maxworkerrestart is None
+    return most is None or is_forgiven or dsession._failed_nodes_count + 1 <= most
+
+
 def forgive_death(config: pytest.Config) -> None:
     """Has a death not count for the most that xdist replaces by itself; a number of the user's holds."""
     if config.option.maxworkerrestart is None:
