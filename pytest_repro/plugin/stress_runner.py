@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping
 
 import pytest
 
+from pytest_repro.plugin.budget import Budget
 from pytest_repro.plugin.internals.items import copy_item, set_nodeid, unrepeated, xdist_nodeid
 from pytest_repro.plugin.internals.protocol import HookOverride
 from pytest_repro.plugin.isolated import IsolatedTest
@@ -30,8 +31,7 @@ class StressRunner:
         # By identity: the hash of an item changes with its node id.
         self._slices: dict[int, tuple[int, Slice]] = {}
         self._nodeids: list[str] = []
-        self._expected_slices = 0
-        self._deadline_ns: int | None = None
+        self._budget = _budget_of(bench)
         self._iterations = IterationHooks(bench)
         self._protocol = HookOverride(bench.config, "pytest_runtest_protocol", self._run_protocol)
 
@@ -44,7 +44,8 @@ class StressRunner:
         else:
             self._nodeids = [item.nodeid for item in items]
             items[:] = [twin for index, item in enumerate(items) for twin in self._widened(index, item)]
-        self._expected_slices = -(-len(items) // self._sharers(items))
+        if self._budget is not None:
+            self._budget.expect(len(items), sharers=self._sharers(items))
         return result
 
     @pytest.hookimpl(trylast=True)
@@ -125,7 +126,7 @@ class StressRunner:
         recorder.begin_slice(index, first=part.first, step=part.step)
         if bench.control.stacks is not None:
             bench.control.stacks.catch_fatal_signals()
-        part = bench.control.resumed(index, part)
+        whole, part = part, bench.control.resumed(index, part)
         lane = choose_lane(item, wanted=Lane(bench.plan.lane))
         running = self._begin(item, nextitem, index=index, nodeid=nodeid, lane=lane.name)
         session = item.session
@@ -139,6 +140,7 @@ class StressRunner:
                 "lane_reason": lane.reason,
             }
         )
+        deadline_ns = None if self._budget is None else self._budget.begin_slice(is_rest=part != whole)
         is_whole = False
         try:
             with running.running(), self._guarded():
@@ -155,7 +157,7 @@ class StressRunner:
                     ),
                     clock=bench.clock,
                     notes=recorder,
-                    deadline_ns=self._slice_deadline(),
+                    deadline_ns=deadline_ns,
                     recover=running.recover,
                 )
             if not was_told_last:
@@ -195,16 +197,15 @@ class StressRunner:
         failure = failure_message(bench.current.iteration, result, ended_ns=bench.clock())
         return {"worker": bench.place.id, "hash_seeds": [], "failure": failure}
 
-    def _slice_deadline(self) -> int | None:
-        """Shares what is left of the budget equally among the slices that this process still expects."""
-        if self._bench.plan.budget_ns is None:
-            return None
-        now_ns = self._bench.clock()
-        if self._deadline_ns is None:
-            self._deadline_ns = now_ns + self._bench.plan.budget_ns
-        share_ns = (self._deadline_ns - now_ns) // max(1, self._expected_slices)
-        self._expected_slices -= 1
-        return now_ns + share_ns
+
+def _budget_of(bench: Bench) -> Budget | None:
+    """Returns the time that this process shares with all others, None without a limit."""
+    if bench.plan.budget_ns is None:
+        return None
+    place = bench.place
+    folder = None if place.id == "main" else bench.shared
+    group = str(place.index) if place.mode == "each" else "all"
+    return Budget(bench.plan.budget_ns, clock=bench.clock, folder=folder, group=group)
 
 
 _GROUPS: Mapping[str, Callable[[str], str]] = {

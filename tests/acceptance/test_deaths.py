@@ -534,3 +534,17 @@ def test_a_worker_that_is_not_replaced_is_not_said_to_be(pytester: pytest.Pytest
     result = run_pytest(pytester, "--repro-stress=100", "-n2", "--max-worker-restart=1")
     assert session_summary(pytester)["workers_replaced"] == 1
     result.stdout.fnmatch_lines(["*; the worker is replaced*", "*; not replaced (--max-worker-restart 1)*"])
+
+
+def test_the_time_of_a_stress_run_ends_however_many_workers_die(pytester: pytest.Pytester) -> None:
+    """Each replacement has what is left, and every test gets an iteration."""
+    tests = "N = []\ndef test_dies():\n    N.append(0)\n    if len(N) == 2:\n        leaves(3)\n"
+    write_tests(pytester, f"{tests}\ndef test_ok():\n    pass\n")
+    result = run_pytest(pytester, "--repro-stress-time=2s", "-n2")
+    assert result.ret == 1
+    iterations = json_lines(session_folder(pytester) / "iterations.jsonl")
+    starts = [batch["started_ns"] for batch in iterations]
+    assert max(starts) - min(starts) < 4 * 10**9
+    dies, ok = session_summary(pytester)["tests"]
+    assert dies["outcomes"]["crash"] > 1
+    assert ok["outcomes"]["passed"] > 0
