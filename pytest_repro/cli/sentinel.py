@@ -32,7 +32,7 @@ from pytest_repro.stress.deaths import (
 )
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.seeds import SeedSource, seed_name
-from pytest_repro.stress.stacks import read_stacks
+from pytest_repro.stress.stacks import has_native_tool, read_stacks
 from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel import main; main()"
@@ -91,6 +91,7 @@ class Sentinel:
         self._watched = watched
         self._clock = clock
         self._memory = OutOfMemoryKills()
+        self._holds_crashes = has_native_tool()
         self._reader: PositionReader | None = None
         self._suspect: Position | None = None
         self._examination: Examination | None = None
@@ -106,10 +107,11 @@ class Sentinel:
                 self._reader = PositionReader(Path(watched.position_file))
             except (OSError, ValueError):
                 return
-        self._examination = examine_crash(watched.pid, stack_file=Path(watched.stack_file))
+        if self._holds_crashes:
+            self._examination = examine_crash(watched.pid, stack_file=Path(watched.stack_file))
         if self._examination is not None:
             # Its exit status is the same as without anybody who looks.
-            code = code_of_fatal_signal(self._examination.stacks) or -signal.SIGKILL
+            code = self._examination.code or -signal.SIGKILL
             end_process(watched.pid, spared=os.getpid(), by=-code)
             return
         position = self._reader.look()

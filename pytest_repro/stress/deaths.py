@@ -29,12 +29,14 @@ class Examination:
         stacks: Python stacks, as faulthandler writes them, or why there are none.
         native: Native stacks, None where no tool is installed.
         triage: What the user's own command printed, None without one.
+        code: The code of the signal that held it in a crash, None for a process that hung.
     """
 
     hung_ns: int | None
     stacks: str
     native: str | None = None
     triage: str | None = None
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def describe_death(
         position: Where the process was when it ended.
         code: Its exit status, negative for a signal, None where unknown.
         root: The project's root.
-        stacks: What faulthandler wrote when it died.
+        stacks: What faulthandler wrote last, maybe for a fork; used if they agree with the code.
         printed: What it printed last.
         examination: What was found before it was ended; None if it died by itself.
         ran_out_of_memory: Whether the system has killed a process for memory meanwhile.
@@ -106,7 +108,10 @@ def describe_death(
         outcome = Outcome.CRASH
         if examination is not None:
             # It was held in its crash, and then ended by another signal.
-            code = code_of_fatal_signal(stacks) or code
+            code = examination.code or code
+        if has_lost_channel or code not in (None, code_of_fatal_signal(stacks)):
+            # A fork that native code has made died, or this process in another way than they tell.
+            stacks = ""
         message = "the process died" + ("" if code is None else f" with {how_it_ended(code)}")
         message = LOST_CHANNEL if has_lost_channel else message
         if ran_out_of_memory and code == -signal.SIGKILL:

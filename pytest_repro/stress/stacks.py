@@ -19,6 +19,7 @@ from typing import IO
 
 from pytest_repro.model import Frame
 from pytest_repro.stress.bounded import run_bounded
+from pytest_repro.stress.held import FATAL_SIGNALS
 
 STACK_LIMIT = 50_000
 """Characters kept of the stacks of one process, Python's and native each."""
@@ -30,15 +31,12 @@ _WORST_LINE = 200
 
 _HEAD = re.compile(r"(?P<current>Current t|T)hread 0x[0-9a-f]+.*\(most recent call first\):$")
 _FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
-_FATAL = re.compile(r"Fatal Python error: .*")
+_FATAL_TEXT = "Fatal Python error: "
+_FATAL = re.compile(rf"{_FATAL_TEXT}.*")
 _NOT_THE_TEST = re.compile(
     r"[/\\](_pytest|pluggy|pytest|pytest_repro|xdist|execnet)[/\\]|^<frozen runpy>$|[/\\]runpy\.py$"
     r"|[/\\](pytest|py\.test)(\.exe)?$|^<string>$"
 )
-
-
-FATAL_SIGNALS = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
-"""Signals on which faulthandler writes the stacks."""
 
 
 def stack_signal() -> int | None:
@@ -75,8 +73,8 @@ class StackWriter:
             is_held = _hold_on(number)
             faulthandler.register(number, file=self._file, all_threads=True, chain=is_held)
         self._number = number
-        if self._holds_crashes:
-            os.register_at_fork(after_in_child=self._let_go)
+        # What a fork writes would be taken for this process's own.
+        os.register_at_fork(after_in_child=self._let_go)
 
     def catch_fatal_signals(self) -> None:
         """Takes over from pytest, or from a test, where faulthandler is on; where it is off it stays off."""
@@ -101,15 +99,20 @@ class StackWriter:
 
     def _let_go(self) -> None:
         """Leaves fatal signals to the system again; a fork's are its own affair."""
-        if not faulthandler.is_enabled():
+        if self._file.closed:
             return
-        faulthandler.disable()
+        is_enabled = faulthandler.is_enabled()
+        if is_enabled:
+            faulthandler.disable()
         if self._is_holding:
             self._is_holding = False
             for number in FATAL_SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-        with contextlib.suppress(OSError, ValueError):
-            faulthandler.enable(file=2)
+                # Python does not know of the hold; a handler that it knows is the user's.
+                if signal.getsignal(number) in (signal.SIG_DFL, None):
+                    signal.signal(number, signal.SIG_DFL)
+        if is_enabled:
+            with contextlib.suppress(OSError, ValueError):
+                faulthandler.enable(file=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,17 +131,21 @@ class ThreadStack:
 
 
 def read_stacks(path: Path) -> str:
-    """Returns what a process has written so far; empty if nothing."""
+    """Returns what a process has written, from its last crash on if it tells of one; empty if nothing."""
     try:
         with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 4 * STACK_LIMIT))
             data = file.read(4 * STACK_LIMIT)
     except OSError:
         return ""
-    return data.decode("utf-8", "replace")[:STACK_LIMIT]
+    text = data.decode("utf-8", "replace")
+    # A fork that native code has made may have died before, and writes to the same file.
+    return text[max(0, text.rfind(_FATAL_TEXT)) :][:STACK_LIMIT]
 
 
 def take_stacks(path: Path) -> str:
-    """Returns what was written so far, and empties the file for the next process that writes to it."""
+    """Returns what `read_stacks` does, and empties the file for the next process that writes to it."""
     text = read_stacks(path)
     if text:
         os.truncate(path, 0)

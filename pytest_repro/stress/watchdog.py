@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pytest_repro.stress.bounded import run_bounded
 from pytest_repro.stress.deaths import Examination, code_of_fatal_signal
+from pytest_repro.stress.held import held_signal, release_children
 from pytest_repro.stress.recorder import Activity, Position
 from pytest_repro.stress.stacks import STACK_LIMIT, ask_for_stacks, native_stacks, read_stacks
 
@@ -99,9 +100,15 @@ def examine_crash(pid: int, *, stack_file: Path) -> Examination | None:
         stack_file: Where it writes its stacks.
     """
     stacks = read_stacks(stack_file)
-    if code_of_fatal_signal(stacks) is None:
+    told = code_of_fatal_signal(stacks)
+    held = held_signal(pid, told=None if told is None else -told)
+    if held is None:
+        if told is not None:
+            release_children(pid)
         return None
-    return Examination(hung_ns=None, stacks=stacks, native=native_stacks(pid))
+    # Where a test, or a fatal error of Python, has turned faulthandler off, there are native stacks only.
+    stacks = stacks if told == -held else ""
+    return Examination(hung_ns=None, stacks=stacks, native=native_stacks(pid), code=-held)
 
 
 def end_process(pid: int, *, spared: int | None = None, by: int = signal.SIGKILL) -> None:

@@ -102,8 +102,18 @@ def test_the_signal_stands_in_the_stacks(text: str, number: signal.Signals) -> N
     stacks = STACKS.replace("Segmentation fault", text)
     assert code_of_fatal_signal(stacks) == -number
     assert code_of_fatal_signal(ASKED) is None
-    held = death(-signal.SIGKILL, stacks=stacks, examination=Examination(hung_ns=None, stacks=stacks))
+    found = Examination(hung_ns=None, stacks=stacks, code=-number)
+    held = death(-signal.SIGKILL, stacks=stacks, examination=found)
     assert held.message == f"the process died with {number.name}"
+    assert "in test_a" in held.text
+
+
+@pytest.mark.parametrize("facts", [{"code": 3}, {"code": -9}, {"code": -6}, {"has_lost_channel": True}])
+def test_stacks_of_another_death_are_not_those_of_this_one(facts: dict[str, Any]) -> None:
+    """A fork that native code has made writes to its parent's file."""
+    told = death(**facts, stacks=STACKS)
+    assert "test_a" not in told.text
+    assert told.signature == death(**facts).signature
 
 
 def test_a_crash_says_all_that_is_known() -> None:

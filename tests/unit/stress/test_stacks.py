@@ -16,6 +16,7 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.model import Frame
+from pytest_repro.stress.held import FATAL_SIGNALS, held_signal
 from pytest_repro.stress.stacks import (
     ask_for_stacks,
     has_native_tool,
@@ -91,6 +92,13 @@ def wait_for_stacks(file: Path, text: str) -> None:
     deadline_ns = monotonic_ns() + 10 * 10**9
     while text not in read_stacks(file):
         assert monotonic_ns() < deadline_ns, read_stacks(file)
+        select.select([], [], [], 0.02)
+
+
+def wait_until_held(pid: int) -> None:
+    deadline_ns = monotonic_ns() + 10 * 10**9
+    while held_signal(pid, told=None) is None:
+        assert monotonic_ns() < deadline_ns
         select.select([], [], [], 0.02)
 
 
@@ -225,13 +233,80 @@ def test_a_crash_waits_until_somebody_has_looked(file: Path, start: Start) -> No
         assert process.poll() is None
         found = examine_crash(process.pid, stack_file=file)
         assert found is not None
-        assert found.hung_ns is None
+        assert (found.hung_ns, found.code) == (None, -signal.SIGSEGV)
         assert "in falls" in found.stacks
         assert process.poll() is None
 
 
+NATIVE_FORK = """
+def forks():
+    pid = ctypes.CDLL(None).fork()
+    if pid == 0:
+        ctypes.string_at(0)
+    return pid
+
+child = forks()
+"""
+
+
 @LINUX
-def test_a_fork_of_a_test_dies_at_once(start: Start) -> None:
+def test_a_crash_of_a_fork_by_native_code_is_not_the_processs_own(file: Path, start: Start) -> None:
+    """It shares the file, and Python hears of no such fork; its parent is alive."""
+    waits = "print(os.waitpid(child, 0)[1] & 127, flush=True)"
+    with start(HOLDS + NATIVE_FORK + waits) as process:
+        wait_for_stacks(file, "in <module>")
+        while process.poll() is None:
+            assert examine_crash(process.pid, stack_file=file) is None
+            select.select([], [], [], 0.05)
+        # It was not left to sleep for its 11 s.
+        assert process.communicate(timeout=8)[0] == b"%d\n" % signal.SIGSEGV
+        assert process.returncode == 0
+
+
+@LINUX
+def test_the_last_crash_in_the_file_is_the_processs_own(file: Path, start: Start) -> None:
+    """A fork by native code may have died before."""
+    dies = "os.kill(child, signal.SIGKILL)\ndef aborts():\n    os.abort()\naborts()"
+    wait = "while os.path.getsize(sys.argv[1]) < 200: pass\ntime.sleep(0.1)\n"
+    with start(HOLDS + NATIVE_FORK + wait + dies) as process:
+        wait_for_stacks(file, "in aborts")
+        wait_until_held(process.pid)
+        found = examine_crash(process.pid, stack_file=file)
+    assert found is not None
+    assert found.code == -signal.SIGABRT
+    assert "in aborts" in found.stacks
+    assert "in forks" not in found.stacks
+
+
+@LINUX
+@pytest.mark.parametrize("number", FATAL_SIGNALS, ids=lambda number: number.name)
+def test_a_crash_is_seen_where_faulthandler_was_turned_off(
+    file: Path, start: Start, number: signal.Signals
+) -> None:
+    """By a test, or by a fatal error of Python: the hold is below it, and nobody writes."""
+    program = "faulthandler.disable()\nthreading.Thread(target=time.sleep, args=(9,)).start()\n"
+    with start(f"{HOLDS}{program}signal.raise_signal({int(number)})") as process:
+        wait_until_held(process.pid)
+        found = examine_crash(process.pid, stack_file=file)
+    assert found is not None
+    assert (found.code, found.stacks) == (-number, "")
+
+
+@LINUX
+def test_a_test_that_gives_a_signals_default_back_has_not_crashed(file: Path, start: Start) -> None:
+    """It sleeps, but not in the hold."""
+    program = "signal.signal(signal.SIGFPE, signal.SIG_DFL)\nprint('sleeps', flush=True)\n"
+    for sleep in ("time.sleep(8)", "ctypes.CDLL(None).sleep(9)"):
+        with start(HOLDS + program + sleep) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"sleeps\n"
+            assert stays_silent(process, for_s=0.1)
+            assert examine_crash(process.pid, stack_file=file) is None
+
+
+@LINUX
+@pytest.mark.parametrize("begins", [WRITES, HOLDS], ids=["writes", "holds"])
+def test_a_fork_of_a_test_dies_at_once(file: Path, start: Start, begins: str) -> None:
     """The signal would hold it for its own number of seconds, 11: a test that expects it fails by then."""
     program = """
 pid = os.fork()
@@ -240,10 +315,25 @@ if pid == 0:
 print(os.waitpid(pid, 0)[1] & 127, flush=True)
 print(faulthandler.is_enabled(), flush=True)
 """
-    with start(HOLDS + program) as process:
+    with start(begins + program) as process:
         printed, errors = process.communicate(timeout=8)
     assert printed == b"%d\nTrue\n" % signal.SIGSEGV
     assert b"Fatal Python error: Segmentation fault" in errors
+    assert read_stacks(file) == ""
+
+
+@LINUX
+def test_a_fork_of_a_test_without_faulthandler_dies_at_once(start: Start) -> None:
+    """The hold is not in it either."""
+    program = """
+faulthandler.disable()
+pid = os.fork()
+if pid == 0:
+    ctypes.string_at(0)
+print(os.waitpid(pid, 0)[1] & 127, flush=True)
+"""
+    with start(HOLDS + program) as process:
+        assert process.communicate(timeout=8)[0] == b"%d\n" % signal.SIGSEGV
 
 
 def test_where_faulthandler_is_off_it_stays_off(file: Path, start: Start) -> None:
