@@ -53,6 +53,7 @@ class SessionFolder:
         self.path = path
         self.problem: str | None = None
         self._open: dict[str, IO[str]] = {}
+        self._identities: dict[str, tuple[int, int] | None] = {}
 
     @property
     def id(self) -> str:
@@ -69,8 +70,12 @@ class SessionFolder:
             return
         try:
             file = self._open.get(name)
+            if file is not None and file_identity(file.fileno()) != self._identities[name]:
+                # A test has closed it behind our back; its descriptor may be another file's by now.
+                file = None
             if file is None:
                 file = self._open[name] = self._created(name)
+                self._identities[name] = file_identity(file.fileno())
             file.write(line + "\n")
             file.flush()
         except OSError as error:
@@ -99,22 +104,33 @@ class SessionFolder:
 
     def removed(self) -> str | None:
         """Tells of a file that was removed while it was written, None if all are in place."""
-        gone = (name for name, file in self._open.items() if not os.fstat(file.fileno()).st_nlink)
+        gone = (name for name, file in self._open.items() if self._is_removed(name, file))
         return next((f"removed while it was written ({self.path / name})" for name in gone), None)
 
     def close(self) -> None:
         """Closes the files; later writes open them again."""
-        for file in self._open.values():
+        for name, file in self._open.items():
+            descriptor = file.fileno()
+            if file_identity(descriptor) != self._identities[name]:
+                continue
             try:
                 file.close()
+                os.close(descriptor)
             except OSError as error:
                 self.problem = self.problem or f"{error.strerror or error} ({self.path})"
         self._open.clear()
 
+    def _is_removed(self, name: str, file: IO[str]) -> bool:
+        if file_identity(file.fileno()) != self._identities[name]:
+            return not (self.path / name).exists()
+        return not os.fstat(file.fileno()).st_nlink
+
     def _created(self, name: str) -> IO[str]:
         path = self.path / name
         # "surrogatepass" would write what no JSON reader accepts: a lone surrogate is shown escaped instead.
-        return path.open("a", encoding="utf-8", errors="backslashreplace")
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        # Python must not close it by itself: a test may have done so, and it be another file's by then.
+        return open(descriptor, "a", encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 class Store:
@@ -183,6 +199,15 @@ def session_state(path: Path) -> SessionState:
         isinstance(pid, int) and is_running(pid) and record.get("process_start") == process_start(pid)
     )
     return SessionState.RUNNING if is_alive else SessionState.UNFINISHED
+
+
+def file_identity(descriptor: int) -> tuple[int, int] | None:
+    """Returns what tells an open file from others, None if the descriptor is closed."""
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def is_running(pid: int) -> bool:

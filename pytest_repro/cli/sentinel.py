@@ -136,6 +136,8 @@ class Sentinel:
         """Completes the records and returns what a person must know; None if it died in no slice."""
         watched = self._watched
         position = read_position(Path(watched.position_file))
+        if not Path(watched.position_file).parent.exists():
+            return self._tell_lost_output()
         if position is None or position.test_index >= len(watched.tests) or position.is_idle:
             return None
         stacks = read_stacks(Path(watched.stack_file))
@@ -159,6 +161,14 @@ class Sentinel:
             f"\n\npytest-repro: {test}: {how}\n\n"
             "This ended the session: without -n or --repro-isolate the tests run in pytest's own process.\n"
             f"{kept}\nto go on past it: {watched.go_on}\n"
+        )
+
+    def _tell_lost_output(self) -> str:
+        """Speaks for a session that came to its end, wrote its records, and had no output any more."""
+        return (
+            "\n\npytest-repro: a test has closed files of pytest's own, which ended the session\n"
+            f"the records hold every finished iteration: {self._watched.shown_records}\n"
+            f"to go on past it: {self._watched.go_on}\n"
         )
 
     def _write(

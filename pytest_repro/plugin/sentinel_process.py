@@ -19,10 +19,11 @@ from pytest_repro.cli.sentinel import DONE, START, Watched
 from pytest_repro.model import EXIT_INCOMPLETE
 from pytest_repro.plugin.command import pytest_as_typed
 from pytest_repro.plugin.internals.output import real_output
+from pytest_repro.plugin.internals.output_lost import is_output_gone
 from pytest_repro.plugin.internals.process import allow_tracing_by
 from pytest_repro.plugin.session import hash_seed_of_this_process, shown_path
 from pytest_repro.plugin.stress_control import position_path, stacks_path
-from pytest_repro.store import SessionFolder
+from pytest_repro.store import SessionFolder, file_identity
 from pytest_repro.stress.plan import StressPlan
 
 _END_S = 5.0
@@ -58,6 +59,7 @@ class SentinelProcess:
             triage=None if plan.triage is None else list(plan.triage),
         )
         self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: tuple[int, int] | None = None
 
     def start(self, tests: list[list[str]]) -> None:
         """Starts it, once; without it a stress run goes on as well.
@@ -76,7 +78,8 @@ class SentinelProcess:
                 # Ctrl-C is for pytest.
                 start_new_session=True,
             )
-        if self._process is not None:
+        if self._process is not None and self._process.stdin is not None:
+            self._pipe = file_identity(self._process.stdin.fileno())
             allow_tracing_by(self._process.pid)
             self._write(json.dumps(asdict(self._watched)).encode("ascii") + b"\n")
             self._write(json.dumps(tests).encode("ascii") + b"\n")
@@ -85,7 +88,12 @@ class SentinelProcess:
         """Ends it: this process can tell everything itself."""
         if self._process is None:
             return
-        self._write(DONE)
+        if not self._write(DONE):
+            # A test has closed the pipe. If it has closed the output too, only the other one can speak.
+            if not is_output_gone(self._config):
+                self._process.kill()
+                self._process.wait()
+            return
         with contextlib.suppress(OSError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
@@ -95,11 +103,16 @@ class SentinelProcess:
             self._process.kill()
             self._process.wait()
 
-    def _write(self, data: bytes) -> None:
-        with contextlib.suppress(OSError):  # it has ended, or a test has closed the pipe
-            if self._process is not None and self._process.stdin is not None:
-                self._process.stdin.write(data)
-                self._process.stdin.flush()
+    def _write(self, data: bytes) -> bool:
+        """Tells it something; returns whether the pipe is still there."""
+        if self._process is None or self._process.stdin is None:
+            return False
+        if file_identity(self._process.stdin.fileno()) != self._pipe:
+            return False
+        with contextlib.suppress(OSError):  # it has ended
+            self._process.stdin.write(data)
+            self._process.stdin.flush()
+        return True
 
 
 @contextlib.contextmanager

@@ -161,7 +161,13 @@ class RunningTest:
     def send(self, message: Message) -> None:
         """Sends a message from between two iterations; who receives it may write to the terminal."""
         self._reporting.stop()
-        with self._runner.suspended():
+        with contextlib.ExitStack() as suspended:
+            try:
+                suspended.enter_context(self._runner.suspended())
+            except OSError:
+                # A test has closed files of pytest's own: that ends the session, but what finished counts.
+                self._bench.send(message)
+                raise
             self._bench.send(message)
         self._reporting.start()
 

@@ -95,7 +95,8 @@ class StackWriter:
             # What was there before is what holds a thread; Python knows the handler that is the user's.
             signal.signal(self._number, signal.getsignal(self._number))
         self._let_go()
-        self._file.close()
+        with contextlib.suppress(OSError):  # a test has closed it
+            self._file.close()
 
     def _let_go(self) -> None:
         """Leaves fatal signals to the system again; a fork's are its own affair."""

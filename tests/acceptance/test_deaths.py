@@ -462,6 +462,16 @@ def test_the_end_of_pytests_own_process_is_told_by_another(
     assert left_behind(pytester) == []
 
 
+def test_a_test_that_closes_the_files_of_pytests_output_is_told_of(pytester: pytest.Pytester) -> None:
+    """By the only process that can still speak; what had finished is in the records."""
+    write_tests(pytester, "def test_a(repro):\n    if repro.iteration == 3:\n        os.closerange(3, 100)\n")
+    result = run_alone(pytester, "--repro-stress=10")
+    assert result.returncode == 1
+    assert "pytest-repro: a test has closed files of pytest's own, which ended the session" in result.stderr
+    assert recorded(pytester) == [1, 2]
+    assert left_behind(pytester) == []
+
+
 def test_a_hang_of_pytests_own_process_ends_the_session(pytester: pytest.Pytester) -> None:
     """From outside, with its stacks and the user's command."""
     write_tests(pytester, "def test_a(repro):\n    if repro.iteration == 3:\n        holds_the_lock()\n")

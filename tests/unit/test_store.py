@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -94,6 +95,31 @@ def test_a_file_removed_while_it_is_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").unlink()
     assert session.removed() == f"removed while it was written ({tmp_path / 'a.jsonl'})"
     session.close()
+
+
+@pytest.mark.parametrize("is_reused", [False, True], ids=["closed", "reused"])
+def test_a_file_that_a_test_closes_is_opened_again(tmp_path: Path, *, is_reused: bool) -> None:
+    """By its path; a descriptor that is another file's by now is left alone."""
+    session = SessionFolder(tmp_path)
+    session.append("a.jsonl", {"n": 1})
+    (number,) = (
+        int(entry.name)
+        for entry in Path("/dev/fd").iterdir()
+        if entry.exists() and entry.samefile(tmp_path / "a.jsonl")
+    )
+    foreign = (tmp_path / "foreign").open("w", encoding="utf-8")
+    os.close(number)
+    if is_reused:
+        os.dup2(foreign.fileno(), number)
+    for n in (2, 3):
+        session.append("a.jsonl", {"n": n})
+    assert (session.problem, session.removed()) == (None, None)
+    session.close()
+    if is_reused:
+        os.fstat(number)
+    foreign.close()
+    assert [record["n"] for record in read_json_lines(tmp_path / "a.jsonl")] == [1, 2, 3]
+    assert (tmp_path / "foreign").read_text(encoding="utf-8") == ""
 
 
 def test_a_session_is_running_then_finished(tmp_path: Path) -> None:

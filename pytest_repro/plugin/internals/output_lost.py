@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from pytest_repro.store import file_identity
+
 
 class LastingOutput:
     """What pytest's terminal writes to; the first write that fails is the last that is tried.
@@ -21,6 +23,13 @@ class LastingOutput:
 
     def __init__(self, file: Any) -> None:
         self._file = file
+        self._identity: tuple[int, int] | None = None
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            self._identity = file_identity(file.fileno())
+
+    def is_gone(self) -> bool:
+        """Tells whether its descriptor is closed or another file's, such as that of an endless capture."""
+        return self._identity is not None and file_identity(self._file.fileno()) != self._identity
 
     def write(self, text: str) -> int:
         """Writes, if anybody still reads."""
@@ -43,11 +52,11 @@ class LastingOutput:
 
     def _give_up(self, error: OSError) -> None:
         """Lets the output go nowhere, for all that is still to be written by whomever."""
-        lost = _identity(self._file.fileno())
+        lost = file_identity(self._file.fileno())
         nowhere = os.open(os.devnull, os.O_WRONLY)
         # pytest's capturing holds copies of standard output and puts them back.
         for descriptor in _open_descriptors():
-            if descriptor != nowhere and _identity(descriptor) == lost:
+            if descriptor != nowhere and file_identity(descriptor) == lost:
                 os.dup2(nowhere, descriptor)
         os.close(nowhere)
         # Maybe nobody is left to tell.
@@ -62,16 +71,15 @@ def outlast_output(config: pytest.Config) -> None:
         reporter._tw._file = LastingOutput(reporter._tw._file)
 
 
+def is_output_gone(config: pytest.Config) -> bool:
+    """Tells whether a test has closed the file that the session's terminal writes to."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    file = getattr(getattr(reporter, "_tw", None), "_file", None)
+    return isinstance(file, LastingOutput) and file.is_gone()
+
+
 def _open_descriptors() -> list[int]:
     try:
         return [int(entry.name) for entry in Path("/dev/fd").iterdir()]
     except OSError:
         return list(range(256))
-
-
-def _identity(descriptor: int) -> tuple[int, int] | None:
-    try:
-        status = os.fstat(descriptor)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
