@@ -27,6 +27,9 @@ KEPT_SESSIONS = 20
 STATE = "state.json"
 """File that tells who writes a session, and whether that is done."""
 
+OWNER = "owner.json"
+"""File that tells which process a temporary folder belongs to."""
+
 _SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
 
 
@@ -237,6 +240,36 @@ def process_start(pid: int) -> int | None:
 
 def _this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "process_start": process_start(os.getpid()), "host": platform.node()}
+
+
+def note_owner(folder: Path) -> None:
+    """Notes in a folder that it belongs to this process, and to no later one.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    write_json(folder / OWNER, {**_this_process(), "processes": _process_namespace()})
+
+
+def is_left_behind(folder: Path) -> bool:
+    """Tells whether a process noted that it owns this folder, and is gone; where in doubt, it is not."""
+    try:
+        record = read_json(folder / OWNER)
+    except StoreError:
+        return False
+    pid = record.get("pid")
+    is_known = record.get("host") == platform.node() and record.get("processes") == _process_namespace()
+    if not is_known or not isinstance(pid, int):
+        return False
+    return not is_running(pid) or record.get("process_start") != process_start(pid)
+
+
+def _process_namespace() -> str | None:
+    """Returns what tells apart the sets of process ids of one machine's containers, None without such."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

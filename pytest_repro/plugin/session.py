@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +13,13 @@ from typing import Any
 
 import pytest
 
+from pytest_repro.store import is_left_behind, note_owner
+
 RUN_FOLDER_VARIABLE = "PYTEST_REPRO_RUN_FOLDER"
 """Set by the gate: the folder of this run, inside the gate's session. Read once, then removed."""
+
+_PREFIX = "pytest-repro-"
+"""Of the names of temporary folders."""
 
 WORKER_INPUT = "repro"
 """Key of what the controller tells its workers, in xdist's `workerinput`."""
@@ -83,18 +90,32 @@ def temporary_folder(otherwise: Path) -> tempfile.TemporaryDirectory[str]:
     Raises:
         pytest.UsageError: Neither can be written.
     """
-    prefix = "pytest-repro-"
     try:
-        return tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True)
+        return _owned_folder(_PREFIX, None)
     except OSError as error:
         problem = error
     try:
-        return tempfile.TemporaryDirectory(prefix=f".{prefix}", dir=otherwise, ignore_cleanup_errors=True)
+        return _owned_folder(f".{_PREFIX}", otherwise)
     except OSError:
         raise pytest.UsageError(
             f"--repro-stress needs a folder for temporary files: {problem}. "
             "Set TMPDIR to a folder that can be written."
         ) from problem
+
+
+def _owned_folder(prefix: str, place: Path | None) -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory(prefix=prefix, dir=place, ignore_cleanup_errors=True)
+    with contextlib.suppress(OSError):  # no room: then nobody else removes it
+        note_owner(Path(folder.name))
+    _remove_left_behind(Path(folder.name).parent, prefix)
+    return folder
+
+
+def _remove_left_behind(place: Path, prefix: str) -> None:
+    """Removes the folders of processes that were killed before they could."""
+    for folder in place.glob(f"{prefix}*"):
+        if not folder.is_symlink() and is_left_behind(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def shown_path(config: pytest.Config, path: Path) -> str:

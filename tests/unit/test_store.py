@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from pytest_repro.errors import StoreError
+from pytest_repro.plugin.session import temporary_folder
 from pytest_repro.store import (
     KEPT_SESSIONS,
+    OWNER,
     STATE,
     SessionFolder,
     SessionState,
     Store,
+    is_left_behind,
+    note_owner,
     read_json,
     read_json_lines,
     session_state,
@@ -221,3 +227,38 @@ def test_an_unreadable_record_is_an_error_with_its_place(
         read_json(path)
     assert caught.value.place == str(path)
     assert caught.value.next_step.endswith(".")
+
+
+def test_a_folder_whose_owner_is_gone_is_left_behind(tmp_path: Path) -> None:
+    """Only where its owner is known, and known to be gone: of this machine, by id and start."""
+    assert not is_left_behind(tmp_path)
+    note_owner(tmp_path)
+    assert not is_left_behind(tmp_path)
+    record = read_json(tmp_path / OWNER)
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    for change, is_left in (
+        ({"pid": process.pid}, True),
+        ({"pid": process.pid, "host": "elsewhere"}, False),
+        ({"pid": process.pid, "processes": "pid:[1]"}, False),
+        ({"process_start": -1}, True),
+        ({"pid": "1"}, False),
+    ):
+        write_json(tmp_path / OWNER, {**record, **change})
+        assert is_left_behind(tmp_path) is is_left, change
+
+
+def test_a_new_temporary_folder_removes_those_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that tell of no owner stay, whoever made them."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    foreign = tmp_path / "pytest-repro-foreign"
+    dead = tmp_path / "pytest-repro-dead"
+    for folder in (foreign, dead):
+        folder.mkdir()
+    note_owner(dead)
+    record = read_json(dead / OWNER)
+    write_json(dead / OWNER, {**record, "process_start": -1})
+    with temporary_folder(tmp_path) as alive, temporary_folder(tmp_path) as other:
+        assert {*tmp_path.iterdir()} == {foreign, Path(alive), Path(other)}
