@@ -397,3 +397,19 @@ def test_a_reader_may_look_while_the_other_writes(path: Path) -> None:
     assert len(set(began)) > 10
     assert {position.phase for position in looks} == {"", "before", "within"}
     assert all(position.unsent == () for position in looks)
+
+
+def test_what_was_sent_last_stays_readable_after_the_slice(path: Path) -> None:
+    """With the iteration that an exception broke off; the next slice begins without either."""
+    recorder = FlightRecorder(path)
+    recorder.begin_slice(0, first=1, step=1)
+    recorder.begin(1, 10)
+    recorder.finish(Outcome.PASSED, 5)
+    recorder.sent()
+    recorder.idle(20, broken_off_in=2)
+    position = position_at(path)
+    assert (position.is_idle, position.last_unsent, position.last_ended) == (True, 1, 2)
+    recorder.begin_slice(0, first=5, step=1)
+    assert position_at(path).last_ended == 0
+    recorder.idle(30, broken_off_in=2)
+    assert position_at(path).last_ended == 0
