@@ -361,7 +361,7 @@ def test_a(repro):
     if repro.iteration in (2, 4, 6):
         kills() if repro.iteration == 6 else leaves(3)
     if repro.iteration > 6:
-        time.sleep(0.1)
+        time.sleep(0.5)
 """,
     )
     result = run_pytest(pytester, "--repro-stress=100", *options, *mode)

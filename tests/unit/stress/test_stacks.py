@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -49,6 +50,17 @@ print("here", flush=True)
 HOLDS = WRITES.replace("argv[1])", "argv[1]), holds_crashes=True")
 
 Start = Callable[[str], "AbstractContextManager[subprocess.Popen[bytes]]"]
+
+
+def wait_until_asleep(pid: int) -> None:
+    """Waits until a process that has said what it does next does it; some seconds at most."""
+    pause = threading.Event()
+    for _ in range(20):
+        pause.wait(0.05)
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2][0]
+        if state == "S":
+            pause.wait(0.1)
+            return
 
 
 @pytest.fixture
@@ -165,6 +177,7 @@ def test_a_process_says_where_it_hangs(file: Path, start: Start, deed: str) -> N
     with start(WRITES + program) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"hanging\n"
+        wait_until_asleep(process.pid)
         text = ask_for_stacks(process.pid, file)
         assert "Fatal" not in text
         frame = place_in(text)
@@ -185,6 +198,7 @@ def test_what_waits_for_a_signal_does_not_go_on_when_it_is_asked(file: Path, sta
     with start(f"{WRITES}{program}\nwaits()") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"waiting\n"
+        wait_until_asleep(process.pid)
         text = ask_for_stacks(process.pid, file)
         assert functions_of(text)[-1][0] == "waits"
         assert stays_silent(process, for_s=0.3)
