@@ -32,7 +32,7 @@ ENDINGS = {"segv": -11, "thread": -11, "abort": -6, "exit0": 0, "exit3": 3, "kil
 
 @pytest.mark.parametrize(
     ("mode", "density"),
-    [("load", 2), ("worksteal", 2), ("loadscope", 2), ("each", 2), ("isolate-n2", 1)],
+    [("load", 2), ("worksteal", 2), ("loadscope", 2), ("each", 2)],
 )
 def test_a_random_death_costs_its_own_iteration_and_nothing_else(
     mode: str, density: int, capsys: pytest.CaptureFixture[str], tmp_path: Path
