@@ -25,10 +25,10 @@ def test_lives():
     "options",
     [
         ("-n2", "--dist=loadgroup"),
-        ("-n2", "--dist=loadscope"),
-        ("-n3", "--dist=worksteal"),
+        pytest.param(("-n2", "--dist=loadscope"), marks=pytest.mark.slow),
+        pytest.param(("-n3", "--dist=worksteal"), marks=pytest.mark.slow),
         ("-n3", "--dist=each"),
-        ("-n2", "--dist=loadfile", "--repro-stress-items"),
+        pytest.param(("-n2", "--dist=loadfile", "--repro-stress-items"), marks=pytest.mark.slow),
     ],
     ids=lambda options: "-".join(option.lstrip("-").removeprefix("dist=") for option in options),
 )

@@ -16,7 +16,9 @@ from tests.acceptance.sessions import LIMIT_S, json_lines, run_pytest, session_f
 from tests.faults.session import MARK, processes_of
 
 WORKERS, ISOLATED = ("-n2",), ("--repro-isolate",)
-OUTLIVING = pytest.mark.parametrize("mode", [WORKERS, ISOLATED], ids=["n2", "isolate"])
+OUTLIVING = pytest.mark.parametrize(
+    "mode", [pytest.param(WORKERS, id="n2"), pytest.param(ISOLATED, id="isolate", marks=pytest.mark.slow)]
+)
 
 DEEDS = """
 import ctypes, os, resource, signal, threading, time

@@ -32,7 +32,12 @@ ENDINGS = {"segv": -11, "thread": -11, "abort": -6, "exit0": 0, "exit3": 3, "kil
 
 @pytest.mark.parametrize(
     ("mode", "density"),
-    [("load", 2), ("worksteal", 2), ("loadscope", 2), ("each", 2)],
+    [
+        ("load", 2),
+        pytest.param("worksteal", 2, marks=pytest.mark.slow),
+        pytest.param("loadscope", 2, marks=pytest.mark.slow),
+        pytest.param("each", 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_random_death_costs_its_own_iteration_and_nothing_else(
     mode: str, density: int, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -144,6 +144,7 @@ def test_records_that_cannot_be_written_change_no_result(
         assert read_json_lines(path)
 
 
+@pytest.mark.slow
 def test_standard_output_that_nobody_reads_ends_nothing(pytester: pytest.Pytester) -> None:
     """As in `| head -1`: the run goes on, is recorded whole, and keeps its exit status."""
     pytester.makepyfile("def test_a(repro):\n    assert repro.iteration != 15")

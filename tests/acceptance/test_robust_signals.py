@@ -153,6 +153,7 @@ def test_an_isolated_process_that_hangs_is_ended(pytester: pytest.Pytester) -> N
     assert started.left_behind() == []
 
 
+@pytest.mark.slow
 def test_workers_that_do_not_hear_are_not_waited_for_forever(pytester: pytest.Pytester) -> None:
     """A test that swallows everything costs its worker, after a time."""
     pytester.makepyfile(

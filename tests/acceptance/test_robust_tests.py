@@ -11,8 +11,6 @@ from pytest_repro.store import read_json_lines
 from pytest_repro.stress.texts import BUGS_WITH_A_TEXT
 from tests.acceptance.sessions import run_pytest, session_folder, session_summary
 
-WAYS = pytest.mark.parametrize("way", [(), ("-n2",), ("--repro-isolate",)], ids=["alone", "n2", "isolate"])
-
 MEDDLING = {
     "closes descriptor 1": "os.close(1)",
     "closes descriptors 1 and 2": "os.closerange(1, 3)",
@@ -35,7 +33,14 @@ MEDDLING = {
 }
 
 
-@WAYS
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param((), id="alone", marks=pytest.mark.slow),
+        pytest.param(("-n2",), id="n2"),
+        pytest.param(("--repro-isolate",), id="isolate", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("what", MEDDLING)
 @pytest.mark.filterwarnings("ignore")
 def test_meddling_changes_no_count(pytester: pytest.Pytester, way: tuple[str, ...], what: str) -> None:
@@ -153,6 +158,7 @@ def test_without_a_worker_to_go_on_what_did_not_run_is_said(pytester: pytest.Pyt
     result.stdout.fnmatch_lines(["*did not run*"])
 
 
+@pytest.mark.slow
 def test_thousands_of_different_failures_stay_bounded(pytester: pytest.Pytester) -> None:
     """The records keep the tracebacks of the first bugs, say which are left out, and miss no failure."""
     pytester.makepyfile(
