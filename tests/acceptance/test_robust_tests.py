@@ -32,6 +32,15 @@ MEDDLING = {
     "raises the recursion limit": "sys.setrecursionlimit(5000)",
 }
 
+WORST = (
+    "closes descriptors 1 and 2",
+    "changes the working directory",
+    "empties the environment",
+    "forks a child that lives on",
+    "starts a daemon thread",
+)
+"""What comes nearest to what a stress run itself needs."""
+
 
 @pytest.mark.parametrize(
     "way",
@@ -41,7 +50,9 @@ MEDDLING = {
         pytest.param(("--repro-isolate",), id="isolate", marks=pytest.mark.slow),
     ],
 )
-@pytest.mark.parametrize("what", MEDDLING)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=() if what in WORST else pytest.mark.slow) for what in MEDDLING]
+)
 @pytest.mark.filterwarnings("ignore")
 def test_meddling_changes_no_count(pytester: pytest.Pytester, way: tuple[str, ...], what: str) -> None:
     """Each iteration is counted as what it was: iteration 2 fails, all others pass."""
