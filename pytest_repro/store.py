@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_repro.errors import StoreError
+from pytest_repro.processes import is_running, process_start
 
 FORMAT_VERSION = 1
 """Stands in every record; a reader that meets a higher one must refuse it."""
@@ -211,31 +212,6 @@ def file_identity(descriptor: int) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def is_running(pid: int) -> bool:
-    """Tells whether a process with this id exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # somebody else's
-    return True
-
-
-def process_start(pid: int) -> int | None:
-    """Returns when a process began, in ticks since the system did; None where the system does not tell.
-
-    Process ids are given out again: a process is the same if its start is.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # Of the fields behind the name, which may hold anything, the state is the third and the start the 22nd.
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state in "ZX" else int(fields[18])
 
 
 def _this_process() -> dict[str, Any]:

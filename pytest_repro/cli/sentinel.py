@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_repro.clock import MonotonicNs, monotonic_ns
+from pytest_repro.processes import end_process, has_ended
 from pytest_repro.report.stress import batch_record, failure_record
 from pytest_repro.store import SessionFolder
 from pytest_repro.stress.deaths import (
@@ -33,7 +34,7 @@ from pytest_repro.stress.deaths import (
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.stacks import has_native_tool, read_stacks
-from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
+from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel import main; main()"
 """Program of this process, to be run by `python -S -c` with the folder of the package as argument."""
@@ -129,7 +130,7 @@ class Sentinel:
             is_hanging=lambda: is_same_iteration(reader.look(), position),
         )
         if self._examination is not None:
-            # It is this process's parent: what else it has started does not include this one.
+            # This process is one that it has started.
             end_process(watched.pid, spared=os.getpid())
 
     def tell(self) -> str | None:
@@ -255,14 +256,8 @@ class _Lines:
 
 
 def _is_alive(pid: int) -> bool:
-    """Tells whether the process still runs; the parent of this one may be dead and not yet buried."""
-    if os.getppid() != pid:
-        return False
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return not Path("/proc/self/stat").exists()
-    return not state.rpartition(") ")[2].startswith(("Z", "X"))
+    """Tells whether the process, the parent of this one, still runs."""
+    return os.getppid() == pid and not has_ended(pid)
 
 
 def _last_recorded(path: Path, test: str, position: Position) -> int:

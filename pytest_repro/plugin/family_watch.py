@@ -12,11 +12,12 @@ from pytest_repro.plugin.isolated_child import without_report
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.stress_iteration import Bench
 from pytest_repro.plugin.worker_deaths import MOST_EXAMINED
+from pytest_repro.processes import end_process
 from pytest_repro.signature import HANG_MESSAGE, make_signature
 from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death, how_it_ended
 from pytest_repro.stress.recorder import Position, PositionReader, read_position
 from pytest_repro.stress.stacks import has_native_tool, take_stacks
-from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
+from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
 
 START_NS = 60 * 10**9
 """Time that such a process has to find its test, where iterations have less."""

@@ -32,15 +32,15 @@ from pytest_repro.plugin.stress_control import (
     write_resume,
 )
 from pytest_repro.plugin.stress_records import StressRecords
-from pytest_repro.plugin.worker_deaths import WorkerDeath, WorkerDeaths
+from pytest_repro.plugin.worker_deaths import WorkerDeaths
 from pytest_repro.report.stress import StressReport
 from pytest_repro.store import SessionFolder
 from pytest_repro.stress.board import StopBoard
 from pytest_repro.stress.loop import Message, without_last_iteration
 from pytest_repro.stress.plan import StressPlan, cut_slices, slices_in_all
-from pytest_repro.stress.recorder import FlightRecorder, read_position
+from pytest_repro.stress.recorder import FlightRecorder, Position, read_position
 from pytest_repro.stress.resets import ResetCause, ResetResult
-from pytest_repro.stress.slice_book import SliceBook, SliceId
+from pytest_repro.stress.slice_book import SliceBook
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
 
@@ -197,8 +197,8 @@ class StressController:
         index, _ = found
         test = self._book.tests[index]
         death = self._deaths.look_into(node, test=test, slice_id=None if self._is_each else found)
-        slice_id = death.slice_id or found
-        self._receive_unsent(node, death, slice_id, test=test, item=item)
+        if death.position is not None:
+            self._receive_unsent(node, death.position, item=item)
         report: pytest.TestReport | None = None
         if death.failure is None:
             message = f"worker {node.gateway.id} {death.how} outside of any iteration"
@@ -211,25 +211,23 @@ class StressController:
             run_again(self._config, item, node)
         return report
 
-    def _receive_unsent(
-        self, node: Any, death: WorkerDeath, slice_id: SliceId, *, test: str, item: str
-    ) -> None:
+    def _receive_unsent(self, node: Any, position: Position, *, item: str) -> None:
         """Takes what a worker had finished and not sent."""
-        after = self._book.last_received(slice_id)
-        if death.position is not None:
-            name = item if self._plan.as_items else test
-            worker = node.gateway.id
-            message = death.position.unsent_message(test=test, item=name, worker=worker, after=after)
-            if message is not None:
-                self._receive_batch(node, message)
+        test = self._book.tests[position.test_index]
+        message = position.unsent_message(
+            test=test,
+            item=item if self._plan.as_items else test,
+            worker=node.gateway.id,
+            after=self._book.last_received(position.slice_id),
+        )
+        if message is not None:
+            self._receive_batch(node, message)
 
     def _take_unsent(self, node: Any) -> None:
         position = read_position(position_path(self.shared_folder, node.gateway.id))
         item = None if position is None else self._book.item_of(position.slice_id)
         if position is not None and item is not None:
-            test = self._book.tests[position.test_index]
-            death = WorkerDeath(position=position, how="ended")
-            self._receive_unsent(node, death, position.slice_id, test=test, item=item)
+            self._receive_unsent(node, position, item=item)
 
     def _receive_death(self, node: Any, failure: Failure, *, item: str, is_counted: bool) -> None:
         if not self._plan.as_items:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_repro.clock import MonotonicNs
+from pytest_repro.processes import end_process
 from pytest_repro.stress.deaths import Examination
 from pytest_repro.stress.recorder import Position, PositionReader
-from pytest_repro.stress.watchdog import end_process, examine, examine_crash, is_same_iteration, overdue_ns
+from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
 
 _LOOK_S = 0.1
 _LOST_NS = 10**9
@@ -86,7 +87,7 @@ class Watchdog:
             self._thread.start()
 
     def examination(self, worker: str) -> Examination | None:
-        """Returns what was found before this worker was ended for hanging, None if it was not."""
+        """Returns what was found before this worker was ended, None if it was not."""
         return self._examinations.get(worker)
 
     def longest(self) -> Position | None:

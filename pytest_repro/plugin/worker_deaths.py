@@ -22,6 +22,7 @@ from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.session import hash_seed_of_this_process
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.watchdog import Watchdog
+from pytest_repro.processes import end_process
 from pytest_repro.report.stress import death_line
 from pytest_repro.report.words import whole_seconds
 from pytest_repro.signature import make_signature
@@ -38,7 +39,6 @@ from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_position
 from pytest_repro.stress.slice_book import SliceBook
 from pytest_repro.stress.stacks import has_native_tool, place_in, read_stacks, shown_stacks
-from pytest_repro.stress.watchdog import end_process
 
 MOST_TOLD = 3
 """Deaths that have a line of their own while the run goes on."""
@@ -72,11 +72,6 @@ class WorkerDeath:
     failure: Failure | None = None
     is_counted: bool = False
     how: str
-
-    @property
-    def slice_id(self) -> tuple[int, int] | None:
-        """Number of the test and first iteration of the slice that it was in, None if it was in none."""
-        return None if self.position is None else self.position.slice_id
 
 
 class WorkerDeaths:

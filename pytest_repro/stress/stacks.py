@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from pytest_repro.model import Frame
+from pytest_repro.processes import state_of
 from pytest_repro.stress.bounded import run_bounded
 from pytest_repro.stress.held import FATAL_SIGNALS
 
@@ -27,7 +28,6 @@ STACK_LIMIT = 50_000
 _ANSWER_S = 2.0
 _LOOK_S = 0.02
 _TOOL_NS = 30 * 10**9
-_WORST_LINE = 200
 
 _HEAD = re.compile(r"(?P<current>Current t|T)hread 0x[0-9a-f]+.*\(most recent call first\):$")
 _FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
@@ -168,7 +168,7 @@ def ask_for_stacks(pid: int, path: Path) -> str:
         return "no stacks: this system has no signal to ask for them"
     if not path.exists():
         return "no stacks: the process had not come so far that it could be asked"
-    if _is_stopped(pid):
+    if state_of(pid) in ("T", "t"):
         return "no stacks: the process is stopped by a signal (SIGSTOP)"
     before = _size(path)
     try:
@@ -293,14 +293,6 @@ def _hold_on(number: int) -> bool:
 def _search_path() -> str:
     """Tools in the interpreter's own environment are found also where that is not activated."""
     return os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return state.rpartition(") ")[2].startswith(("T", "t"))
 
 
 def _shown_frame(frame: Frame) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
-import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -111,22 +108,6 @@ def examine_crash(pid: int, *, stack_file: Path) -> Examination | None:
     return Examination(hung_ns=None, stacks=stacks, native=native_stacks(pid), code=-held)
 
 
-def end_process(pid: int, *, spared: int | None = None, by: int = signal.SIGKILL) -> None:
-    """Kills a process and all that it has started, which may hold a device or a pipe.
-
-    Args:
-        pid: The process.
-        spared: One that it has started, and that stays.
-        by: Signal for the process itself. One that is held in a crash dies of the signal that it met.
-    """
-    for process in descendants_of(pid):
-        if process != spared:
-            with contextlib.suppress(OSError):
-                os.kill(process, signal.SIGKILL)
-    with contextlib.suppress(OSError):
-        os.kill(pid, by)
-
-
 def parse_triage(text: str) -> tuple[str, ...]:
     """Reads the user's command for a hanging process.
 
@@ -140,24 +121,3 @@ def parse_triage(text: str) -> tuple[str, ...]:
     if not command:
         raise ValueError("a command such as 'gdb -batch -p {pid}'")
     return command
-
-
-def descendants_of(pid: int) -> list[int]:
-    """Returns the processes that a process has started, and theirs; on Linux, elsewhere none."""
-    children: dict[int, list[int]] = {}
-    for entry in os.scandir("/proc") if Path("/proc/self/stat").exists() else ():
-        if entry.name.isdigit():
-            parent = _parent_of(int(entry.name))
-            children.setdefault(parent, []).append(int(entry.name))
-    found = list(children.get(pid, ()))
-    for descendant in found:
-        found += children.get(descendant, ())
-    return found
-
-
-def _parent_of(pid: int) -> int:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0
-    return int(stat.rpartition(") ")[2].split()[1])

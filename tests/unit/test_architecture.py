@@ -22,6 +22,7 @@ LAYERS = (
     "errors",
     "model",
     "clock",
+    "processes",
     "imports",
     "signature",
     "stats",

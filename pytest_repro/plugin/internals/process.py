@@ -14,7 +14,7 @@ from _pytest._io import TerminalWriter
 from _pytest.config import create_terminal_writer
 from _pytest.terminal import TerminalReporter
 
-from pytest_repro.store import is_running
+from pytest_repro.processes import is_running
 
 
 def terminal_writer(config: pytest.Config) -> Any:

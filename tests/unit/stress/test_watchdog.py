@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_repro.processes import descendants_of, end_process
 from pytest_repro.stress import watchdog
 from pytest_repro.stress.recorder import Activity, Position
 from pytest_repro.stress.watchdog import (
     GRACE_NS,
-    descendants_of,
-    end_process,
     examine,
     examine_crash,
     is_same_iteration,
