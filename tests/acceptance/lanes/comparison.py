@@ -382,9 +382,9 @@ def _unordered(recorded: Recorded) -> Recorded:
 
 
 def _failures_in_order(records: Iterable[Mapping[str, Any]]) -> tuple[Mapping[str, Any], ...]:
-    """Each process has told the text of its own first failure."""
+    """Each process has told the text of its own first failure; which of them came first has its text kept."""
     texts = {record["text"] for record in records if record["text"]}
-    facts = [_without(record, {"text", "worker"}) for record in records]
+    facts = [_without(record, {"text", "text_left_out", "worker"}) for record in records]
     return (*sorted(facts, key=itemgetter("iteration")), {"texts": sorted(texts)})
 
 
