@@ -10,7 +10,7 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.plugin.internals.process import terminal_file
-from pytest_repro.report.progress import StressProgress, progress_line
+from pytest_repro.report.progress import Progress, StressProgress
 from pytest_repro.stress.pace import Pace
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.tally import StressTally
@@ -38,8 +38,8 @@ class Display(Protocol):
     interval_ns: int
     delay_ns: int
 
-    def show(self, progress: StressProgress) -> None:
-        """Shows how far the run is by now."""
+    def show(self, progress: Progress) -> None:
+        """Shows how far it is by now."""
 
     def erase(self) -> None:
         """Makes room for what pytest or another plugin writes now."""
@@ -71,11 +71,11 @@ class LiveLine:
         self._text = ""
         self._is_shown = False
 
-    def show(self, progress: StressProgress) -> None:
+    def show(self, progress: Progress) -> None:
         """See `Display`."""
         # Some terminals begin a new row once the last column is written.
-        text = progress_line(progress, width=self._columns() - 1, is_short=self._is_short)
-        self._text = self._writer.markup(text, **{"red" if progress.failures else "green": True})
+        text = progress.line(width=self._columns() - 1, is_short=self._is_short)
+        self._text = self._writer.markup(text, **{"red" if progress.shows_failure else "green": True})
         self._draw()
 
     def erase(self) -> None:
@@ -127,14 +127,14 @@ class PlainLines:
         self._reporter = reporter
         self._writer = writer
 
-    def show(self, progress: StressProgress) -> None:
+    def show(self, progress: Progress) -> None:
         """See `Display`."""
         if self._reporter.config.option.verbose > 0:
             # Has pytest name the test again before its outcome.
             self._reporter.ensure_newline()
         if self._writer.width_of_current_line:
             self._writer.line()
-        self._writer.line(progress_line(progress))
+        self._writer.line(progress.line())
         self._writer.flush()
 
     def erase(self) -> None:

@@ -1,11 +1,40 @@
-"""What people see while a stress run goes on, as one line of text."""
+"""What people see while something goes on, as one line of text."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pytest_repro.report.words import counted, per_second, whole_seconds
+
+
+class Progress(Protocol):
+    """How far something is, for one line."""
+
+    @property
+    def shows_failure(self) -> bool:
+        """Whether anything has failed by now."""
+
+    def line(self, *, width: int | None = None, is_short: bool = False) -> str:
+        """Returns it as text.
+
+        Args:
+            width: Columns that the line may take, None for any number.
+            is_short: Whether to say only what matters most.
+        """
+
+
+def fitting(forms: Sequence[str], width: int | None) -> str:
+    """Returns the first form that is no wider than `width` columns, or what of the last one fits.
+
+    Args:
+        forms: Each shorter than the one before.
+        width: None for any width.
+    """
+    if width is None:
+        return forms[0]
+    return next((form for form in forms if len(form) <= width), forms[-1][:width])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,20 +59,22 @@ class StressProgress:
     left_ns: int | None
     waits_for: str = ""
 
+    @property
+    def shows_failure(self) -> bool:
+        """Whether anything has failed by now."""
+        return self.failures > 0
 
-def progress_line(progress: StressProgress, *, width: int | None = None, is_short: bool = False) -> str:
-    """Returns `stress: 12,345 of 100,000 iterations, 3 failures (2 bugs), 4,120/s, 21 s left`.
+    def line(self, *, width: int | None = None, is_short: bool = False) -> str:
+        """Returns `stress: 12,345 of 100,000 iterations, 3 failures (2 bugs), 4,120/s, 21 s left`.
 
-    Args:
-        progress: How far the run is.
-        width: Columns that the line may take; what matters least is left out first. None for all of it.
-        is_short: Whether to say no more than iterations and failures.
-    """
-    forms = _forms(progress)
-    lines = [f"stress: {', '.join(form)}" for form in (forms[_SHORT:] if is_short else forms)]
-    if width is None:
-        return lines[0]
-    return next((line for line in lines if len(line) <= width), lines[-1][:width])
+        Args:
+            width: Columns that the line may take; what matters least is left out first. None for all of it.
+            is_short: Whether to say no more than iterations and failures.
+        """
+        forms = _forms(self)
+        return fitting(
+            [f"stress: {', '.join(form)}" for form in (forms[_SHORT:] if is_short else forms)], width
+        )
 
 
 _SHORT = 4

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.plugin.progress import PLAIN_NS, UPDATE_NS, LiveLine, ProgressHooks
-from pytest_repro.report.progress import StressProgress
+from pytest_repro.report.progress import Progress, StressProgress
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.tally import StressTally
 
@@ -32,7 +32,8 @@ class ListDisplay:
         self.shown: list[StressProgress] = []
         self.calls: list[str] = []
 
-    def show(self, progress: StressProgress) -> None:
+    def show(self, progress: Progress) -> None:
+        assert isinstance(progress, StressProgress)
         self.shown.append(progress)
         self.calls.append("show")
 
