@@ -5,12 +5,14 @@ With nothing asked for, one small hook object is registered and nothing heavy is
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import OptionError
+from pytest_repro.plugin.call_counter import MARK
 from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
 from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
 from pytest_repro.plugin.isolated_job import is_isolated, parent_of_isolated
@@ -36,30 +38,38 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     pluginmanager.add_hookspecs(hookspecs)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Leases a device before the first conftest can look for one."""
-    given = getattr(early_config.known_args_namespace, "repro_devices", None)
-    if given or early_config.getini("repro_devices"):
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """Runs the gate, or leases a device, before the first conftest can look for one."""
+    known = early_config.known_args_namespace
+    if _is_gate_asked_for(early_config, known.verify_runs):
+        from pytest_repro.plugin.gate import run_gate_early
+
+        run_gate_early(early_config)
+    if known.repro_devices or early_config.getini("repro_devices"):
         from pytest_repro.plugin.devices import lease_early
 
         lease_early(early_config)
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Runs the gate instead of a session, if it was asked for."""
-    if is_isolated():
-        return None
-    if config.getoption("verify_runs") is None and not config.getini("verify_runs"):
+    if not _is_gate_asked_for(config, config.getoption("verify_runs")):
         return None
     from pytest_repro.plugin.gate import gate_exit_status
 
     return gate_exit_status(config)
 
 
+def _is_gate_asked_for(config: pytest.Config, given: str | None) -> bool:
+    return not is_isolated() and (given is not None or bool(config.getini("verify_runs")))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Registers what was asked for."""
+    config.addinivalue_line("markers", f"{MARK}: what the gate (--verify-runs) must know of a test.")
     try:
         options = resolve(config)
     except OptionError as error:

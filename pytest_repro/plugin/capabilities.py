@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_repro.plugin.command import Relaunch
     from pytest_repro.plugin.devices import DeviceCare
     from pytest_repro.plugin.profiles import ProfileBook
+    from pytest_repro.plugin.progress import Display
     from pytest_repro.plugin.stress_control import Control
     from pytest_repro.plugin.stress_controller import StressController
     from pytest_repro.plugin.stress_iteration import Bench
@@ -166,20 +167,26 @@ class Capabilities:
         return self._folder
 
     def _report_to_gate(self, folder: Path) -> None:
-        from pytest_repro.plugin.run_recorder import RunRecorder
+        from pytest_repro.plugin.internals.process import die_with_parent
+        from pytest_repro.plugin.run_recorder import RunRecorder, seeds_of
         from pytest_repro.store import SessionFolder
 
-        recorder = RunRecorder(SessionFolder(folder), iterations=self._iterations)
+        # A gate that is killed leaves no run behind.
+        die_with_parent(os.getppid())
+        recorder = RunRecorder(
+            SessionFolder(folder),
+            stressed=lambda: () if self._controller is None else self._controller.report().tests,
+            is_stressed=self._is_stressed,
+            seeds=lambda: seeds_of(self._config, self._options.stress),
+            clock=self._clock,
+        )
         self._config.pluginmanager.register(recorder, "repro-run-recorder")
         self._count_calls()
 
     def _count_calls(self) -> None:
-        from pytest_repro.plugin.run_recorder import CallCounter
+        from pytest_repro.plugin.call_counter import CallCounter
 
         self._config.pluginmanager.register(CallCounter(), "repro-call-counter")
-
-    def _iterations(self) -> int:
-        return 0 if self._controller is None else self._controller.report().executed
 
     def _record_each_test(self) -> None:
         from pytest_repro.plugin.timing_hooks import TimingHooks
@@ -189,7 +196,7 @@ class Capabilities:
 
     def _begin_stress(self, plan: StressPlan) -> None:
         from pytest_repro.plugin.devices import DeviceCare
-        from pytest_repro.plugin.progress import ProgressHooks, display_of
+        from pytest_repro.plugin.progress import ProgressHooks
         from pytest_repro.plugin.resets import DeviceResets
         from pytest_repro.plugin.scheduling import SchedulingHooks
         from pytest_repro.plugin.stress_controller import StressController
@@ -205,7 +212,7 @@ class Capabilities:
         )
         self._config.pluginmanager.register(self._devices, "repro-devices")
         self._device = self._devices.tally.device_of(self._place.id)
-        progress = ProgressHooks(plan, make_display=lambda: display_of(self._config), clock=self._clock)
+        progress = ProgressHooks(plan, make_display=self._display, clock=self._clock)
         self._config.pluginmanager.register(progress, "repro-stress-progress")
         if plan.match is not None:
             # pytest and xdist would count any failure: the controller counts those that are looked for.
@@ -236,6 +243,16 @@ class Capabilities:
             self._register_runner(
                 plan, send=receive, control=controller.control, relaunch=relaunch, shared=shared
             )
+
+    def _display(self) -> Display | None:
+        from pytest_repro.plugin.progress import display_of
+
+        own = display_of(self._config)
+        if self._run_folder is None:
+            return own
+        from pytest_repro.plugin.run_progress import RunDisplay
+
+        return RunDisplay(self._run_folder, own, clock=self._clock)
 
     def _user_path(self) -> Path | None:
         """Returns where else the summary goes; not that of one run of the gate."""

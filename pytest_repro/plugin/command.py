@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.plugin.internals.process import interpreter_options
+from pytest_repro.plugin.verify_options import NO_GATE, VERIFY_FLAGS, VERIFY_VALUES
 
 # Options that choose, spread or report tests; everything else may change how the test itself runs.
 _DROPPED_FLAGS = frozenset(
@@ -257,11 +258,21 @@ def with_files_read(arguments: Sequence[str], *, folder: Path) -> list[str]:
     return read
 
 
-def without_gate(arguments: Sequence[str]) -> list[str]:
-    """Returns the arguments of one run of the gate, without the gate itself."""
-    return without_options(
-        arguments, flags=frozenset({"--verify-keep-going"}), values=frozenset({"--verify-runs"})
+def without_gate(config: pytest.Config) -> list[str]:
+    """Returns the arguments of one run of the gate, to be given by hand: without the gate itself."""
+    names = [name for name, *_ in VERIFY_VALUES]
+    kept = without_options(
+        config.invocation_params.args,
+        flags=frozenset(f"--{name}" for name, _ in VERIFY_FLAGS),
+        values=frozenset(f"--{name}" for name in (*names, "repro-json")),
     )
+    elsewhere = (
+        *config.getini("addopts"),
+        os.environ.get("PYTEST_ADDOPTS", ""),
+        *with_files_read(kept, folder=config.invocation_params.dir),
+    )
+    is_asked_for = config.getini("verify_runs") or any("--verify-runs" in text for text in elsewhere)
+    return [f"--verify-runs={NO_GATE}", *kept] if is_asked_for else kept
 
 
 def without_options(arguments: Sequence[str], *, flags: frozenset[str], values: frozenset[str]) -> list[str]:

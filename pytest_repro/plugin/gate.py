@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +14,36 @@ import pytest
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.command import pytest_as_typed, pytest_of_this_process, without_gate
-from pytest_repro.plugin.internals.process import terminal_writer
-from pytest_repro.plugin.options import Options, resolve
+from pytest_repro.plugin.gate_progress import GateTerminal
+from pytest_repro.plugin.internals.process import is_started_as_pytest, use_options_known_early
 from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_run, is_worker, shown_path
 from pytest_repro.plugin.session_facts import session_facts
+from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for, read_verify_options
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
-from pytest_repro.verify.gate import Run, judge, must_stop, reasons_against
 from pytest_repro.verify.process import RunCommand, execute, termination_as_interrupt
+from pytest_repro.verify.runs import Run
+from pytest_repro.verify.verdict import judge, must_stop, reasons_against
 
 _EXIT_INTERRUPTED = 2
+
+
+def run_gate_early(config: pytest.Config) -> None:
+    """Runs the gate before any conftest is loaded, if it was asked for: the conftests are for its runs.
+
+    Loading them here would cost their time once more, and they might open a device.
+
+    Raises:
+        SystemExit: The gate has ended; with its exit status.
+        pytest.UsageError: Options contradict each other.
+    """
+    if not is_started_as_pytest(config):
+        return
+    with use_options_known_early(config):
+        status = gate_exit_status(config)
+    if status is not None:
+        sys.stdout.flush()
+        raise SystemExit(status)
 
 
 def gate_exit_status(config: pytest.Config) -> int | None:
@@ -32,15 +53,10 @@ def gate_exit_status(config: pytest.Config) -> int | None:
         pytest.UsageError: Options contradict each other.
     """
     # A run's xdist workers hold the same options, and the variable is gone by then.
-    if is_run() or is_worker(config) or _asks_for_information(config):
-        return None
-    if config.getoption("verify_runs") is None and config.getoption("repro_replay") is not None:
-        # The ini file asks for the gate, the command line for one iteration.
+    if is_run() or is_worker(config) or _asks_for_information(config) or not is_gate_asked_for(config):
         return None
     try:
-        options = resolve(config)
-        _refuse_debugger(config)
-        _refuse_changing_selection(config)
+        options = read_verify_options(config)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from error
     return Gate(config, options).run()
@@ -54,13 +70,21 @@ class Gate:
         options: What was asked for.
     """
 
-    def __init__(self, config: pytest.Config, options: Options) -> None:
-        assert options.verify_runs is not None
+    def __init__(self, config: pytest.Config, options: VerifyOptions) -> None:
         self._config = config
         self._options = options
-        self._asked = options.verify_runs
-        self._terminal = terminal_writer(config)
+        self._asked = options.runs
+        self._terminal = GateTerminal(config, clock=monotonic_ns)
         self._folder = Store(config.rootpath).begin("verify", now=now_utc())
+        self._command = RunCommand(
+            arguments=(*pytest_of_this_process(), *config.invocation_params.args),
+            directory=config.invocation_params.dir,
+            environment=_environment_as_given(),
+            folder_variable=RUN_FOLDER_VARIABLE,
+            as_typed=(*pytest_as_typed(), *without_gate(config)),
+        )
+        self._runs: list[Run] = []
+        self._has_facts = False
 
     def run(self) -> int:
         """Runs all that is needed for a verdict and returns the exit status."""
@@ -70,61 +94,66 @@ class Gate:
                 "Make the folder writable, or choose another root with --rootdir."
             )
         self._folder.note_running()
-        self._folder.write_json("session.json", session_facts(self._config, "verify"))
-        self._say(f"verify: {self._asked} runs of {self._line()}")
-        runs: list[Run] = []
+        self._terminal.say(f"verify: {self._asked} runs of {shlex.join(self._command.as_typed)}")
+        is_interrupted = False
         try:
             with termination_as_interrupt():
-                for run in self._runs():
-                    runs.append(run)
-                    self._tell(run, runs)
-                    if must_stop(run, keep_going=self._options.verify_keep_going):
-                        break
+                self._run_all()
         except KeyboardInterrupt:
-            self._conclude(runs)
-            return _EXIT_INTERRUPTED
-        return self._conclude(runs)
+            is_interrupted = True
+        status = self._conclude()
+        return _EXIT_INTERRUPTED if is_interrupted else status
 
-    def _runs(self) -> Iterator[Run]:
-        command = RunCommand(
-            arguments=(*pytest_of_this_process(), *self._config.invocation_params.args),
-            directory=self._config.invocation_params.dir,
-            environment=dict(os.environ),
-            folder_variable=RUN_FOLDER_VARIABLE,
-            line=self._line(),
-        )
+    def _run_all(self) -> None:
         for number in range(1, self._asked + 1):
-            yield execute(
-                command,
+            folder, began_ns = self._folder.path / f"run_{number}", monotonic_ns()
+            run = execute(
+                self._command,
                 number=number,
-                folder=self._folder.path / f"run_{number}",
+                folder=folder,
                 output=self._output(number),
                 clock=monotonic_ns,
+                meanwhile=lambda number=number, folder=folder, began_ns=began_ns: self._show_progress(  # type: ignore[misc]
+                    number, folder, began_ns
+                ),
             )
+            self._runs.append(run)
+            self._tell(run)
+            if must_stop(run, self._runs, keep_going=self._options.keep_going):
+                break
 
-    def _tell(self, run: Run, runs: list[Run]) -> None:
+    def _show_progress(self, number: int, folder: Path, began_ns: int) -> None:
+        if not self._has_facts:
+            # While the first run starts: git and installed versions take their time.
+            self._has_facts = True
+            self._folder.write_json("session.json", session_facts(self._config, "verify"))
+        self._terminal.show(number, asked=self._asked, folder=folder, began_ns=began_ns, before=self._runs)
+
+    def _tell(self, run: Run) -> None:
         self._folder.append("runs.jsonl", run_record(run))
-        reasons = reasons_against(run, runs)
+        reasons = reasons_against(run, self._runs)
         is_good = not run.is_failing and not reasons
-        verbose = self._config.getoption("verbose", 0)
-        if verbose > 0 or not is_good:
-            self._say(self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip())
-        self._say(run_line(run, asked=self._asked, reasons=reasons), green=is_good, red=not is_good)
+        if self._config.getoption("verbose", 0) > 0 or not is_good:
+            self._terminal.say(
+                self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip()
+            )
+        line = run_line(run, asked=self._asked, reasons=reasons)
+        self._terminal.say(line, green=is_good, red=not is_good)
 
-    def _conclude(self, runs: list[Run]) -> int:
-        verdict = judge(runs, asked=self._asked)
-        record = verdict_record(verdict, runs)
+    def _conclude(self) -> int:
+        verdict = judge(self._runs, asked=self._asked)
+        record = verdict_record(verdict, self._runs)
         self._folder.write_json("summary.json", record)
         self._folder.note_finished()
         self._folder.close()
         if self._options.json_path is not None:
             self._write_for_user(self._config.invocation_params.dir / self._options.json_path, record)
         is_stable = verdict.exit_status == 0
-        self._terminal.sep("=", "verify", green=is_stable, red=not is_stable, bold=True)
-        for line in verdict_lines(verdict, runs, folder=shown_path(self._config, self._folder.path)):
-            self._say(line)
+        self._terminal.title("verify", green=is_stable, red=not is_stable, bold=True)
+        for line in verdict_lines(verdict, self._runs, folder=shown_path(self._config, self._folder.path)):
+            self._terminal.say(line)
         if self._folder.problem is not None:
-            self._say(f"records are incomplete: {self._folder.problem}")
+            self._terminal.say(f"records are incomplete: {self._folder.problem}")
         return verdict.exit_status
 
     def _write_for_user(self, path: Path, record: Mapping[str, Any]) -> None:
@@ -133,37 +162,23 @@ class Gate:
         except OSError as error:
             self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
 
-    def _line(self) -> str:
-        arguments = without_gate(self._config.invocation_params.args)
-        # An ini file that asks for the gate would start it again.
-        off = ("-o", "verify_runs=") if self._config.getini("verify_runs") else ()
-        return shlex.join((*pytest_as_typed(), *off, *arguments))
-
     def _output(self, number: int) -> Path:
         return self._folder.path / f"verify_run_{number}.txt"
 
-    def _say(self, line: str, **markup: bool) -> None:
-        self._terminal.line(line, **markup)
-        self._terminal.flush()
+
+def _environment_as_given() -> dict[str, str]:
+    """Returns the variables without the one that pytest itself has set in this process."""
+    return {name: value for name, value in os.environ.items() if name != "PYTEST_VERSION"}
 
 
 def _asks_for_information(config: pytest.Config) -> bool:
-    names = ("help", "version", "showfixtures", "show_fixtures_per_test", "markers")
+    names = (
+        "help",
+        "version",
+        "showfixtures",
+        "show_fixtures_per_test",
+        "markers",
+        "collectonly",
+        "cacheshow",
+    )
     return any(getattr(config.option, name, False) for name in names)
-
-
-def _refuse_changing_selection(config: pytest.Config) -> None:
-    for name, option in (("lf", "--lf"), ("stepwise", "--stepwise")):
-        if config.getoption(name, default=False):
-            raise OptionError(
-                f"--verify-runs cannot be combined with {option}: a run changes what the next selects",
-                next_step="Name the tests instead.",
-            )
-
-
-def _refuse_debugger(config: pytest.Config) -> None:
-    if config.getoption("usepdb", default=False):
-        raise OptionError(
-            "--verify-runs cannot be combined with --pdb: its runs have no terminal",
-            next_step="Drop one of them.",
-        )

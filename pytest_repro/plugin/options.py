@@ -5,24 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.internals.rootdir import misled_rootdir
 from pytest_repro.plugin.isolated_job import is_isolated
+from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination, parse_duration_ns
 from pytest_repro.plugin.session import is_run, is_worker
+from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_VALUES, is_gate_asked_for
 
 if TYPE_CHECKING:
     from pytest_repro.stress.devices import DeviceRequest
     from pytest_repro.stress.match import Match
     from pytest_repro.stress.plan import StressPlan
-
-_Value = TypeVar("_Value")
-
-_UNITS_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,16 +28,12 @@ class Options:
 
     Attributes:
         stress: Plan of the stress run, or None.
-        verify_runs: Runs of the gate, or None.
-        verify_keep_going: Whether the gate goes on after a failing run.
         timing: Automatic phases: True on, False everything off, None only phases made by hand.
         json_path: Where the session's summary is also written, or None.
         devices: Devices that a stress run shares out among its workers, or None.
     """
 
     stress: StressPlan | None
-    verify_runs: int | None
-    verify_keep_going: bool
     timing: bool | None
     json_path: str | None
     devices: DeviceRequest | None
@@ -50,15 +43,17 @@ def add_options(parser: pytest.Parser) -> None:
     """Declares all options; each can stand in the ini file under its name without the dashes."""
     group = parser.getgroup("repro", "reproduce, time and verify (pytest-repro)")
     for name, metavar, text in _VALUES:
-        group.addoption(f"--{name}", dest=_dest(name), metavar=metavar, default=None, help=text)
-        parser.addini(_dest(name), f"{text} As --{name}.", default=None)
+        group.addoption(f"--{name}", dest=destination(name), metavar=metavar, default=None, help=text)
+        parser.addini(destination(name), f"{text} As --{name}.", default=None)
     for name, text in _FLAGS:
-        group.addoption(f"--{name}", dest=_dest(name), action="store_true", default=None, help=text)
-        parser.addini(_dest(name), f"{text} As --{name}.", type="bool", default=None)
+        group.addoption(f"--{name}", dest=destination(name), action="store_true", default=None, help=text)
+        parser.addini(destination(name), f"{text} As --{name}.", type="bool", default=None)
     for name, positive, text in _NEGATIONS:
-        group.addoption(f"--{name}", dest=_dest(positive), action="store_false", default=None, help=text)
+        group.addoption(
+            f"--{name}", dest=destination(positive), action="store_false", default=None, help=text
+        )
     reseed_text = "Seed the random number generators before each iteration."
-    parser.addini(_dest("repro-reseed"), reseed_text, type="bool", default=None)
+    parser.addini(destination("repro-reseed"), reseed_text, type="bool", default=None)
 
 
 _VALUES = (
@@ -113,14 +108,14 @@ _VALUES = (
     ),
     ("repro-reset-limit", "TIME", "Time that one reset may take (default 60s)."),
     ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
-    ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
+    *VERIFY_VALUES,
 )
 
 _FLAGS = (
     ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
     ("repro-stress-items", "Make one pytest item per iteration, through pytest-repeat."),
     ("repro-isolate", "Run each iteration in a process of its own, with many hash seeds."),
-    ("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),
+    *VERIFY_FLAGS,
 )
 
 _NEGATIONS = (
@@ -152,10 +147,10 @@ def resolve(config: pytest.Config) -> Options:
     Raises:
         OptionError: A value cannot be read, or options contradict each other.
     """
-    read = _Reader(config)
-    iterations = read.value("repro-stress", _at_least_one)
+    read = OptionReader(config)
+    iterations = read.value("repro-stress", at_least_one)
     budget_ns = read.value("repro-stress-time", parse_duration_ns)
-    replay = read.value("repro-replay", _at_least_one)
+    replay = read.value("repro-replay", at_least_one)
     stress = devices = None
     if iterations is not None or budget_ns is not None or replay is not None:
         import secrets
@@ -185,7 +180,7 @@ def resolve(config: pytest.Config) -> Options:
         stress = StressPlan(
             iterations=iterations,
             budget_ns=budget_ns,
-            stop_after=read.value("repro-stop", _at_least_one),
+            stop_after=read.value("repro-stop", at_least_one),
             max_failures=config.getoption("maxfail") or None,
             lane=read.value("repro-lane", _one_of("auto", "fast", "full")) or "auto",
             # A replay is told its hash seed from outside, and so runs where it is.
@@ -205,29 +200,28 @@ def resolve(config: pytest.Config) -> Options:
         for name in _ONLY_STRESSED:
             read.refuse_alone(name, "--repro-stress N")
     _refuse_misleading_path(config)
-    verify_runs = read.value("verify-runs", _at_least_one)
     is_own_session = not (is_isolated() or is_run() or is_worker(config))
-    if stress is None and verify_runs is None and is_own_session:
+    if is_own_session and not is_gate_asked_for(config):
+        read.refuse_alone("verify-keep-going", "--verify-runs N", without="the gate")
+    if stress is None and is_own_session and not is_gate_asked_for(config):
         read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")
     if config.getoption("collectonly", default=False):
         # What would be run is shown as it is without repetitions.
         stress = devices = None
     return Options(
         stress=stress,
-        verify_runs=verify_runs,
-        verify_keep_going=bool(read.flag("verify-keep-going")),
         timing=read.flag("repro-timing"),
         json_path=read.value("repro-json", str),
         devices=devices,
     )
 
 
-def _match(config: pytest.Config, read: _Reader) -> Match | None:
+def _match(config: pytest.Config, read: OptionReader) -> Match | None:
     from pytest_repro.stress.match import parse_match
 
     start = config.invocation_params.dir
     # As with pytest's own ini values, a path in the file is relative to the file.
-    is_given = config.getoption(_dest("repro-match")) is not None
+    is_given = config.getoption(destination("repro-match")) is not None
     folder = start if is_given or config.inipath is None else config.inipath.parent
     return read.value("repro-match", lambda text: parse_match(text, folder=folder))
 
@@ -236,52 +230,6 @@ def _triage(text: str) -> tuple[str, ...]:
     from pytest_repro.stress.watchdog import parse_triage
 
     return parse_triage(text)
-
-
-def parse_duration_ns(text: str) -> int:
-    """Reads `90`, `90s`, `1.5m`, `250ms` or `1h` as nanoseconds; a bare number is seconds.
-
-    Raises:
-        ValueError: It is none of these, or zero.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    duration_ns = round(float(found[1]) * _UNITS_NS[found[2]]) if found else 0
-    if duration_ns <= 0:
-        raise ValueError("a time above zero such as 90s, 5m or 1h")
-    return duration_ns
-
-
-class _Reader:
-    """Looks an option up on the command line, then in the ini file."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def value(self, name: str, parse: Callable[[str], _Value]) -> _Value | None:
-        text, place = self._text(name)
-        if text is None:
-            return None
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise OptionError(f"{place} {text!r} cannot be used", next_step=f"Give {error}.") from error
-
-    def flag(self, name: str) -> bool | None:
-        value = self._config.getoption(_dest(name))
-        if value is None:
-            value = self._config.getini(_dest(name))
-        return value if value is None else bool(value)
-
-    def refuse_alone(self, name: str, partner: str) -> None:
-        if self._config.getoption(_dest(name)) is not None:
-            raise OptionError(f"--{name} does nothing without a stress run", next_step=f"Add {partner}.")
-
-    def _text(self, name: str) -> tuple[str | None, str]:
-        given = self._config.getoption(_dest(name))
-        if given is not None:
-            return str(given), f"--{name}"
-        ini = self._config.getini(_dest(name))
-        return (str(ini), f"{_dest(name)} in the ini file:") if ini else (None, "")
 
 
 def _refuse_count(config: pytest.Config) -> None:
@@ -328,7 +276,7 @@ def _refuse_items(config: pytest.Config, *, iterations: int | None, overlap: boo
 
 def _refuse_misleading_path(config: pytest.Config) -> None:
     """`--repro-json PATH` would work as long as there is no PATH, and then run another project's tests."""
-    path = config.getoption(_dest("repro-json"))
+    path = config.getoption(destination("repro-json"))
     if path is None or is_worker(config):
         return
     meant = misled_rootdir(config, path)
@@ -337,13 +285,6 @@ def _refuse_misleading_path(config: pytest.Config) -> None:
             f"--repro-json {path} made pytest take {config.rootpath} for its rootdir in the place of {meant}",
             next_step=f"Write --repro-json={path}.",
         )
-
-
-def _at_least_one(text: str) -> int:
-    number = int(text) if re.fullmatch(r"\d{1,18}", text.strip()) else 0
-    if number < 1:
-        raise ValueError("a whole number from 1 on")
-    return number
 
 
 def _one_of(*names: str) -> Callable[[str], str]:
@@ -359,7 +300,3 @@ def _whole_number(text: str) -> int:
     if not re.fullmatch(r"\d{1,18}", text.strip()):
         raise ValueError("a whole number from 0 on")
     return int(text)
-
-
-def _dest(name: str) -> str:
-    return name.replace("-", "_")

@@ -157,12 +157,12 @@ def display_of(config: pytest.Config, *, environ: Mapping[str, str] = os.environ
     is_quiet = config.option.verbose < 0
     writer = config.get_terminal_writer()
     file = terminal_file(config)
-    if file is not None and file.isatty() and _can_rewrite(environ) and _is_quiet_meanwhile(config):
+    if file is not None and file.isatty() and can_rewrite(environ) and _is_quiet_meanwhile(config):
         return LiveLine(writer, file, is_short=is_quiet)
     return None if is_quiet else PlainLines(reporter, writer)
 
 
-def _can_rewrite(environ: Mapping[str, str]) -> bool:
+def can_rewrite(environ: Mapping[str, str]) -> bool:
     """Tells whether there is a terminal that knows control sequences, and no CI's log behind it."""
     is_ci = environ.get("CI") or environ.get("BUILD_NUMBER")
     return environ.get("TERM", "dumb") not in ("", "dumb") and not is_ci

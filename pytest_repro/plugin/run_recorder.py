@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import locale
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_repro.clock import MonotonicNs, now_utc
 from pytest_repro.model import Outcome
+from pytest_repro.plugin.call_counter import CALLS, MARKS
+from pytest_repro.plugin.run_progress import note_progress
 from pytest_repro.store import SessionFolder
-from pytest_repro.verify.process import REPORT
+from pytest_repro.stress.plan import StressPlan
+from pytest_repro.stress.summary import TestSummary
+from pytest_repro.verify.runs import REPORT, RunReport, RunTest
 
-CALLS = "repro_calls"
-"""Attribute of the teardown report: how often the test was called."""
+_OUTCOMES = ("passed", "failed", "skipped")
 
-
-class CallCounter:
-    """Counts how often each test is called, in a process that runs tests: twice means a rerun."""
-
-    def __init__(self) -> None:
-        self._calls = 0
-
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
-        """A test begins."""
-        self._calls = 0
-        return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
-        """Counts a call, whoever makes it."""
-        self._calls += 1
-        return (yield)
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Attaches the number to the last report of the test."""
-        report = yield
-        if report.when == "teardown":
-            setattr(report, CALLS, self._calls)
-        return report
+_NOTE_NS = 100_000_000
+"""Progress is noted no more often than that."""
 
 
 class RunRecorder:
@@ -46,49 +31,204 @@ class RunRecorder:
 
     Args:
         folder: Where the report goes.
-        iterations: Asked at the end for the iterations of a stress run inside.
+        stressed: Asked at the end for what a stress run inside has learned of each test; empty without.
+        is_stressed: Whether there is one.
+        seeds: Asked at the end for options that make random choices again, each with its value.
+        clock: Monotonic, in nanoseconds.
     """
 
-    def __init__(self, folder: SessionFolder, *, iterations: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        folder: SessionFolder,
+        *,
+        stressed: Callable[[], Sequence[TestSummary]],
+        is_stressed: bool,
+        seeds: Callable[[], Mapping[str, str]],
+        clock: MonotonicNs,
+    ) -> None:
         self._folder = folder
-        self._iterations = iterations
+        self._stressed = stressed
+        self._is_stressed = is_stressed
+        self._seeds = seeds
+        self._clock = clock
         self._outcomes: dict[str, Outcome] = {}
+        self._uncalled: set[str] = set()
+        self._marks: dict[str, Mapping[str, Any]] = {}
+        self._skipped_parts: dict[str, dict[str, None]] = {}
         self._rerun: dict[str, None] = {}
+        self._finished: set[str] = set()
+        self._collected: dict[str, None] = {}
+        self._deselected: dict[str, None] = {}
         self._collection_errors: dict[str, None] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Notes the outcome of a stage; the worst one of a test counts."""
-        known = self._outcomes.get(report.nodeid)
-        if str(report.outcome) not in ("passed", "failed", "skipped") or getattr(report, CALLS, 1) > 1:
-            self._rerun[report.nodeid] = None
-        if str(report.outcome) not in ("passed", "failed", "skipped"):
-            return
-        if report.failed:
-            is_call = report.when == "call"
-            self._outcomes[report.nodeid] = Outcome.FAILED if is_call else Outcome.ERROR
-        elif known is not None and known.is_failure:
-            return
-        elif report.skipped:
-            is_expected = hasattr(report, "wasxfail")
-            self._outcomes[report.nodeid] = Outcome.XFAILED if is_expected else Outcome.SKIPPED
-        elif report.when == "call":
-            self._outcomes[report.nodeid] = Outcome.XPASSED if hasattr(report, "wasxfail") else Outcome.PASSED
+        self._lost_workers: dict[str, None] = {}
+        self._failures: set[str] = set()
+        self._next_note_ns = 0
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Notes what could not be collected."""
         if report.failed:
             self._collection_errors[report.nodeid or "the session"] = None
 
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Notes what is left out."""
+        self._deselected.update((item.nodeid, None) for item in items)
+
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Notes what will be run, without workers."""
+        if not self._is_stressed:
+            self._collected.update((item.nodeid, None) for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Notes what a worker of xdist has found."""
+        if not self._is_stressed:
+            # The group of `--dist loadgroup` is no part of the reports' node ids.
+            self._collected.update((_without_group(nodeid), None) for nodeid in ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Notes a worker of xdist that ended early; a stress run counts such by itself."""
+        if error is not None and not self._is_stressed:
+            self._lost_workers[str(node.gateway.id)] = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Notes the outcome of a stage; the worst one of a test counts."""
+        test = report.nodeid
+        marks = getattr(report, MARKS, None)
+        if marks:
+            self._marks[test] = marks
+        calls = getattr(report, CALLS, None)
+        # In a stress run each test is called again and again, and reruns do not take place.
+        if str(report.outcome) not in _OUTCOMES or ((calls or 0) > 1 and not self._is_stressed):
+            self._rerun[test] = None
+        if str(report.outcome) not in _OUTCOMES:
+            return
+        if report.when == "call":
+            self._uncalled.add(test)
+        if calls:
+            self._uncalled.discard(test)
+        self._note_outcome(report)
+        if report.when == "teardown":
+            self._finished.add(test)
+            self._show_progress()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Writes the report: its being there says that the session came to its end."""
-        rescued = [test for test in self._rerun if not self._outcomes.get(test, Outcome.PASSED).is_failure]
-        self._folder.write_json(
-            REPORT,
-            {
-                "outcomes": {test: outcome.value for test, outcome in self._outcomes.items()},
-                "rescued": rescued,
-                "collection_errors": list(self._collection_errors),
-                "iterations": self._iterations(),
-            },
+        report = RunReport(
+            exit_status=int(exitstatus),
+            tests=self._tests(),
+            rescued=tuple(
+                test for test in self._rerun if not self._outcomes.get(test, Outcome.PASSED).is_failure
+            ),
+            not_run=tuple(test for test in self._collected if test not in self._outcomes),
+            deselected=tuple(self._deselected),
+            collection_errors=tuple(self._collection_errors),
+            lost_workers=tuple(self._lost_workers),
+            seeds=self._seeds(),
+            hash_seed=os.environ.get("PYTHONHASHSEED"),
+            time_zone=now_utc().astimezone().strftime("%Z %z"),
+            locale=f"{locale.setlocale(locale.LC_ALL)} {locale.getpreferredencoding(do_setlocale=False)}",
+            directory=str(Path.cwd()),
         )
+        self._folder.write_json(REPORT, report.to_payload())
+
+    def _note_outcome(self, report: pytest.TestReport) -> None:
+        test = report.nodeid
+        known = self._outcomes.get(test)
+        if report.failed:
+            self._outcomes[test] = Outcome.FAILED if report.when == "call" else Outcome.ERROR
+            self._failures.add(test)
+        elif known is not None and known.is_failure:
+            return
+        elif report.skipped and hasattr(report, "sub_test_description"):
+            self._skipped_parts.setdefault(test, {})[str(report.sub_test_description())] = None
+        elif report.skipped:
+            is_expected = hasattr(report, "wasxfail")
+            self._outcomes[test] = Outcome.XFAILED if is_expected else Outcome.SKIPPED
+            if report.when != "call":
+                # Excused before it began.
+                self._uncalled.add(test)
+        elif report.when == "call":
+            self._outcomes[test] = Outcome.XPASSED if hasattr(report, "wasxfail") else Outcome.PASSED
+
+    def _tests(self) -> dict[str, RunTest]:
+        if not self._is_stressed:
+            return {test: self._tested(test, outcome) for test, outcome in self._outcomes.items()}
+        tests = {summary.test: self._stressed_test(summary) for summary in self._stressed()}
+        # What failed beside the iterations, such as the teardown of a module.
+        failed = {test: outcome for test, outcome in self._outcomes.items() if outcome.is_failure}
+        for test, outcome in failed.items():
+            if test in tests and not tests[test].outcome.is_failure:
+                tests[test] = replace(tests[test], outcome=outcome)
+            elif not any(told.outcome.is_failure for told in tests.values()):
+                tests[test] = self._tested(test, outcome)
+        return tests
+
+    def _tested(self, test: str, outcome: Outcome) -> RunTest:
+        return RunTest(
+            outcome=outcome,
+            is_executed=outcome.is_executed and (outcome.is_failure or test not in self._uncalled),
+            skipped_parts=tuple(self._skipped_parts.get(test, ())),
+            marks=self._marks.get(test, {}),
+        )
+
+    def _stressed_test(self, summary: TestSummary) -> RunTest:
+        executed = summary.executed
+        outcomes = sorted(summary.outcomes, key=_worst_first)
+        outcome = outcomes[0] if outcomes else Outcome.SKIPPED
+        is_excused = outcome is Outcome.XFAILED and summary.test in self._uncalled
+        return RunTest(
+            outcome=outcome,
+            is_executed=executed > 0 and not is_excused,
+            iterations=executed,
+            missing=0 if summary.is_complete else max(1, (summary.planned or 1) - executed),
+            failures=summary.failures,
+            marks=self._marks.get(summary.test, {}),
+        )
+
+    def _show_progress(self) -> None:
+        now_ns = self._clock()
+        if now_ns >= self._next_note_ns and not self._is_stressed:
+            self._next_note_ns = now_ns + _NOTE_NS
+            note_progress(
+                self._folder.path,
+                finished=len(self._finished),
+                planned=len(self._collected) or None,
+                failures=len(self._failures),
+                unit="test",
+            )
+
+
+def _worst_first(outcome: Outcome) -> int:
+    """Orders the outcomes of the iterations of one test: a failure says most of it, a skip least."""
+    if outcome.is_failure:
+        return 0
+    return 1 + (Outcome.PASSED, Outcome.XPASSED, Outcome.XFAILED, Outcome.SKIPPED).index(outcome)
+
+
+def _without_group(nodeid: str) -> str:
+    """Returns a node id without the group that `--dist loadgroup` adds to it."""
+    return (
+        nodeid.rpartition("@")[0]
+        if nodeid.rfind("@") > max(nodeid.rfind("]"), nodeid.rfind("::"))
+        else nodeid
+    )
+
+
+def seeds_of(config: pytest.Config, plan: StressPlan | None) -> dict[str, str]:
+    """Returns the options that make the random choices of this session again, each with its value.
+
+    Args:
+        config: Of the session.
+        plan: Of a stress run inside, None without.
+    """
+    seeds = {}
+    if plan is not None and plan.reseed:
+        seeds["--repro-seed"] = str(plan.base_seed)
+    # By now pytest-randomly has put the seed there that it chose.
+    shuffled = config.getoption("randomly_seed", default=None)
+    if isinstance(shuffled, int):
+        seeds["--randomly-seed"] = str(shuffled)
+    return seeds

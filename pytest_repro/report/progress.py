@@ -77,6 +77,69 @@ class StressProgress:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateProgress:
+    """How far the gate is.
+
+    Attributes:
+        run: Number of the run that goes on, 1-based.
+        asked: Runs asked for, None where that is not known yet.
+        finished: Tests or iterations of it that came to an end.
+        planned: Of these, None where nobody knows.
+        failures: Of these.
+        unit: `test` or `iteration`.
+        elapsed_ns: Time since the gate began.
+        run_elapsed_ns: Time since this run began.
+        runs_ns: Durations of the runs before it.
+    """
+
+    run: int
+    asked: int | None
+    finished: int
+    planned: int | None
+    failures: int
+    unit: str
+    elapsed_ns: int
+    run_elapsed_ns: int
+    runs_ns: tuple[int, ...]
+
+    @property
+    def shows_failure(self) -> bool:
+        """Whether anything has failed by now."""
+        return self.failures > 0
+
+    @property
+    def left_ns(self) -> int | None:
+        """How long the runs still take if they go on like this; None where nobody knows."""
+        if self.asked is None:
+            return None
+        if self.runs_ns:
+            whole_ns = sum(self.runs_ns) // len(self.runs_ns)
+        elif self.planned and self.finished:
+            whole_ns = self.run_elapsed_ns * self.planned // self.finished
+        else:
+            return None
+        return max(0, whole_ns - self.run_elapsed_ns) + whole_ns * (self.asked - self.run)
+
+    def line(self, *, width: int | None = None, is_short: bool = False) -> str:
+        """Returns `verify: run 2 of 5, 31 of 120 tests, 1 failure, 12 s, about 40 s left`."""
+        run = f"verify: run {self.run}" + ("" if self.asked is None else f" of {self.asked}")
+        done = [] if self.planned is None else [f"{self.finished:,} of {counted(self.planned, self.unit)}"]
+        if self.planned is None and self.finished:
+            done = [counted(self.finished, self.unit)]
+        failures = [counted(self.failures, "failure")] if self.failures else []
+        elapsed = [whole_seconds(self.elapsed_ns)]
+        left = [] if self.left_ns is None else [f"about {whole_seconds(self.left_ns)} left"]
+        forms = [
+            [run, *done, *failures, *elapsed, *left],
+            [run, *failures, *elapsed, *left],
+            [run, *failures, *left],
+            [run, *failures],
+            [run],
+        ]
+        return fitting([", ".join(form) for form in (forms[3:] if is_short else forms)], width)
+
+
 _SHORT = 4
 """The form without rate and time."""
 

@@ -7,7 +7,11 @@ from typing import Any
 
 from pytest_repro.report.words import counted, percent, seconds
 from pytest_repro.stats import DEFAULT_CONFIDENCE, ruled_out_rate
-from pytest_repro.verify.gate import Run, Verdict, VerdictKind
+from pytest_repro.verify.runs import Run
+from pytest_repro.verify.verdict import Verdict, VerdictKind
+
+_SHOWN = 10
+"""So many failing tests of a run are named."""
 
 
 def run_line(run: Run, *, asked: int, reasons: Sequence[str]) -> str:
@@ -27,9 +31,19 @@ def verdict_lines(verdict: Verdict, runs: Sequence[Run], *, folder: str) -> list
     lines += verdict.reasons
     for run in runs:
         if run.is_failing:
-            lines += [f"run {run.number}: {test} {(run.outcomes or {})[test].value}" for test in run.failed]
+            lines += [f"run {run.number}: {_failures(run, test)}" for test in run.failed[:_SHOWN]]
+            if len(run.failed) > _SHOWN:
+                lines += [f"run {run.number}: {counted(len(run.failed) - _SHOWN, 'more failing test')}"]
             lines += [f"run {run.number} again: {run.command}"]
+    lines += verdict.notes
     return [*lines, f"output of the runs: {folder}/verify_run_<i>.txt"]
+
+
+def _failures(run: Run, test: str) -> str:
+    told = run.tests[test]
+    if told.failures and told.iterations:
+        return f"{test} failed in {told.failures:,} of {counted(told.iterations, 'iteration')}"
+    return f"{test} {told.outcome.value}"
 
 
 def _headline(verdict: Verdict, runs: Sequence[Run]) -> str:
@@ -63,6 +77,7 @@ def verdict_record(verdict: Verdict, runs: Sequence[Run]) -> dict[str, Any]:
         "runs_passed": verdict.passed,
         "runs_failed": list(verdict.failed),
         "reasons": list(verdict.reasons),
+        "notes": list(verdict.notes),
         "ruled_out_rate": ruled_out_rate(verdict.passed) if verdict.kind is VerdictKind.STABLE else None,
         "confidence": DEFAULT_CONFIDENCE,
         "runs": [run_record(run) for run in runs],
@@ -71,17 +86,11 @@ def verdict_record(verdict: Verdict, runs: Sequence[Run]) -> dict[str, Any]:
 
 def run_record(run: Run) -> dict[str, Any]:
     """Returns one run as plain builtins."""
-    outcomes = (
-        None if run.outcomes is None else {test: outcome.value for test, outcome in run.outcomes.items()}
-    )
     return {
         "run": run.number,
         "exit_status": run.exit_status,
         "duration_ns": run.duration_ns,
-        "outcomes": outcomes,
-        "rescued": list(run.rescued),
-        "collection_errors": list(run.collection_errors),
-        "iterations": run.iterations,
         "output": run.output,
         "command": run.command,
+        "report": None if run.report is None else run.report.to_payload(),
     }

@@ -1,27 +1,32 @@
-"""Starts one fresh pytest process and reads what it reported."""
+"""Starts one fresh pytest process, watches it, and reads what it reported."""
 
 from __future__ import annotations
 
 import contextlib
+import secrets
+import shlex
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 from pytest_repro.clock import MonotonicNs
 from pytest_repro.errors import StoreError
-from pytest_repro.model import Outcome
+from pytest_repro.processes import end_process
 from pytest_repro.store import read_json
-from pytest_repro.verify.gate import Run
-
-REPORT = "run.json"
-"""File in which a run reports itself; written when its session ends, so its absence says it did not."""
+from pytest_repro.verify.runs import REPORT, Run, RunReport
 
 GRACE_S = 10.0
 """Time that a run is given to end after Ctrl-C."""
+
+_LOOK_S = 0.2
+"""Time from one look at the run to the next."""
+
+_HASH_SEED = "PYTHONHASHSEED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +38,54 @@ class RunCommand:
         directory: Working directory.
         environment: All variables.
         folder_variable: Variable that tells the run its folder.
-        line: The same command without the gate, as a person would type it.
+        as_typed: The same command without the gate, as a person would type it.
     """
 
     arguments: Sequence[str]
     directory: Path
     environment: Mapping[str, str]
     folder_variable: str
-    line: str
+    as_typed: Sequence[str]
+
+    def line(self, *, hash_seed: str | None = None, seeds: Mapping[str, str] | None = None) -> str:
+        """Returns the shell command that repeats a run, to be given in its directory.
+
+        Args:
+            hash_seed: `PYTHONHASHSEED` of the run, None where it is not known.
+            seeds: Options that make its random choices again; those that were given by hand are left out.
+        """
+        variable = "" if hash_seed is None else f"{_HASH_SEED}={shlex.quote(hash_seed)} "
+        words = list(self.as_typed)
+        for option, value in (seeds or {}).items():
+            if not any(word == option or word.startswith(f"{option}=") for word in words):
+                words += [option, value]
+        return variable + shlex.join(words)
 
 
-def execute(command: RunCommand, *, number: int, folder: Path, output: Path, clock: MonotonicNs) -> Run:
+def with_hash_seed(environment: Mapping[str, str], hash_seed: int | None = None) -> dict[str, str]:
+    """Returns the variables with a hash seed that can be told, unless they have one by number.
+
+    Args:
+        environment: Of the run to be.
+        hash_seed: To be used, None for one by chance.
+    """
+    given = environment.get(_HASH_SEED, "")
+    if given.isdigit() or sys.flags.ignore_environment:
+        # Isolated from its environment (-I, -E), Python would not look at it.
+        return dict(environment)
+    seed = 1 + secrets.randbelow(2**32 - 1) if hash_seed is None else hash_seed
+    return {**environment, _HASH_SEED: str(seed)}
+
+
+def execute(
+    command: RunCommand,
+    *,
+    number: int,
+    folder: Path,
+    output: Path,
+    clock: MonotonicNs,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Run:
     """Runs pytest once in a process of its own and waits for its end.
 
     Args:
@@ -52,12 +94,14 @@ def execute(command: RunCommand, *, number: int, folder: Path, output: Path, clo
         folder: For the run's own report and records; made here.
         output: File that takes all that the process prints, also when it is killed.
         clock: Monotonic, in nanoseconds.
+        meanwhile: Called when the process has started, and again and again until it ends.
 
     Raises:
         OSError: Folder or file cannot be made, or the process cannot be started.
+        KeyboardInterrupt: The gate was interrupted; the process has ended.
     """
     folder.mkdir(parents=True)
-    environment = {**command.environment, command.folder_variable: str(folder)}
+    environment = {**with_hash_seed(command.environment), command.folder_variable: str(folder)}
     began_ns = clock()
     with output.open("wb") as file:
         process = subprocess.Popen(
@@ -68,71 +112,87 @@ def execute(command: RunCommand, *, number: int, folder: Path, output: Path, clo
             stdout=file,
             stderr=subprocess.STDOUT,
         )
-        _wait(process)
-    return _read_run(
-        folder,
+        _wait(process, meanwhile)
+    duration_ns = clock() - began_ns
+    report = _read_report(folder)
+    hash_seed = environment.get(_HASH_SEED)
+    return Run(
         number=number,
         exit_status=process.returncode,
-        duration_ns=clock() - began_ns,
-        output=output,
-        command=command,
+        duration_ns=duration_ns,
+        report=report,
+        output=str(output),
+        command=command.line(hash_seed=hash_seed, seeds=None if report is None else report.seeds),
     )
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: unlike Ctrl-C, only this process has heard of it."""
+    """SIGTERM or SIGHUP: unlike Ctrl-C, only this process has heard of it."""
 
 
 @contextlib.contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Has SIGTERM (a cancelled CI job) end the block as Ctrl-C does, so that no run outlives the gate."""
+    """Has SIGTERM and SIGHUP (a cancelled CI job) end the block as Ctrl-C does."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         del number, frame
         raise Terminated
 
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, terminate)
+    # What is ignored (nohup) stays so.
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number in heard:
+            signal.signal(number, before[number])
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
+def _wait(process: subprocess.Popen[bytes], meanwhile: Callable[[], None]) -> None:
     """Waits for the process; on Ctrl-C, which it heard too, lets it end and then goes on."""
-    try:
+    ended = threading.Event()
+
+    def watch() -> None:
         process.wait()
-    except KeyboardInterrupt as interrupt:
-        if isinstance(interrupt, Terminated):
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(GRACE_S)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            process.kill()
-            process.wait()
-        raise
+        ended.set()
 
-
-def _read_run(
-    folder: Path, *, number: int, exit_status: int, duration_ns: int, output: Path, command: RunCommand
-) -> Run:
+    watcher = threading.Thread(target=watch, name="pytest-repro run", daemon=True)
+    watcher.start()
     try:
-        report = read_json(folder / REPORT)
+        meanwhile()
+        while not ended.wait(_LOOK_S):
+            meanwhile()
+    except KeyboardInterrupt as interrupt:
+        _end(process, ended, is_told=not isinstance(interrupt, Terminated))
+        raise
+    except BaseException:
+        _end(process, ended, is_told=False)
+        raise
+    watcher.join()
+
+
+def _end(process: subprocess.Popen[bytes], ended: threading.Event, *, is_told: bool) -> None:
+    """Lets a run end in order, for a while; a second interrupt ends it at once."""
+    try:
+        if not is_told and not ended.is_set():
+            process.send_signal(signal.SIGINT)
+        if ended.wait(GRACE_S):
+            return
+    except KeyboardInterrupt:
+        pass
+    if not ended.is_set():
+        end_process(process.pid)
+        ended.wait()
+
+
+def _read_report(folder: Path) -> RunReport | None:
+    try:
+        return RunReport.from_payload(read_json(folder / REPORT))
     except StoreError:
-        report = None
-    return Run(
-        number=number,
-        exit_status=exit_status,
-        duration_ns=duration_ns,
-        outcomes=None
-        if report is None
-        else {test: Outcome(outcome) for test, outcome in report["outcomes"].items()},
-        rescued=tuple(report["rescued"]) if report else (),
-        collection_errors=tuple(report["collection_errors"]) if report else (),
-        iterations=report["iterations"] if report else 0,
-        output=str(output),
-        command=command.line,
-    )
+        return None

@@ -106,7 +106,7 @@ def test_the_output_of_every_run_is_kept_and_a_failing_one_is_shown(pytester: py
             "run 3 of 3 passed: 1 test in *",
             "unstable: 1 run of 3 failed, 2 of 3 runs passed",
             "run 2: *::test_a failed",
-            "run 2 again: python -m pytest *",
+            "run 2 again: PYTHONHASHSEED=* python -m pytest *",
         ]
     )
     kept = [

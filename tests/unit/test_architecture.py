@@ -355,7 +355,7 @@ WRONG = (
     (layering, "stress.loop", "from ..plugin import options"),
     (layering, "stress.loop", "def run():\n    import pytest_repro.timing.recorder"),
     (layering, "stress.loop", "from importlib import import_module\nimport_module('pytest_repro.cli')"),
-    (layering, "verify.gate", "if TYPE_CHECKING:\n    from pytest_repro.report import words"),
+    (layering, "verify.verdict", "if TYPE_CHECKING:\n    from pytest_repro.report import words"),
     (layering, "tools.new", "import os"),
     (frameworks, "stress.loop", "import pytest"),
     (frameworks, "report.words", "from _pytest.terminal import TerminalReporter"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 import pytest
@@ -30,6 +33,12 @@ def terminal_file(config: pytest.Config) -> TextIO | None:
     """Returns what pytest's terminal writes to, None without one and where a plugin replaced it."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     return reporter._tw._file if type(reporter) is TerminalReporter else None
+
+
+def file_of(writer: Any) -> TextIO:
+    """Returns what a terminal writer of pytest writes to."""
+    file: TextIO = writer._file
+    return file
 
 
 def interpreter_options() -> list[str]:
@@ -69,3 +78,27 @@ def make_base_folder(config: pytest.Config) -> None:
     factory = getattr(config, "_tmp_path_factory", None)
     if factory is not None:
         factory.getbasetemp()
+
+
+def is_started_as_pytest(config: pytest.Config) -> bool:
+    """Tells whether this process is `python -m pytest` or the script, and this its own command line.
+
+    Whoever calls `pytest.main()`, and a worker of xdist, goes on when pytest has ended.
+    """
+    main = sys.modules.get("__main__")
+    name = getattr(getattr(main, "__spec__", None), "name", "")
+    is_script = Path(getattr(main, "__file__", None) or "").stem in ("pytest", "py.test")
+    is_own = list(config.invocation_params.args) == sys.argv[1:] and not config.invocation_params.plugins
+    return is_own and (name == "pytest.__main__" or is_script)
+
+
+@contextlib.contextmanager
+def use_options_known_early(config: pytest.Config) -> Iterator[None]:
+    """Has the options at hand that are known before any conftest could declare its own."""
+    before = dict(vars(config.option))
+    vars(config.option).update(vars(config.known_args_namespace))
+    try:
+        yield
+    finally:
+        vars(config.option).clear()
+        vars(config.option).update(before)

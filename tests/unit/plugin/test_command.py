@@ -42,10 +42,29 @@ def test_a_value_that_looks_like_a_path_stays_with_its_option(
     assert kept_arguments(arguments, positional=positional) == kept
 
 
-def test_a_run_of_the_gate_is_repeated_without_the_gate() -> None:
+def _without_gate(pytester: pytest.Pytester, *arguments: str) -> list[str]:
+    """Returns what is left of the arguments, without those of pytester itself."""
+    left = without_gate(pytester.parseconfig(*arguments))
+    return [argument for argument in left if not argument.startswith("--basetemp")]
+
+
+def test_a_run_of_the_gate_is_repeated_without_the_gate(pytester: pytest.Pytester) -> None:
     """All else stays."""
-    arguments = ["tests", "--verify-runs", "5", "-n", "auto", "--verify-keep-going", "--verify-runs=3", "-x"]
-    assert without_gate(arguments) == ["tests", "-n", "auto", "-x"]
+    arguments = ["tests", "--verify-runs", "5", "-n", "2", "--verify-keep-going", "--verify-runs=3", "-x"]
+    assert _without_gate(pytester, *arguments) == ["tests", "-n", "2", "-x"]
+
+
+@pytest.mark.parametrize("ini", ["verify_runs = 5", "addopts = -x --verify-runs 5"])
+def test_a_gate_that_the_ini_file_asks_for_is_taken_back(pytester: pytest.Pytester, ini: str) -> None:
+    """The command repeats one run, and no gate."""
+    pytester.makeini(f"[pytest]\n{ini}\n")
+    assert _without_gate(pytester, "-v") == ["--verify-runs=no", "-v"]
+
+
+def test_a_gate_that_a_file_of_arguments_asks_for_is_taken_back(pytester: pytest.Pytester) -> None:
+    """As pytest reads it."""
+    pytester.makefile(".txt", args="--verify-runs=5\n-v\n")
+    assert _without_gate(pytester, "@args.txt") == ["--verify-runs=no", "@args.txt"]
 
 
 @pytest.mark.parametrize(

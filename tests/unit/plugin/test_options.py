@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_repro.errors import OptionError
-from pytest_repro.plugin.options import Options, parse_duration_ns, resolve
+from pytest_repro.plugin.option_reader import parse_duration_ns
+from pytest_repro.plugin.options import Options, resolve
 from pytest_repro.stress.devices import DeviceRequest
 from pytest_repro.stress.match import KeyMatch, Match, PatternMatch
 from pytest_repro.stress.resets import ResetPlan
@@ -19,9 +20,7 @@ def _resolved(pytester: pytest.Pytester, *arguments: str, ini: str = "") -> Opti
 def test_nothing_asked_for_is_nothing_to_do(pytester: pytest.Pytester) -> None:
     """Off means off."""
     options = _resolved(pytester)
-    assert options == Options(
-        stress=None, verify_runs=None, verify_keep_going=False, timing=None, json_path=None, devices=None
-    )
+    assert options == Options(stress=None, timing=None, json_path=None, devices=None)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +30,6 @@ def test_nothing_asked_for_is_nothing_to_do(pytester: pytest.Pytester) -> None:
         ("repro-stress-time", "7s", "5s", lambda o: o.stress.budget_ns // 10**9),
         ("repro-stop", "7", "5", lambda o: o.stress.stop_after),
         ("repro-seed", "7", "5", lambda o: o.stress.base_seed),
-        ("verify-runs", "7", "5", lambda o: o.verify_runs),
     ],
 )
 def test_a_number_is_read_from_flag_ini_and_flag_over_ini(
@@ -40,7 +38,7 @@ def test_a_number_is_read_from_flag_ini_and_flag_over_ini(
     """The command line has the last word."""
     assert callable(read)
     ini_name = name.replace("-", "_")
-    also = () if name.startswith(("repro-stress", "verify")) else ("--repro-stress=2",)
+    also = () if name.startswith("repro-stress") else ("--repro-stress=2",)
     assert read(_resolved(pytester, f"--{name}={flag}", *also)) == 7
     assert read(_resolved(pytester, *also, ini=f"{ini_name} = {ini}")) == 5
     assert read(_resolved(pytester, f"--{name}={flag}", *also, ini=f"{ini_name} = {ini}")) == 7
@@ -80,14 +78,6 @@ def test_iterations_are_reseeded_unless_told_not_to(
     stress = _resolved(pytester, "--repro-stress=2", *arguments, ini=ini).stress
     assert stress is not None
     assert stress.reseed is expected
-
-
-@pytest.mark.parametrize("ini", ["", "verify_keep_going = true"])
-def test_the_gate_keeps_going_if_flag_or_ini_say_so(pytester: pytest.Pytester, ini: str) -> None:
-    """A plain flag."""
-    arguments = () if ini else ("--verify-keep-going",)
-    assert _resolved(pytester, *arguments, ini=ini).verify_keep_going
-    assert not _resolved(pytester).verify_keep_going
 
 
 def test_the_summary_can_be_sent_to_a_file_by_flag_or_ini(pytester: pytest.Pytester) -> None:
@@ -244,7 +234,7 @@ def test_each_session_has_a_seed_of_its_own(pytester: pytest.Pytester) -> None:
                 " or implement pytest_repro_reset_device in the conftest at the root."
             ),
         ),
-        (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on."),
+        (("--verify-keep-going",), "--verify-keep-going does nothing without the gate. Add --verify-runs N."),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_a_next_step(

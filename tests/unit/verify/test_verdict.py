@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_repro.errors import StoreError
 from pytest_repro.model import Outcome
-from pytest_repro.verify.gate import Run, VerdictKind, judge, must_stop
+from pytest_repro.verify.runs import Run, RunReport, RunTest
+from pytest_repro.verify.verdict import VerdictKind, judge, must_stop, named
 
 PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 
 
 def _run(number: int = 1, *, exit_status: int = 0, **changes: Any) -> Run:
-    fields: dict[str, Any] = {"outcomes": {"t": PASSED}, "duration_ns": 1} | changes
-    return Run(number=number, exit_status=exit_status, **fields)
+    outcomes = changes.pop("outcomes", {"t": PASSED})
+    if outcomes is None:
+        return Run(number=number, exit_status=exit_status, duration_ns=1, report=None)
+    tests = {test: RunTest(outcome=each, is_executed=each is not SKIPPED) for test, each in outcomes.items()}
+    facts: dict[str, Any] = {"exit_status": exit_status, "tests": tests} | changes
+    return Run(number=number, exit_status=exit_status, duration_ns=1, report=RunReport(**facts))
 
 
 def test_all_runs_passed_is_stable() -> None:
@@ -40,13 +48,32 @@ def test_one_failing_run_is_unstable() -> None:
 @pytest.mark.parametrize(
     ("run", "reason"),
     [
-        (_run(exit_status=-9, outcomes=None), "run 1 ended with exit status -9 and left no report"),
+        (_run(exit_status=-9, outcomes=None), "run 1 ended with signal 9 and left no report"),
         (_run(outcomes={"t": SKIPPED, "u": SKIPPED}), "run 1 skipped all of its 2 tests"),
         (_run(exit_status=5, outcomes={}), "run 1 collected no test"),
         (_run(rescued=("t",)), "run 1 passed only because of a rerun of t"),
         (_run(exit_status=2, collection_errors=("test_a.py",)), "run 1 could not collect test_a.py"),
         (_run(exit_status=3), "run 1 shows no failing test but ended with exit status 3"),
         (_run(exit_status=6), "run 1 shows no failing test but ended with exit status 6"),
+        (_run(exit_status=-11), "run 1 shows no failing test but ended with signal 11"),
+        (_run(not_run=("u", "v")), "run 1 collected and never ran u, v"),
+        (_run(lost_workers=("gw1",)), "run 1 lost gw1 of xdist's workers"),
+        (
+            _run(tests={"t": RunTest(outcome=PASSED, is_executed=False)}),
+            "run 1 reports as passed without having called it: t",
+        ),
+        (
+            _run(tests={"t": RunTest(outcome=PASSED, iterations=7, missing=3)}),
+            "run 1 executed 7 of 10 iterations of t",
+        ),
+        (
+            _run(tests={"t": RunTest(outcome=Outcome.XFAILED)}),
+            "run 1 has only tests that failed as expected (xfail): nothing passed",
+        ),
+        (
+            replace(_run(exit_status=1), exit_status=0),
+            "run 1 ended with exit status 0, its session with exit status 1",
+        ),
     ],
 )
 def test_a_run_that_does_not_count_makes_the_verdict_incomplete(run: Run, reason: str) -> None:
@@ -68,10 +95,11 @@ def test_runs_that_did_not_take_place_make_the_verdict_incomplete() -> None:
     [
         ({"t": PASSED, "u": SKIPPED}, "run 2 skipped u, which other runs executed"),
         ({"t": PASSED}, "run 2 lacks u, which other runs executed"),
+        ({"t": PASSED, "u": Outcome.XFAILED}, "run 2 excused u (xfail), which passed in other runs"),
     ],
 )
 def test_every_run_must_execute_the_same_tests(outcomes: dict[str, Outcome], reason: str) -> None:
-    """A test that was skipped or gone in one run did not pass it."""
+    """A test that was skipped, excused or gone in one run did not pass it."""
     runs = [_run(1, outcomes={"t": PASSED, "u": PASSED}), _run(2, outcomes=outcomes)]
     verdict = judge(runs, asked=2)
     assert (verdict.kind, verdict.reasons) == (VerdictKind.INCOMPLETE, (reason,))
@@ -80,13 +108,47 @@ def test_every_run_must_execute_the_same_tests(outcomes: dict[str, Outcome], rea
 def test_a_test_that_every_run_skips_does_not_spoil_the_others() -> None:
     """A skip that is the same in all runs is part of the suite."""
     runs = [_run(number, outcomes={"t": PASSED, "u": SKIPPED}) for number in (1, 2)]
-    assert judge(runs, asked=2).kind is VerdictKind.STABLE
+    verdict = judge(runs, asked=2)
+    assert verdict.kind is VerdictKind.STABLE
+    assert verdict.notes == ("nothing is proved of what every run skipped: u",)
 
 
 def test_expected_failures_are_executed_tests() -> None:
-    """An xfail or xpass says something about the test: it ran."""
+    """An xfail or xpass says something about the test: it ran. Of an xfail nothing is proved."""
     outcomes = {"t": Outcome.XFAILED, "u": Outcome.XPASSED}
-    assert judge([_run(1, outcomes=outcomes)], asked=1).kind is VerdictKind.STABLE
+    verdict = judge([_run(1, outcomes=outcomes)], asked=1)
+    assert verdict.kind is VerdictKind.STABLE
+    assert verdict.notes == ("nothing is proved of what every run excused (xfail): t",)
+
+
+def test_a_deselected_test_is_told_apart_from_one_that_is_gone() -> None:
+    """Somebody chose by chance."""
+    runs = [_run(1, outcomes={"t": PASSED, "u": PASSED}), _run(2, deselected=("u",))]
+    assert judge(runs, asked=2).reasons == ("run 2 deselected u, which other runs executed",)
+
+
+def test_a_subtest_that_only_one_run_skipped_speaks_against_it() -> None:
+    """The test passed, a part of it did not run."""
+    whole, partly = RunTest(outcome=PASSED), RunTest(outcome=PASSED, skipped_parts=("(i=1)",))
+    runs = [_run(1, tests={"t": whole}), _run(2, tests={"t": partly})]
+    assert judge(runs, asked=2).reasons == ("run 2 skipped parts of t that other runs executed: (i=1)",)
+    assert judge([_run(1, tests={"t": partly}), runs[1]], asked=2).kind is VerdictKind.STABLE
+
+
+def test_many_tests_are_named_by_some() -> None:
+    """A reason stays readable."""
+    assert named("ab") == "a, b"
+    assert named("abcd") == "a, b, c and 1 other"
+    assert named("abcde") == "a, b, c and 2 others"
+
+
+def test_a_run_reports_itself_through_a_file() -> None:
+    """What is written is what is read; anything else is refused."""
+    report = _run(1, outcomes={"t": PASSED, "u": SKIPPED}, rescued=("t",), seeds={"--repro-seed": "1"}).report
+    assert report is not None
+    assert RunReport.from_payload(json.loads(json.dumps(report.to_payload()))) == report
+    with pytest.raises(StoreError, match="A run's report cannot be read"):
+        RunReport.from_payload(report.to_payload() | {"tests": {"t": {"outcome": "splendid"}}})
 
 
 @given(
@@ -109,7 +171,8 @@ def test_stable_is_only_what_is_stable(runs: list[Run], asked: int) -> None:
     if verdict.kind is VerdictKind.STABLE:
         assert len(runs) >= asked
         assert all(run.executed and not run.failed and run.exit_status == 0 for run in runs)
-        assert not any(run.rescued or run.collection_errors for run in runs)
+        reports = [run.report for run in runs]
+        assert not any(report is None or report.rescued or report.collection_errors for report in reports)
         assert len({run.executed for run in runs}) == 1
     assert (verdict.exit_status == 0) == (verdict.kind is VerdictKind.STABLE)
 
@@ -117,6 +180,9 @@ def test_stable_is_only_what_is_stable(runs: list[Run], asked: int) -> None:
 @pytest.mark.parametrize(
     ("run", "keep_going", "expected"),
     [
+        (_run(exit_status=4, outcomes=None), True, True),
+        (_run(rescued=("t",)), False, True),
+        (_run(rescued=("t",)), True, False),
         (_run(), False, False),
         (_run(exit_status=1, outcomes={"t": FAILED}), False, True),
         (_run(exit_status=1, outcomes={"t": FAILED}), True, False),
@@ -127,4 +193,4 @@ def test_stable_is_only_what_is_stable(runs: list[Run], asked: int) -> None:
 )
 def test_the_gate_stops_where_no_further_run_helps(run: Run, *, keep_going: bool, expected: bool) -> None:
     """At the first failing run unless told to keep going, and always when a run was interrupted."""
-    assert must_stop(run, keep_going=keep_going) is expected
+    assert must_stop(run, [run], keep_going=keep_going) is expected

@@ -1,0 +1,69 @@
+"""Notes in each process that runs tests what the gate must know of them, on pytest's own reports."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+CALLS = "repro_calls"
+"""Attribute of the teardown report: how often the test was called."""
+
+MARKS = "repro_marks"
+"""Attribute of every report: the keyword arguments of the test's mark `repro_verify`."""
+
+MARK = "repro_verify"
+"""Mark by which a test talks to the gate."""
+
+
+def marks_of(item: pytest.Item) -> dict[str, Any]:
+    """Returns what the marks `repro_verify` of a test say; the closest one has the last word."""
+    told: dict[str, Any] = {}
+    for mark in item.iter_markers(MARK):
+        told = {**_as_builtins(mark.kwargs), **told}
+    return told
+
+
+def _as_builtins(value: Any) -> Any:
+    """Returns what can be sent to another process and written as JSON; anything else as its text."""
+    if isinstance(value, dict):
+        return {str(name): _as_builtins(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_as_builtins(each) for each in value]
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+class CallCounter:
+    """Counts how often each test is called, in a process that runs tests: twice means a rerun."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._reports = 0
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, object, object]:
+        """A test begins."""
+        self._calls = self._reports = 0
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Generator[None, object, object]:
+        """Counts a call, whoever makes it."""
+        self._calls += 1
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Attaches what is known to the reports of the test."""
+        report = yield
+        # A plugin with a protocol of its own may call tests without pytest's hook, and reports each call.
+        self._reports += call.when == "call"
+        if call.when == "teardown":
+            setattr(report, CALLS, max(self._calls, self._reports))
+        marks = marks_of(item)
+        if marks:
+            setattr(report, MARKS, marks)
+        return report

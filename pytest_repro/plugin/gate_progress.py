@@ -1,0 +1,88 @@
+"""What people see while the gate's runs go on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_repro.clock import MonotonicNs
+from pytest_repro.plugin.internals.process import file_of, terminal_writer
+from pytest_repro.plugin.progress import PLAIN_NS, UPDATE_NS, LiveLine, can_rewrite
+from pytest_repro.plugin.run_progress import read_progress
+from pytest_repro.report.progress import GateProgress
+from pytest_repro.verify.runs import Run
+
+
+class GateTerminal:
+    """The gate's own output: lines that stay, and one that tells how far the runs are.
+
+    Args:
+        config: Of the gate's process.
+        clock: Monotonic, in nanoseconds.
+        environ: The environment.
+    """
+
+    def __init__(
+        self, config: pytest.Config, *, clock: MonotonicNs, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._writer: Any = terminal_writer(config)
+        self._clock = clock
+        self._began_ns = clock()
+        self._verbose = int(config.getoption("verbose", 0))
+        file = file_of(self._writer)
+        is_live = file.isatty() and can_rewrite(environ)
+        self._live = LiveLine(self._writer, file, is_short=self._verbose < 0) if is_live else None
+        self._next_ns = self._began_ns + (0 if is_live else PLAIN_NS)
+
+    def say(self, line: str, **markup: bool) -> None:
+        """Writes one line, or several, that stay."""
+        self._erase()
+        self._writer.line(line, **markup)
+        self._writer.flush()
+
+    def title(self, title: str, **markup: bool) -> None:
+        """Writes a rule with a title."""
+        self._erase()
+        self._writer.sep("=", title, **markup)
+
+    def show(
+        self, number: int, *, asked: int | None, folder: Path, began_ns: int, before: Sequence[Run]
+    ) -> None:
+        """Tells how far the gate is, if it is time to.
+
+        Args:
+            number: Of the run that goes on, 1-based.
+            asked: Runs asked for, None where that is not known yet.
+            folder: Of this run.
+            began_ns: When it began.
+            before: The runs that have ended.
+        """
+        now_ns = self._clock()
+        if now_ns < self._next_ns or self._verbose < (-1 if self._live else 0):
+            return
+        self._next_ns = now_ns + (PLAIN_NS if self._live is None else UPDATE_NS)
+        told = read_progress(folder)
+        progress = GateProgress(
+            run=number,
+            asked=asked,
+            finished=0 if told is None else told.finished,
+            planned=None if told is None else told.planned,
+            failures=0 if told is None else told.failures,
+            unit="test" if told is None else told.unit,
+            elapsed_ns=now_ns - self._began_ns,
+            run_elapsed_ns=now_ns - began_ns,
+            runs_ns=tuple(run.duration_ns for run in before),
+        )
+        if self._live is None:
+            self._writer.line(progress.line())
+            self._writer.flush()
+        else:
+            self._live.show(progress)
+
+    def _erase(self) -> None:
+        if self._live is not None:
+            self._live.erase()

@@ -1,0 +1,103 @@
+"""Looks options up, on the command line first, then in the ini file, and reads their values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+from pytest_repro.errors import OptionError
+
+_Value = TypeVar("_Value")
+
+_UNITS_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
+
+
+class OptionReader:
+    """Looks an option up on the command line, then in the ini file.
+
+    Args:
+        config: Of this process.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def value(self, name: str, parse: Callable[[str], _Value]) -> _Value | None:
+        """Returns the value of an option, None where it is not given.
+
+        Args:
+            name: Without the dashes before it.
+            parse: Reads the text; the message of its `ValueError` says what to give.
+
+        Raises:
+            OptionError: It cannot be read.
+        """
+        text, place = self._text(name)
+        if text is None:
+            return None
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise OptionError(f"{place} {text!r} cannot be used", next_step=f"Give {error}.") from error
+
+    def flag(self, name: str) -> bool | None:
+        """Returns whether a flag is set, None where nothing is said of it."""
+        value = self._config.getoption(destination(name))
+        if value is None:
+            value = self._config.getini(destination(name))
+        return value if value is None else bool(value)
+
+    def refuse_alone(self, name: str, partner: str, *, without: str = "a stress run") -> None:
+        """Refuses an option of the command line that has nothing to do.
+
+        Args:
+            name: Without the dashes before it.
+            partner: What it needs beside it.
+            without: The same in words.
+
+        Raises:
+            OptionError: It is given.
+        """
+        if self._config.getoption(destination(name)) is not None:
+            raise OptionError(f"--{name} does nothing without {without}", next_step=f"Add {partner}.")
+
+    def _text(self, name: str) -> tuple[str | None, str]:
+        given = self._config.getoption(destination(name))
+        if given is not None:
+            return str(given), f"--{name}"
+        ini = self._config.getini(destination(name))
+        return (str(ini), f"{destination(name)} in the ini file:") if ini else (None, "")
+
+
+def parse_duration_ns(text: str) -> int:
+    """Reads `90`, `90s`, `1.5m`, `250ms` or `1h` as nanoseconds; a bare number is seconds.
+
+    Raises:
+        ValueError: It is none of these, or zero.
+    """
+    found = _DURATION.fullmatch(text.strip())
+    duration_ns = round(float(found[1]) * _UNITS_NS[found[2]]) if found else 0
+    if duration_ns <= 0:
+        raise ValueError("a time above zero such as 90s, 5m or 1h")
+    return duration_ns
+
+
+def at_least_one(text: str) -> int:
+    """Reads a whole number from 1 on.
+
+    Raises:
+        ValueError: It is none.
+    """
+    number = int(text) if re.fullmatch(r"\d{1,18}", text.strip()) else 0
+    if number < 1:
+        raise ValueError("a whole number from 1 on")
+    return number
+
+
+def destination(name: str) -> str:
+    """Returns the name under which pytest keeps an option and the ini file has it."""
+    return name.replace("-", "_")

@@ -1,0 +1,83 @@
+"""Options of the gate; it needs them before any conftest is loaded, and so before all options are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pytest_repro.errors import OptionError
+from pytest_repro.plugin.option_reader import OptionReader, at_least_one
+
+NO_GATE = "no"
+"""Value of `--verify-runs` that takes back what an ini file or `PYTEST_ADDOPTS` asks for."""
+
+VERIFY_VALUES = (
+    ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
+)
+VERIFY_FLAGS = (("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyOptions:
+    """What the gate was asked for.
+
+    Attributes:
+        runs: Number of runs.
+        keep_going: Whether the gate goes on after a run that fails or does not count.
+        json_path: Where the summary is also written, or None.
+    """
+
+    runs: int
+    keep_going: bool
+    json_path: str | None
+
+
+def is_gate_asked_for(config: pytest.Config) -> bool:
+    """Tells whether the command line or the ini file asks for the gate; `no` on the command line does not."""
+    given = config.getoption("verify_runs", default=None)
+    if given is None and config.getoption("repro_replay", default=None) is not None:
+        # The ini file asks for the gate, the command line for one iteration.
+        return False
+    asked = config.getini("verify_runs") if given is None else given
+    return bool(asked) and asked.strip() != NO_GATE
+
+
+def read_verify_options(config: pytest.Config) -> VerifyOptions:
+    """Reads the options of a gate that was asked for.
+
+    Raises:
+        OptionError: A value cannot be read, or something else on the command line contradicts the gate.
+    """
+    read = OptionReader(config)
+    runs = read.value("verify-runs", at_least_one)
+    assert runs is not None
+    _refuse_what_changes_runs(config)
+    return VerifyOptions(
+        runs=runs,
+        keep_going=bool(read.flag("verify-keep-going")),
+        json_path=read.value("repro-json", str),
+    )
+
+
+_REFUSED = (
+    ("usepdb", "--pdb", "its runs have no terminal", "Drop one of them."),
+    ("trace", "--trace", "its runs have no terminal", "Drop one of them."),
+    ("lf", "--lf", "a run changes what the next selects", "Name the tests instead."),
+    ("stepwise", "--stepwise", "a run changes what the next selects", "Name the tests instead."),
+    ("looponfail", "--looponfail", "its runs would never end", "Drop one of them."),
+)
+
+
+def _refuse_what_changes_runs(config: pytest.Config) -> None:
+    for name, option, why, next_step in _REFUSED:
+        if config.getoption(name, default=False):
+            raise OptionError(f"--verify-runs cannot be combined with {option}: {why}", next_step=next_step)
+    plugins: Any = config.invocation_params.plugins or ()
+    unnamed = [plugin for plugin in plugins if not isinstance(plugin, str)]
+    if unnamed:
+        raise OptionError(
+            f"--verify-runs cannot hand {unnamed[0]!r}, given to pytest.main(), on to a fresh process",
+            next_step="Give plugins by name, with -p.",
+        )

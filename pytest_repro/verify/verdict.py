@@ -1,0 +1,202 @@
+"""Decides on the records of runs whether the tests are stable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_repro.model import EXIT_INCOMPLETE, Outcome
+from pytest_repro.verify.runs import Run, RunReport
+
+_EXIT_INTERRUPTED = 2
+_EXIT_USAGE = 4
+_EXIT_NOTHING_COLLECTED = 5
+
+_NAMED = 3
+"""So many tests are named in a reason; the others are counted."""
+
+
+class VerdictKind(str, Enum):
+    """What the gate says."""
+
+    STABLE = "stable"
+    UNSTABLE = "unstable"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the runs prove.
+
+    Attributes:
+        kind: The verdict.
+        asked: Runs asked for.
+        passed: Valid runs in which all tests passed.
+        failed: Numbers of the runs with a failing test.
+        reasons: Why it is incomplete, or what else speaks against the runs.
+        notes: What does not touch the verdict and limits what it proves.
+        exit_status: pytest's, or 6.
+    """
+
+    kind: VerdictKind
+    asked: int
+    passed: int
+    failed: tuple[int, ...]
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    exit_status: int
+
+
+def judge(runs: Sequence[Run], *, asked: int) -> Verdict:
+    """Judges the runs of one gate: stable only if all that were asked for are valid and passed.
+
+    Args:
+        runs: In order; fewer than asked if the gate stopped early.
+        asked: Number of runs asked for, at least 1.
+    """
+    failed = tuple(run.number for run in runs if run.is_failing)
+    against = {run.number: reasons_against(run, runs) for run in runs}
+    reasons = [reason for each in against.values() for reason in each]
+    missing = asked - len(runs)
+    if missing > 0 and not failed:
+        reasons.append(f"{missing} of {asked} runs did not take place")
+    kind = VerdictKind.UNSTABLE if failed else VerdictKind.INCOMPLETE if reasons else VerdictKind.STABLE
+    return Verdict(
+        kind=kind,
+        asked=asked,
+        passed=sum(1 for run in runs if not run.is_failing and not against[run.number]),
+        failed=failed,
+        reasons=tuple(reasons),
+        notes=tuple(_notes(runs)),
+        exit_status=_exit_status(kind, runs),
+    )
+
+
+def reasons_against(run: Run, runs: Sequence[Run]) -> tuple[str, ...]:
+    """Says why a run without a failing test does not count; empty if it does, or if it failed.
+
+    Args:
+        run: The run.
+        runs: All so far, this one among them: all must execute the same tests.
+    """
+    if run.is_failing:
+        return ()
+    name = f"run {run.number}"
+    if run.report is None:
+        return (f"{name} ended with {_ending(run.exit_status)} and left no report",)
+    reasons = [f"{name} {what}" for what in _alone(run, run.report)]
+    reasons += [f"{name} {what}" for what in _beside(run, run.report, runs)]
+    if not reasons and run.exit_status != 0:
+        reasons.append(f"{name} shows no failing test but ended with {_ending(run.exit_status)}")
+    elif not reasons and run.report.exit_status != run.exit_status:
+        told = run.report.exit_status
+        reasons.append(f"{name} ended with {_ending(run.exit_status)}, its session with exit status {told}")
+    return tuple(reasons)
+
+
+def named(tests: Iterable[str]) -> str:
+    """Returns the first tests by name and the number of the others: `a, b, c and 4 others`."""
+    known = list(tests)
+    shown, others = known[:_NAMED], len(known) - _NAMED
+    if others > 0:
+        return f"{', '.join(shown)} and {others} {'other' if others == 1 else 'others'}"
+    return ", ".join(shown)
+
+
+def _alone(run: Run, report: RunReport) -> Iterator[str]:
+    """Yields what speaks against a run, whatever the others did."""
+    if report.collection_errors:
+        yield f"could not collect {named(report.collection_errors)}"
+    if report.lost_workers:
+        yield f"lost {named(report.lost_workers)} of xdist's workers"
+    if report.rescued:
+        yield f"passed only because of a rerun of {named(report.rescued)}"
+    uncalled = [
+        test
+        for test, told in report.tests.items()
+        if not told.is_executed and told.outcome in (Outcome.PASSED, Outcome.XPASSED)
+    ]
+    if uncalled:
+        yield f"reports as passed without having called it: {named(uncalled)}"
+    if report.not_run:
+        yield f"collected and never ran {named(report.not_run)}"
+    short = [test for test, told in report.tests.items() if told.is_executed and told.missing]
+    if short:
+        first = report.tests[short[0]]
+        asked = first.iterations + first.missing
+        yield f"executed {first.iterations} of {asked} iterations of {named(short)}"
+    if not run.executed and not uncalled and not report.not_run and not report.collection_errors:
+        yield f"skipped all of its {len(report.tests)} tests" if report.tests else "collected no test"
+    elif run.executed and not any(told.is_proof for told in report.tests.values()):
+        yield "has only tests that failed as expected (xfail): nothing passed"
+
+
+def _beside(run: Run, report: RunReport, runs: Sequence[Run]) -> Iterator[str]:
+    """Yields what another run did and this one did not."""
+    everywhere = frozenset().union(*(other.executed for other in runs))
+    lacking = sorted(everywhere - run.executed)
+    if run.executed and lacking:
+        skipped = [test for test in lacking if test in report.tests]
+        deselected = [test for test in lacking if test not in report.tests and test in report.deselected]
+        absent = [test for test in lacking if test not in skipped and test not in deselected]
+        for verb, tests in (("skipped", skipped), ("deselected", deselected), ("lacks", absent)):
+            if tests:
+                yield f"{verb} {named(tests)}, which other runs executed"
+    proved = {test for other in runs for test, told in other.tests.items() if told.is_proof}
+    expected = [
+        test for test, told in report.tests.items() if told.outcome is Outcome.XFAILED and test in proved
+    ]
+    if expected and run.executed:
+        yield f"excused {named(expected)} (xfail), which passed in other runs"
+    for test in sorted(test for test in run.executed if report.tests[test].skipped_parts):
+        everywhere_skipped = frozenset[str].intersection(
+            *(frozenset(other.tests[test].skipped_parts) for other in runs if test in other.executed)
+        )
+        more = [part for part in report.tests[test].skipped_parts if part not in everywhere_skipped]
+        if more:
+            yield f"skipped parts of {test} that other runs executed: {named(more)}"
+
+
+def _notes(runs: Sequence[Run]) -> Iterator[str]:
+    """Yields what the passed runs prove nothing of."""
+    tests = {
+        test: [run.tests[test] for run in runs if test in run.tests] for run in runs for test in run.tests
+    }
+    skipped = [test for test, told in tests.items() if all(each.outcome is Outcome.SKIPPED for each in told)]
+    if skipped and len(skipped) < len(tests):
+        yield f"nothing is proved of what every run skipped: {named(skipped)}"
+    expected = [test for test, told in tests.items() if all(each.outcome is Outcome.XFAILED for each in told)]
+    if expected and len(expected) < len(tests):
+        yield f"nothing is proved of what every run excused (xfail): {named(expected)}"
+
+
+def _ending(exit_status: int) -> str:
+    return f"signal {-exit_status}" if exit_status < 0 else f"exit status {exit_status}"
+
+
+def _exit_status(kind: VerdictKind, runs: Sequence[Run]) -> int:
+    if kind is VerdictKind.STABLE:
+        return 0
+    if kind is VerdictKind.UNSTABLE:
+        return 1
+    statuses = {run.exit_status for run in runs}
+    for status in (_EXIT_USAGE, _EXIT_NOTHING_COLLECTED):
+        if statuses == {status}:
+            return status
+    return EXIT_INCOMPLETE
+
+
+def must_stop(run: Run, runs: Sequence[Run], *, keep_going: bool) -> bool:
+    """Tells whether no further run is worth its time after this one.
+
+    Args:
+        run: The run that just ended.
+        runs: All so far.
+        keep_going: Whether runs that fail or do not count are to be counted rather than to end the gate.
+    """
+    if run.exit_status == _EXIT_USAGE and run.report is None:
+        return True
+    if run.exit_status == _EXIT_INTERRUPTED and not run.is_failing:
+        return run.report is None or not run.report.collection_errors or not keep_going
+    return not keep_going and (run.is_failing or bool(reasons_against(run, runs)))
