@@ -59,10 +59,11 @@ class CallCounter:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Attaches what is known to the reports of the test."""
         report = yield
-        # A plugin with a protocol of its own may call tests without pytest's hook, and reports each call.
+        # A plugin with a protocol of its own may call tests without pytest's hook, and reports the call.
+        # The number of reports says nothing: each subtest is reported like a call.
         self._reports += call.when == "call"
         if call.when == "teardown":
-            setattr(report, CALLS, max(self._calls, self._reports))
+            setattr(report, CALLS, self._calls or min(1, self._reports))
         marks = marks_of(item)
         if marks:
             setattr(report, MARKS, marks)

@@ -22,6 +22,9 @@ from pytest_repro.verify.runs import REPORT, RunReport, RunTest
 
 _OUTCOMES = ("passed", "failed", "skipped")
 
+_FAILURES = {"setup": Outcome.ERROR, "call": Outcome.FAILED, "teardown": Outcome.ERROR}
+"""By stage; xdist reports a test whose worker died in a stage that has no name."""
+
 _NOTE_NS = 100_000_000
 """Progress is noted no more often than that."""
 
@@ -138,12 +141,12 @@ class RunRecorder:
         test = report.nodeid
         known = self._outcomes.get(test)
         if report.failed:
-            self._outcomes[test] = Outcome.FAILED if report.when == "call" else Outcome.ERROR
+            self._outcomes[test] = _FAILURES.get(str(report.when), Outcome.CRASH)
             self._failures.add(test)
         elif known is not None and known.is_failure:
             return
-        elif report.skipped and hasattr(report, "sub_test_description"):
-            self._skipped_parts.setdefault(test, {})[str(report.sub_test_description())] = None
+        elif report.skipped and hasattr(report, "context"):
+            self._skipped_parts.setdefault(test, {})[_subtest(report.context)] = None
         elif report.skipped:
             is_expected = hasattr(report, "wasxfail")
             self._outcomes[test] = Outcome.XFAILED if is_expected else Outcome.SKIPPED
@@ -206,6 +209,13 @@ def _worst_first(outcome: Outcome) -> int:
     if outcome.is_failure:
         return 0
     return 1 + (Outcome.PASSED, Outcome.XPASSED, Outcome.XFAILED, Outcome.SKIPPED).index(outcome)
+
+
+def _subtest(context: Any) -> str:
+    """Names a subtest as pytest does."""
+    message = [f"[{context.msg}]"] if context.msg else []
+    values = ", ".join(f"{name}={value}" for name, value in context.kwargs.items())
+    return " ".join([*message, *([f"({values})"] if values else [])])
 
 
 def _without_group(nodeid: str) -> str:

@@ -108,6 +108,8 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
     """Yields what speaks against a run, whatever the others did."""
     if report.collection_errors:
         yield f"could not collect {named(report.collection_errors)}"
+    if run.exit_status == _EXIT_INTERRUPTED and not report.collection_errors:
+        yield "was interrupted (exit status 2)"
     if report.lost_workers:
         yield f"lost {named(report.lost_workers)} of xdist's workers"
     if report.rescued:

@@ -16,7 +16,7 @@ from tests.acceptance.readme_examples import (
     shown_commands,
     shown_outputs,
 )
-from tests.acceptance.test_verify import SCENARIOS
+from tests.acceptance.verify_scenarios import SCENARIOS
 
 TEXT = README.read_text(encoding="utf-8")
 
@@ -46,7 +46,6 @@ def test_the_readme_shows_the_scenarios_of_the_gate() -> None:
     """The table of the gate's verdicts is the parametrized test."""
     table = TEXT.partition("| what happens in three runs |")[2].partition("\n\n")[0]
     rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
-    verdicts = {0: "stable", 1: "unstable"}
     assert [(row[0], row[1], row[2]) for row in rows] == [
-        (name, verdicts.get(status, "incomplete"), str(status)) for name, _, _, status in SCENARIOS
+        (scenario.name, scenario.verdict, str(scenario.status)) for scenario in SCENARIOS
     ]

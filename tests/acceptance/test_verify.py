@@ -8,13 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.sessions import run_pytest, session_folder, session_summary
-
-COUNTER = """
-import os, pathlib
-count = pathlib.Path(os.environ["COUNTER"])
-run = int(count.read_text()) + 1 if count.exists() else 1
-"""
-"""Put into a test file, it counts the processes that import it: run 1, run 2, ..."""
+from tests.acceptance.verify_scenarios import FAILS_IN_RUN_2, PASSES, SCENARIOS, Scenario
 
 
 @pytest.fixture(autouse=True)
@@ -25,50 +19,21 @@ def counter(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-PASSES = "def test_a():\n    pass\n"
-FAILS = "def test_a():\n    assert False\n"
-SKIPS = "import pytest\n@pytest.mark.skip\ndef test_a():\n    pass\n"
-FAILS_IN_RUN_2 = COUNTER + "def test_a():\n    count.write_text(str(run))\n    assert run != 2\n"
-SKIPS_IN_RUN_2 = (
-    COUNTER
-    + "import pytest\ndef test_b():\n    pass\ndef test_a():\n    count.write_text(str(run))\n"
-    + "    if run == 2:\n        pytest.skip('busy')\n"
-)
-GONE_IN_RUN_2 = (
-    COUNTER
-    + "count.write_text(str(run))\ndef test_b():\n    pass\nif run != 2:\n    def test_a():\n        pass\n"
-)
-BROKEN = "import no_such_module\ndef test_a():\n    pass\n"
-DIES = "import os\ndef test_a():\n    os._exit(0)\n"
-
-SCENARIOS = [
-    ("all runs pass", PASSES, "stable: 3 of 3 runs passed: a failure rate above 63 % is ruled out at*", 0),
-    ("one run fails", FAILS_IN_RUN_2, "unstable: 1 run of 2 failed, 1 of 3 runs passed", 1),
-    ("every run fails", FAILS, "unstable: 1 run of 1 failed, 0 of 3 runs passed", 1),
-    ("all tests skipped", SKIPS, "run 1 skipped all of its 1 tests", 6),
-    ("nothing collected", "", "run 1 collected no test", 5),
-    ("a test skipped in one run", SKIPS_IN_RUN_2, "run 2 skipped *::test_a, which other runs executed", 6),
-    ("a test gone in one run", GONE_IN_RUN_2, "run 2 lacks *::test_a, which other runs executed", 6),
-    ("collection error", BROKEN, "run 1 could not collect *.py", 6),
-    ("the process ends without a word", DIES, "run 1 ended with exit status 0 and left no report", 6),
-]
-"""What happens, the test file, a line of the verdict, the exit status: the README shows the same table."""
-
-
-@pytest.mark.parametrize(
-    ("body", "line", "status"),
-    [scenario[1:] for scenario in SCENARIOS],
-    ids=[scenario[0] for scenario in SCENARIOS],
-)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_verdict_follows_from_what_the_runs_reported(
-    pytester: pytest.Pytester, body: str, line: str, status: int
+    pytester: pytest.Pytester, scenario: Scenario
 ) -> None:
     """Stable only if every run that was asked for executed the same tests and passed."""
-    pytester.makepyfile(body)
-    result = run_pytest(pytester, "--verify-runs=3")
-    assert result.ret == status
-    result.stdout.fnmatch_lines([line])
-    assert session_summary(pytester)["exit_status"] == status
+    if pytest.version_tuple[:2] < scenario.needs_pytest:
+        pytest.skip(f"pytest {scenario.needs_pytest[0]} is needed")
+    pytester.makepyfile(scenario.tests)
+    if scenario.conftest:
+        pytester.makeconftest(scenario.conftest)
+    result = run_pytest(pytester, "--verify-runs=2", *scenario.arguments)
+    assert result.ret == scenario.status
+    result.stdout.fnmatch_lines([scenario.line])
+    summary = session_summary(pytester)
+    assert (summary["exit_status"], summary["verdict"]) == (scenario.status, scenario.verdict)
 
 
 def test_each_run_is_a_fresh_process_with_the_same_command_line(pytester: pytest.Pytester) -> None:
@@ -131,14 +96,6 @@ def test_the_gate_applies_stress_and_workers_inside_each_run(pytester: pytest.Py
         ]
     )
     assert (session_folder(pytester) / "run_2" / "iterations.jsonl").exists()
-
-
-def test_a_failure_of_one_iteration_makes_the_verdict_unstable(pytester: pytest.Pytester) -> None:
-    """The gate is as strict as the stress run inside it."""
-    pytester.makepyfile("def test_a(repro):\n    assert repro.iteration != 17")
-    result = run_pytest(pytester, "--verify-runs=2", "--repro-stress=30")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["unstable: 1 run of 1 failed, 0 of 2 runs passed"])
 
 
 def test_a_test_that_starts_pytest_is_not_taken_for_a_run(pytester: pytest.Pytester) -> None:
