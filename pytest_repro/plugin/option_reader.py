@@ -12,9 +12,6 @@ from pytest_repro.errors import OptionError
 
 _Value = TypeVar("_Value")
 
-_UNITS_NS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|)")
-
 
 class OptionReader:
     """Looks an option up on the command line, then in the ini file.
@@ -71,19 +68,6 @@ class OptionReader:
             return str(given), f"--{name}"
         ini = self._config.getini(destination(name))
         return (str(ini), f"{destination(name)} in the ini file:") if ini else (None, "")
-
-
-def parse_duration_ns(text: str) -> int:
-    """Reads `90`, `90s`, `1.5m`, `250ms` or `1h` as nanoseconds; a bare number is seconds.
-
-    Raises:
-        ValueError: It is none of these, or zero.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    duration_ns = round(float(found[1]) * _UNITS_NS[found[2]]) if found else 0
-    if duration_ns <= 0:
-        raise ValueError("a time above zero such as 90s, 5m or 1h")
-    return duration_ns
 
 
 def at_least_one(text: str) -> int:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_repro.clock import parse_duration_ns
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.internals.rootdir import misled_rootdir
 from pytest_repro.plugin.isolated_job import is_isolated
-from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination, parse_duration_ns
+from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
 from pytest_repro.plugin.session import is_run, is_worker
 from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_VALUES, is_gate_asked_for
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_repro.clock import parse_duration_ns
 from pytest_repro.errors import OptionError
-from pytest_repro.plugin.option_reader import parse_duration_ns
 from pytest_repro.plugin.options import Options, resolve
 from pytest_repro.stress.devices import DeviceRequest
 from pytest_repro.stress.match import KeyMatch, Match, PatternMatch
@@ -253,7 +253,8 @@ def test_a_bad_ini_value_is_named_by_its_place(pytester: pytest.Pytester) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "expected_s"), [("90", 90), ("90s", 90), ("1.5m", 90), ("1h", 3600), ("250ms", 0.25)]
+    ("text", "expected_s"),
+    [("90", 90), ("90s", 90), ("1.5m", 90), ("1h", 3600), ("250ms", 0.25), ("300us", 0.0003)],
 )
 def test_a_time_is_read_in_the_unit_that_it_names(text: str, expected_s: float) -> None:
     """A bare number is seconds."""
