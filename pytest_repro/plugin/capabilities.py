@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_repro.plugin.devices import DeviceCare
     from pytest_repro.plugin.profiles import ProfileBook
     from pytest_repro.plugin.progress import Display
+    from pytest_repro.plugin.run_measures import RunMeasures
     from pytest_repro.plugin.stress_control import Control
     from pytest_repro.plugin.stress_controller import StressController
     from pytest_repro.plugin.stress_iteration import Bench
@@ -65,6 +66,7 @@ class Capabilities:
         self._folder: SessionFolder | None = None
         self._book: ProfileBook | None = None
         self._controller: StressController | None = None
+        self._measures: RunMeasures | None = None
         self._devices: DeviceCare | None = None
         self._device: str | None = None
         self._is_stressed = options.stress is not None
@@ -157,7 +159,13 @@ class Capabilities:
             from pytest_repro.plugin.profiles import ProfileBook
 
             self._book = ProfileBook(self._session_folder("timing"))
-        self._book.add(payload)
+        profile = self._book.add(payload)
+        if self._measures is not None:
+            self._measures.add_profile(profile)
+
+    def _add_batch(self, message: Message) -> None:
+        if self._measures is not None:
+            self._measures.add_batch(message)
 
     def _session_folder(self, kind: str) -> SessionFolder:
         if self._folder is None:
@@ -168,15 +176,19 @@ class Capabilities:
 
     def _report_to_gate(self, folder: Path) -> None:
         from pytest_repro.plugin.internals.process import die_with_parent
+        from pytest_repro.plugin.run_measures import RunMeasures
         from pytest_repro.plugin.run_recorder import RunRecorder, seeds_of
         from pytest_repro.store import SessionFolder
 
         # A gate that is killed leaves no run behind.
         die_with_parent(os.getppid())
+        self._measures = RunMeasures(is_stressed=self._is_stressed)
+        self._config.pluginmanager.register(self._measures, "repro-run-measures")
         recorder = RunRecorder(
             SessionFolder(folder),
             stressed=lambda: () if self._controller is None else self._controller.report().tests,
             is_stressed=self._is_stressed,
+            measures=self._measures,
             seeds=lambda: seeds_of(self._config, self._options.stress),
             clock=self._clock,
         )
@@ -225,6 +237,7 @@ class Capabilities:
             progress=progress,
             devices=self._devices,
             add_profile=self.add_profile,
+            add_batch=self._add_batch,
             user_path=self._user_path(),
             clock=self._clock,
         )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.plugin.internals.process import interpreter_options
+from pytest_repro.plugin.limit_options import LIMIT_VALUES
 from pytest_repro.plugin.verify_options import NO_GATE, VERIFY_FLAGS, VERIFY_VALUES
 
 # Options that choose, spread or report tests; everything else may change how the test itself runs.
@@ -76,7 +77,7 @@ _DROPPED_VALUES = frozenset(
         "--repro-reset",
         "--repro-reset-on",
         "--repro-reset-limit",
-        "--verify-runs",
+        *(f"--{name}" for name, *_ in (*VERIFY_VALUES, *LIMIT_VALUES)),
         "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
 )
@@ -260,7 +261,7 @@ def with_files_read(arguments: Sequence[str], *, folder: Path) -> list[str]:
 
 def without_gate(config: pytest.Config) -> list[str]:
     """Returns the arguments of one run of the gate, to be given by hand: without the gate itself."""
-    names = [name for name, *_ in VERIFY_VALUES]
+    names = [name for name, *_ in (*VERIFY_VALUES, *LIMIT_VALUES)]
     kept = without_options(
         config.invocation_params.args,
         flags=frozenset(f"--{name}" for name, _ in VERIFY_FLAGS),

@@ -21,6 +21,7 @@ from pytest_repro.plugin.session_facts import session_facts
 from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for, read_verify_options
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
+from pytest_repro.verify.held import NO_FINDINGS, hold_limits
 from pytest_repro.verify.process import RunCommand, execute, termination_as_interrupt
 from pytest_repro.verify.runs import Run
 from pytest_repro.verify.verdict import judge, must_stop, reasons_against
@@ -84,6 +85,7 @@ class Gate:
             as_typed=(*pytest_as_typed(), *without_gate(config)),
         )
         self._runs: list[Run] = []
+        self._held = NO_FINDINGS
         self._has_facts = False
 
     def run(self) -> int:
@@ -118,8 +120,10 @@ class Gate:
                 ),
             )
             self._runs.append(run)
+            # The runs before recorded what the first one did, or the gate would have stopped.
+            self._held = hold_limits(self._options.limits, [*self._runs[:1], *self._runs[1:][-1:]])
             self._tell(run)
-            if must_stop(run, self._runs, keep_going=self._options.keep_going):
+            if must_stop(run, self._runs, keep_going=self._options.keep_going, held=self._held):
                 break
 
     def _show_progress(self, number: int, folder: Path, began_ns: int) -> None:
@@ -131,17 +135,19 @@ class Gate:
 
     def _tell(self, run: Run) -> None:
         self._folder.append("runs.jsonl", run_record(run))
-        reasons = reasons_against(run, self._runs)
-        is_good = not run.is_failing and not reasons
+        reasons = (*reasons_against(run, self._runs, self._held), *self._held.mistakes)
+        broken = sum(1 for one in self._held.broken if one.run == run.number)
+        is_good = not run.is_failing and not reasons and not broken
         if self._config.getoption("verbose", 0) > 0 or not is_good:
             self._terminal.say(
                 self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip()
             )
-        line = run_line(run, asked=self._asked, reasons=reasons)
+        line = run_line(run, asked=self._asked, reasons=reasons, broken=broken)
         self._terminal.say(line, green=is_good, red=not is_good)
 
     def _conclude(self) -> int:
-        verdict = judge(self._runs, asked=self._asked)
+        held = hold_limits(self._options.limits, self._runs)
+        verdict = judge(self._runs, asked=self._asked, held=held)
         record = verdict_record(verdict, self._runs)
         self._folder.write_json("summary.json", record)
         self._folder.note_finished()

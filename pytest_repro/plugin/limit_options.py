@@ -1,70 +1,70 @@
-"""Limits that a session was told, on the command line and in the ini file."""
+"""Limits that the gate was told, on the command line and in the ini file."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_repro.errors import OptionError
-from pytest_repro.verify.limits import Limit, LimitKind, nearest, parse_limit
+from pytest_repro.plugin.option_reader import destination
 
-_OPTIONS = {
-    LimitKind.DURATION: (
+if TYPE_CHECKING:
+    from pytest_repro.verify.limits import Limit, LimitKind
+
+LIMIT_VALUES = (
+    (
+        "verify-max-duration",
         "TIME",
-        "With --verify-runs: an execution of a test, setup to teardown, that takes longer fails its run.",
+        "With --verify-runs: a run fails if an execution of a test, setup to teardown, takes longer.",
     ),
-    LimitKind.PHASE: (
+    (
+        "verify-max-phase",
         "PHASE=TIME",
-        "With --verify-runs: a test whose phase takes longer fails its run (to_torch=0.5s); repeatable.",
+        "With --verify-runs: a run fails if the phase of a test takes longer (to_torch=0.5s); repeatable.",
     ),
-    LimitKind.METRIC: (
+    (
+        "verify-metric",
         "LIMIT",
-        "With --verify-runs: a test whose repro.metric breaks it fails its run ('loss<0.1'); repeatable.",
+        "With --verify-runs: a run fails if a test's metric breaks it ('samples_per_s>=19649'); repeatable.",
     ),
-}
+)
+"""Name, placeholder and help of each, in the order of `LimitKind`."""
 
 
 def add_limit_options(parser: pytest.Parser, group: pytest.OptionGroup) -> None:
-    """Declares the options; in the ini file each can stand with several values, one a line."""
-    for kind, (metavar, text) in _OPTIONS.items():
-        name = kind.option
-        action = "store" if kind is LimitKind.DURATION else "append"
+    """Declares the options; each can be given several times, in the ini file one a line."""
+    for name, metavar, text in LIMIT_VALUES:
         group.addoption(
-            f"--{name}", dest=_dest(kind), metavar=metavar, action=action, default=None, help=text
+            f"--{name}", dest=destination(name), metavar=metavar, action="append", default=None, help=text
         )
-        parser.addini(_dest(kind), f"{text} As --{name}.", type="linelist", default=None)
+        parser.addini(destination(name), f"{text} As --{name}.", type="linelist", default=None)
 
 
-def read_limits(config: pytest.Config, *, has_gate: bool) -> tuple[Limit, ...]:
-    """Reads all limits; what the command line limits, the ini file has no say in.
+def read_limits(config: pytest.Config) -> tuple[Limit, ...]:
+    """Reads all limits; what the command line says of a duration, phase or metric replaces the ini file's.
 
     Args:
-        config: Of this process.
-        has_gate: Whether there are runs that they can be held against.
+        config: Of the gate's process.
 
     Raises:
-        OptionError: One cannot be used, or does nothing.
+        OptionError: One cannot be used.
     """
+    from pytest_repro.verify.limits import LimitKind, nearest
+
     given: list[Limit] = []
     ini: list[Limit] = []
-    for kind in LimitKind:
-        option = config.getoption(_dest(kind))
-        texts = [option] if isinstance(option, str) else option or []
-        if texts and not has_gate:
-            raise OptionError(
-                f"--{kind.option} does nothing without runs of the gate", next_step="Add --verify-runs N."
-            )
-        given += [_parsed(kind, text, place=f"--{kind.option}") for text in texts]
-        place = f"{_dest(kind)} in the ini file:"
-        ini += [_parsed(kind, text, place=place) for text in config.getini(_dest(kind)) or []]
+    for kind, (name, *_) in zip(LimitKind, LIMIT_VALUES, strict=True):
+        place = f"{destination(name)} in the ini file:"
+        given += [_read(kind, text, f"--{name}") for text in config.getoption(destination(name)) or []]
+        ini += [_read(kind, text, place) for text in config.getini(destination(name)) or []]
     return nearest(given, ini)
 
 
-def _parsed(kind: LimitKind, text: str, *, place: str) -> Limit:
+def _read(kind: LimitKind, text: str, place: str) -> Limit:
+    from pytest_repro.verify.limits import parse_limit
+
     try:
         return parse_limit(kind, text)
     except ValueError as error:
         raise OptionError(f"{place} {text!r} cannot be used", next_step=f"Give {error}.") from error
-
-
-def _dest(kind: LimitKind) -> str:
-    return kind.option.replace("-", "_")

@@ -13,6 +13,7 @@ from pytest_repro.clock import parse_duration_ns
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.internals.rootdir import misled_rootdir
 from pytest_repro.plugin.isolated_job import is_isolated
+from pytest_repro.plugin.limit_options import LIMIT_VALUES, add_limit_options
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
 from pytest_repro.plugin.session import is_run, is_worker
 from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_VALUES, is_gate_asked_for
@@ -53,6 +54,7 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(
             f"--{name}", dest=destination(positive), action="store_false", default=None, help=text
         )
+    add_limit_options(parser, group)
     reseed_text = "Seed the random number generators before each iteration."
     parser.addini(destination("repro-reseed"), reseed_text, type="bool", default=None)
 
@@ -203,7 +205,8 @@ def resolve(config: pytest.Config) -> Options:
     _refuse_misleading_path(config)
     is_own_session = not (is_isolated() or is_run() or is_worker(config))
     if is_own_session and not is_gate_asked_for(config):
-        read.refuse_alone("verify-keep-going", "--verify-runs N", without="the gate")
+        for name in ("verify-keep-going", *(name for name, *_ in LIMIT_VALUES)):
+            read.refuse_alone(name, "--verify-runs N", without="the gate")
     if stress is None and is_own_session and not is_gate_asked_for(config):
         read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")
     if config.getoption("collectonly", default=False):

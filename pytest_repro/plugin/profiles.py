@@ -31,12 +31,13 @@ class ProfileBook:
         self._folder = folder
         self._newest: deque[Profile] = deque(maxlen=TABLE_PROFILES)
 
-    def add(self, payload: Mapping[str, Any]) -> None:
-        """Writes one profile."""
+    def add(self, payload: Mapping[str, Any]) -> Profile:
+        """Writes one profile and returns it."""
         profile = profile_from_payload(payload)
         self._newest.append(profile)
         self._folder.append_line(LOG, log_line(profile))
         self._folder.append(RECORDS, jsonl_record(profile))
+        return profile
 
     def close(self) -> None:
         """Writes the trace."""

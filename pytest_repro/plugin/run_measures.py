@@ -9,7 +9,7 @@ import pytest
 
 from pytest_repro.model import Profile
 from pytest_repro.timing.summary import named_totals
-from pytest_repro.verify.measures import RunTally
+from pytest_repro.verify.measures import RunTally, TestMeasures
 
 _STAGES = ("setup", "call", "teardown")
 
@@ -62,6 +62,6 @@ class RunMeasures:
         metrics = [(metric.name, metric.value) for metric in profile.metrics]
         self._tally.add_named(profile.test, phases_ns=named_totals(profile.phases), metrics=metrics)
 
-    def payload(self, test: str) -> Mapping[str, Any]:
+    def of(self, test: str) -> TestMeasures:
         """Returns the summary of one test, for the run's report."""
-        return self._tally.measures(test).to_payload()
+        return self._tally.measures(test)

@@ -14,6 +14,7 @@ import pytest
 from pytest_repro.clock import MonotonicNs, now_utc
 from pytest_repro.model import Outcome
 from pytest_repro.plugin.call_counter import CALLS, MARKS
+from pytest_repro.plugin.run_measures import RunMeasures
 from pytest_repro.plugin.run_progress import note_progress
 from pytest_repro.store import SessionFolder
 from pytest_repro.stress.plan import StressPlan
@@ -36,6 +37,7 @@ class RunRecorder:
         folder: Where the report goes.
         stressed: Asked at the end for what a stress run inside has learned of each test; empty without.
         is_stressed: Whether there is one.
+        measures: Asked at the end for what was measured of each test.
         seeds: Asked at the end for options that make random choices again, each with its value.
         clock: Monotonic, in nanoseconds.
     """
@@ -46,12 +48,14 @@ class RunRecorder:
         *,
         stressed: Callable[[], Sequence[TestSummary]],
         is_stressed: bool,
+        measures: RunMeasures,
         seeds: Callable[[], Mapping[str, str]],
         clock: MonotonicNs,
     ) -> None:
         self._folder = folder
         self._stressed = stressed
         self._is_stressed = is_stressed
+        self._measures = measures
         self._seeds = seeds
         self._clock = clock
         self._outcomes: dict[str, Outcome] = {}
@@ -175,6 +179,7 @@ class RunRecorder:
             is_executed=outcome.is_executed and (outcome.is_failure or test not in self._uncalled),
             skipped_parts=tuple(self._skipped_parts.get(test, ())),
             marks=self._marks.get(test, {}),
+            measures=self._measures.of(test),
         )
 
     def _stressed_test(self, summary: TestSummary) -> RunTest:
@@ -189,6 +194,7 @@ class RunRecorder:
             missing=0 if summary.is_complete else max(1, (summary.planned or 1) - executed),
             failures=summary.failures,
             marks=self._marks.get(summary.test, {}),
+            measures=self._measures.of(summary.test),
         )
 
     def _show_progress(self) -> None:

@@ -56,6 +56,7 @@ class StressController:
         progress: Told how far the run is.
         devices: Counts what happens on each device.
         add_profile: Takes the payload of a profile.
+        add_batch: Takes every batch that counts.
         user_path: Where the summary is also written, or None.
         clock: Monotonic, in nanoseconds.
     """
@@ -70,6 +71,7 @@ class StressController:
         progress: ProgressHooks,
         devices: DeviceCare,
         add_profile: Callable[[Mapping[str, Any]], None],
+        add_batch: Callable[[Message], None],
         user_path: Path | None,
         clock: MonotonicNs,
     ) -> None:
@@ -82,6 +84,7 @@ class StressController:
         self._progress = progress
         self._devices = devices
         self._add_profile = add_profile
+        self._add_batch = add_batch
         self._clock = clock
         self._began_ns = clock()
         self._tally = StressTally(plan, began_ns=self._began_ns, hash_seed=hash_seed_of_this_process())
@@ -327,6 +330,7 @@ class StressController:
         failures = self._tally.add_batch(message)
         self._devices.tally.add_batch(message)
         self._records.write_batch(message)
+        self._add_batch(message)
         for payload in message["profiles"]:
             self._add_profile(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):

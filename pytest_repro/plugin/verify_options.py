@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_repro.errors import OptionError
+from pytest_repro.plugin.limit_options import read_limits
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one
+
+if TYPE_CHECKING:
+    from pytest_repro.verify.limits import Limit
 
 NO_GATE = "no"
 """Value of `--verify-runs` that takes back what an ini file or `PYTEST_ADDOPTS` asks for."""
@@ -27,11 +31,13 @@ class VerifyOptions:
         runs: Number of runs.
         keep_going: Whether the gate goes on after a run that fails or does not count.
         json_path: Where the summary is also written, or None.
+        limits: On what tests may take and must reach.
     """
 
     runs: int
     keep_going: bool
     json_path: str | None
+    limits: tuple[Limit, ...] = ()
 
 
 def is_gate_asked_for(config: pytest.Config) -> bool:
@@ -58,6 +64,7 @@ def read_verify_options(config: pytest.Config) -> VerifyOptions:
         runs=runs,
         keep_going=bool(read.flag("verify-keep-going")),
         json_path=read.value("repro-json", str),
+        limits=read_limits(config),
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_repro.report.words import counted, seconds
-from pytest_repro.timing.backend import AUTOMATIC
 from pytest_repro.timing.units import humanise_ns
-from pytest_repro.verify.limits import BrokenLimit, Limit, LimitGap, LimitKind, UnrecordedLimit
+from pytest_repro.verify.held import BrokenLimit
+from pytest_repro.verify.limits import Limit, LimitKind
 from pytest_repro.verify.steadiness import Unsteady
 
 SHOWN = 5
@@ -27,40 +27,6 @@ def broken_line(broken: BrokenLimit) -> str:
     )
     what = f": {limit.name}" if limit.name else ""
     return f"{where}{what} took {value}, limit {bound}"
-
-
-def unrecorded_line(unrecorded: UnrecordedLimit, *, timing: bool | None) -> str:
-    """Returns what a limit names that nobody recorded, what was recorded, and what to do now.
-
-    Args:
-        unrecorded: The limit.
-        timing: Whether libraries were timed: True yes, None only phases made by hand, False nothing.
-    """
-    limit, test = unrecorded.limit, unrecorded.test
-    what = f"{limit.kind.value.removeprefix('max_')} {limit.name!r}"
-    recorded = ", ".join(unrecorded.recorded) or "nothing"
-    fact = (
-        f"--{limit.kind.option} {limit.text}: no test recorded a {what}"
-        if test is None
-        else f"repro_verify({limit.kind.value}={limit.text!r}): {test} recorded no {what}"
-    )
-    return f"{fact} (recorded: {recorded}). {_next_step(limit, timing=timing)}"
-
-
-def _next_step(limit: Limit, *, timing: bool | None) -> str:
-    if timing is False:
-        return "Drop --no-repro-timing, which records nothing."
-    if limit.kind is LimitKind.PHASE and limit.name in AUTOMATIC and timing is None:
-        return "Add --repro-timing, or correct the name."
-    how = "phase(" if limit.kind is LimitKind.PHASE else "metric("
-    value = "" if limit.kind is LimitKind.PHASE else ", value"
-    return f"Correct the name, or record it in the test with repro.{how}{limit.name!r}{value})."
-
-
-def gap_line(gap: LimitGap) -> str:
-    """Returns why a run does not count."""
-    name = gap.limit.name or "its duration"
-    return f"run {gap.run}: {gap.test} did not record {name}, which has a limit and which other runs recorded"
 
 
 def unsteady_lines(unsteady: Sequence[Unsteady]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_repro.report.measures import broken_line, broken_record, unsteady_lines, unsteady_record
 from pytest_repro.report.words import counted, percent, seconds
 from pytest_repro.stats import DEFAULT_CONFIDENCE, ruled_out_rate
 from pytest_repro.verify.runs import Run
@@ -14,13 +15,22 @@ _SHOWN = 10
 """So many failing tests of a run are named."""
 
 
-def run_line(run: Run, *, asked: int, reasons: Sequence[str]) -> str:
-    """Returns one line about a run that just ended."""
+def run_line(run: Run, *, asked: int, reasons: Sequence[str], broken: int = 0) -> str:
+    """Returns one line about a run that just ended.
+
+    Args:
+        run: The run.
+        asked: Runs asked for.
+        reasons: Why it does not count.
+        broken: Number of limits that it broke.
+    """
     counts = f"{counted(len(run.executed), 'test')} in {seconds(run.duration_ns)}"
     if run.iterations:
         counts = f"{counted(run.iterations, 'iteration')} of {counts}"
     if run.is_failing:
         return f"run {run.number} of {asked} failed: {counts}, {counted(len(run.failed), 'failure')}"
+    if broken:
+        return f"run {run.number} of {asked} failed: {counts}, {counted(broken, 'limit')} broken"
     word = "does not count" if reasons else "passed"
     return f"run {run.number} of {asked} {word}: {counts}"
 
@@ -34,8 +44,14 @@ def verdict_lines(verdict: Verdict, runs: Sequence[Run], *, folder: str) -> list
             lines += [f"run {run.number}: {_failures(run, test)}" for test in run.failed[:_SHOWN]]
             if len(run.failed) > _SHOWN:
                 lines += [f"run {run.number}: {counted(len(run.failed) - _SHOWN, 'more failing test')}"]
+        broken = [broken_line(one) for one in verdict.broken if one.run == run.number]
+        lines += broken[:_SHOWN]
+        if len(broken) > _SHOWN:
+            lines += [f"run {run.number}: {counted(len(broken) - _SHOWN, 'more broken limit')}"]
+        if run.number in verdict.failed:
             lines += [f"run {run.number} again: {run.command}"]
     lines += verdict.notes
+    lines += unsteady_lines(verdict.unsteady)
     return [*lines, f"output of the runs: {folder}/verify_run_<i>.txt"]
 
 
@@ -78,6 +94,8 @@ def verdict_record(verdict: Verdict, runs: Sequence[Run]) -> dict[str, Any]:
         "runs_failed": list(verdict.failed),
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),
+        "broken_limits": [broken_record(broken) for broken in verdict.broken],
+        "unsteady": [unsteady_record(one) for one in verdict.unsteady],
         "ruled_out_rate": ruled_out_rate(verdict.passed) if verdict.kind is VerdictKind.STABLE else None,
         "confidence": DEFAULT_CONFIDENCE,
         "runs": [run_record(run) for run in runs],

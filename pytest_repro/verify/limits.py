@@ -1,12 +1,12 @@
-"""Limits on what tests may take or must reach: read from text, held against what the runs measured."""
+"""Limits on what tests may take or must reach, read from options and marks."""
 
 from __future__ import annotations
 
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -25,9 +25,9 @@ class LimitKind(str, Enum):
     METRIC = "metric"
 
     @property
-    def option(self) -> str:
-        """Its name on the command line, without the dashes."""
-        return f"verify-{self.value.replace('_', '-')}"
+    def noun(self) -> str:
+        """What it is called."""
+        return self.value.removeprefix("max_")
 
 
 class Relation(str, Enum):
@@ -77,6 +77,11 @@ class Limit:
         """What it is about: of two limits on the same, the nearer one holds."""
         return self.kind, self.name
 
+    @property
+    def place(self) -> str:
+        """It as it would stand on the command line."""
+        return f"--verify-{self.kind.value.replace('_', '-')} {self.text}"
+
     def measure_in(self, measures: TestMeasures) -> Measure | None:
         """Returns what it is about, None where that was not measured."""
         if self.kind is LimitKind.DURATION:
@@ -90,83 +95,6 @@ class Limit:
             value for value in (measure.low, measure.high) if not self.relation.holds(value, self.bound)
         ]
         return max(broken, key=lambda value: abs(value - self.bound), default=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredRun:
-    """What limits are held against.
-
-    Attributes:
-        number: Of the run, 1-based.
-        tests: What was measured, by node id; tests that were executed without a failure only.
-        limits: Of the tests' own marks, by node id.
-    """
-
-    number: int
-    tests: Mapping[str, TestMeasures]
-    limits: Mapping[str, Sequence[Limit]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenLimit:
-    """A value that broke a limit.
-
-    Attributes:
-        run: Number of the run, 1-based.
-        test: Node id.
-        limit: What it broke.
-        value: Nanoseconds, or the value of a metric.
-    """
-
-    run: int
-    test: str
-    limit: Limit
-    value: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnrecordedLimit:
-    """A limit that names nothing that any run recorded: a mistake, or the recording is off.
-
-    Attributes:
-        limit: The limit.
-        test: Whose mark it is; None for all tests.
-        recorded: Names that were recorded in its place.
-    """
-
-    limit: Limit
-    test: str | None
-    recorded: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitGap:
-    """A run that did not record what others did, so that its limit was not held against it.
-
-    Attributes:
-        run: Number of the run, 1-based.
-        test: Node id.
-        limit: The limit.
-    """
-
-    run: int
-    test: str
-    limit: Limit
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LimitFindings:
-    """What holding limits against runs has shown.
-
-    Attributes:
-        broken: Values that broke a limit, by run.
-        unrecorded: Limits that say nothing.
-        gaps: Runs that do not count.
-    """
-
-    broken: tuple[BrokenLimit, ...] = ()
-    unrecorded: tuple[UnrecordedLimit, ...] = ()
-    gaps: tuple[LimitGap, ...] = ()
 
 
 def parse_limit(kind: LimitKind, text: str) -> Limit:
@@ -196,11 +124,18 @@ def limits_of_mark(test: str, keywords: Mapping[str, Any]) -> tuple[Limit, ...]:
 
     Args:
         test: Node id.
-        keywords: All of them; those that are no limits are left to others.
+        keywords: All of them.
 
     Raises:
-        OptionError: One cannot be read.
+        OptionError: One cannot be read, or says nothing to the gate.
     """
+    for keyword in keywords:
+        if keyword not in _KEYWORDS:
+            raise OptionError(
+                f"repro_verify has no {keyword!r}",
+                place=test,
+                next_step=f"Use one of {', '.join(_KEYWORDS)}.",
+            )
     limits: list[Limit] = []
     for kind in LimitKind:
         given = keywords.get(kind.value, ())
@@ -224,6 +159,8 @@ def _bad_mark(test: str, kind: LimitKind, given: object, wanted: str) -> OptionE
     )
 
 
+_KEYWORDS = ("deterministic", *(kind.value for kind in LimitKind))
+
 _EXAMPLES = {LimitKind.DURATION: "'5s'", LimitKind.PHASE: "'to_torch=0.5s'", LimitKind.METRIC: "'loss<0.1'"}
 
 
@@ -239,73 +176,6 @@ def nearest(*places: Sequence[Limit]) -> tuple[Limit, ...]:
         limits += [limit for limit in place if limit.subject not in known]
         known |= {limit.subject for limit in place}
     return tuple(limits)
-
-
-def hold(limits: Sequence[Limit], runs: Sequence[MeasuredRun]) -> LimitFindings:
-    """Holds limits against what the runs measured.
-
-    Args:
-        limits: Of the session, for all tests; a test's own on the same subject hold in their place.
-        runs: In order.
-    """
-    tests = {test: None for run in runs for test in run.tests}
-    broken: list[BrokenLimit] = []
-    gaps: list[LimitGap] = []
-    for test in tests:
-        found = [(run, limit) for run in runs for limit in nearest(run.limits.get(test, ()), limits)]
-        for run, limit in found:
-            measures = run.tests.get(test)
-            if measures is None:
-                continue
-            measure = limit.measure_in(measures)
-            worst = None if measure is None else limit.worst_of(measure)
-            if worst is not None:
-                broken.append(BrokenLimit(run=run.number, test=test, limit=limit, value=worst))
-            if measure is None and _is_recorded(limit, test, runs):
-                gaps.append(LimitGap(run=run.number, test=test, limit=limit))
-    return LimitFindings(
-        broken=tuple(sorted(broken, key=lambda one: one.run)),
-        unrecorded=(*_unrecorded_of_session(limits, runs), *_unrecorded_of_marks(runs)),
-        gaps=tuple(sorted(gaps, key=lambda one: one.run)),
-    )
-
-
-def _is_recorded(limit: Limit, test: str, runs: Iterable[MeasuredRun]) -> bool:
-    return any(limit.measure_in(run.tests[test]) is not None for run in runs if test in run.tests)
-
-
-def _unrecorded_of_session(limits: Iterable[Limit], runs: Sequence[MeasuredRun]) -> list[UnrecordedLimit]:
-    tests = {test: None for run in runs for test in run.tests}
-    return [
-        UnrecordedLimit(limit=limit, test=None, recorded=_recorded(limit.kind, tests, runs))
-        for limit in limits
-        if tests and not any(_is_recorded(limit, test, runs) for test in tests)
-    ]
-
-
-def _unrecorded_of_marks(runs: Sequence[MeasuredRun]) -> list[UnrecordedLimit]:
-    own = {
-        (test, limit): None
-        for run in runs
-        for test, limits in run.limits.items()
-        for limit in limits
-        if any(test in other.tests for other in runs)
-    }
-    return [
-        UnrecordedLimit(limit=limit, test=test, recorded=_recorded(limit.kind, (test,), runs))
-        for test, limit in own
-        if not _is_recorded(limit, test, runs)
-    ]
-
-
-def _recorded(kind: LimitKind, tests: Iterable[str], runs: Iterable[MeasuredRun]) -> tuple[str, ...]:
-    wanted = set(tests)
-    names: dict[str, None] = {}
-    for run in runs:
-        for test, measures in run.tests.items():
-            if test in wanted:
-                names |= dict.fromkeys(measures.phases_ns if kind is LimitKind.PHASE else measures.metrics)
-    return tuple(names)
 
 
 def _number(text: str) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import statistics
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -126,7 +125,7 @@ class MeasureTally:
             raise ValueError("nothing was measured")
         if self._has_nan:
             return Measure(count=self._count, low=math.nan, median=math.nan, high=math.nan)
-        median = statistics.median_low(self._kept)
+        median = sorted(self._kept)[(len(self._kept) - 1) // 2]
         return Measure(count=self._count, low=self._low, median=median, high=self._high)
 
     def _keep(self, value: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_repro.errors import StoreError
 from pytest_repro.model import Outcome
+from pytest_repro.verify.measures import TestMeasures
 
 REPORT = "run.json"
 """File in which a run reports itself; written when its session ends, so its absence says it did not."""
@@ -26,6 +27,7 @@ class RunTest:
         failures: How many of the iterations failed.
         skipped_parts: Subtests of it that were skipped.
         marks: What its mark `repro_verify` says.
+        measures: What was measured of it.
     """
 
     outcome: Outcome
@@ -35,6 +37,7 @@ class RunTest:
     failures: int = 0
     skipped_parts: tuple[str, ...] = ()
     marks: Mapping[str, Any] = field(default_factory=dict)
+    measures: TestMeasures = field(default_factory=TestMeasures)
 
     @property
     def is_proof(self) -> bool:
@@ -56,6 +59,7 @@ class RunTest:
             failures=int(payload["failures"]),
             skipped_parts=tuple(payload["skipped_parts"]),
             marks=dict(payload["marks"]),
+            measures=TestMeasures.from_payload(payload["measures"]),
         )
 
     def to_payload(self) -> dict[str, Any]:
@@ -68,6 +72,7 @@ class RunTest:
             "failures": self.failures,
             "skipped_parts": list(self.skipped_parts),
             "marks": dict(self.marks),
+            "measures": self.measures.to_payload(),
         }
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from pytest_repro.model import EXIT_INCOMPLETE, Outcome
+from pytest_repro.verify.held import NO_FINDINGS, BrokenLimit, LimitFindings
 from pytest_repro.verify.runs import Run, RunReport
+from pytest_repro.verify.steadiness import TimedRun, Unsteady, find_unsteady
 
 _EXIT_INTERRUPTED = 2
 _EXIT_USAGE = 4
@@ -33,9 +35,11 @@ class Verdict:
         kind: The verdict.
         asked: Runs asked for.
         passed: Valid runs in which all tests passed.
-        failed: Numbers of the runs with a failing test.
+        failed: Numbers of the runs with a failing test or a broken limit.
         reasons: Why it is incomplete, or what else speaks against the runs.
         notes: What does not touch the verdict and limits what it proves.
+        broken: Values that broke a limit.
+        unsteady: What took unusually long or short in one of the runs; it does not touch the verdict.
         exit_status: pytest's, or 6.
     """
 
@@ -45,48 +49,64 @@ class Verdict:
     failed: tuple[int, ...]
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    broken: tuple[BrokenLimit, ...] = ()
+    unsteady: tuple[Unsteady, ...] = ()
     exit_status: int
 
 
-def judge(runs: Sequence[Run], *, asked: int) -> Verdict:
+def judge(runs: Sequence[Run], *, asked: int, held: LimitFindings = NO_FINDINGS) -> Verdict:
     """Judges the runs of one gate: stable only if all that were asked for are valid and passed.
 
     Args:
         runs: In order; fewer than asked if the gate stopped early.
         asked: Number of runs asked for, at least 1.
+        held: What holding limits against all of these runs has shown.
     """
-    failed = tuple(run.number for run in runs if run.is_failing)
-    against = {run.number: reasons_against(run, runs) for run in runs}
-    reasons = [reason for each in against.values() for reason in each]
+    failed = tuple(run.number for run in runs if run.is_failing or held.breaks(run.number))
+    against = [reasons_against(run, runs, held) for run in runs]
+    reasons = [reason for each in against for reason in each]
+    mistakes = () if failed else held.mistakes
+    reasons += mistakes
     missing = asked - len(runs)
     if missing > 0 and not failed:
         reasons.append(f"{missing} of {asked} runs did not take place")
+    # What broke a limit is compared all the same: it may be what is unsteady.
+    valid = [run for run, each in zip(runs, against, strict=True) if not run.is_failing and not each]
     kind = VerdictKind.UNSTABLE if failed else VerdictKind.INCOMPLETE if reasons else VerdictKind.STABLE
     return Verdict(
         kind=kind,
         asked=asked,
-        passed=sum(1 for run in runs if not run.is_failing and not against[run.number]),
+        passed=sum(1 for run in valid if run.number not in failed),
         failed=failed,
         reasons=tuple(reasons),
         notes=tuple(_notes(runs)),
-        exit_status=_exit_status(kind, runs),
+        broken=held.broken,
+        unsteady=find_unsteady([_timed(run) for run in valid]),
+        exit_status=_EXIT_USAGE if mistakes else _exit_status(kind, runs),
     )
 
 
-def reasons_against(run: Run, runs: Sequence[Run]) -> tuple[str, ...]:
+def _timed(run: Run) -> TimedRun:
+    proved = {test: told.measures for test, told in run.tests.items() if told.is_proof}
+    return TimedRun(number=run.number, duration_ns=run.duration_ns, tests=proved)
+
+
+def reasons_against(run: Run, runs: Sequence[Run], held: LimitFindings = NO_FINDINGS) -> tuple[str, ...]:
     """Says why a run without a failing test does not count; empty if it does, or if it failed.
 
     Args:
         run: The run.
         runs: All so far, this one among them: all must execute the same tests.
+        held: What holding limits against them has shown.
     """
-    if run.is_failing:
+    if run.is_failing or held.breaks(run.number):
         return ()
     name = f"run {run.number}"
     if run.report is None:
         return (f"{name} ended with {_ending(run.exit_status)} and left no report",)
     reasons = [f"{name} {what}" for what in _alone(run, run.report)]
     reasons += [f"{name} {what}" for what in _beside(run, run.report, runs)]
+    reasons += held.reasons_against(run.number)
     if not reasons and run.exit_status != 0:
         reasons.append(f"{name} shows no failing test but ended with {_ending(run.exit_status)}")
     elif not reasons and run.report.exit_status != run.exit_status:
@@ -189,16 +209,20 @@ def _exit_status(kind: VerdictKind, runs: Sequence[Run]) -> int:
     return EXIT_INCOMPLETE
 
 
-def must_stop(run: Run, runs: Sequence[Run], *, keep_going: bool) -> bool:
+def must_stop(run: Run, runs: Sequence[Run], *, keep_going: bool, held: LimitFindings = NO_FINDINGS) -> bool:
     """Tells whether no further run is worth its time after this one.
 
     Args:
         run: The run that just ended.
         runs: All so far.
         keep_going: Whether runs that fail or do not count are to be counted rather than to end the gate.
+        held: What holding limits against them has shown.
     """
     if run.exit_status == _EXIT_USAGE and run.report is None:
         return True
     if run.exit_status == _EXIT_INTERRUPTED and not run.is_failing:
         return run.report is None or not run.report.collection_errors or not keep_going
-    return not keep_going and (run.is_failing or bool(reasons_against(run, runs)))
+    if held.bad_marks:
+        return True
+    is_good = not run.is_failing and not reasons_against(run, runs) and held.is_clean
+    return not keep_going and not is_good

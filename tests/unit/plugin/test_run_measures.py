@@ -24,7 +24,7 @@ def _report(when: Any, duration_s: float, *, test: str = "t", **more: Any) -> py
 def _feed(measures: RunMeasures, *reports: pytest.TestReport) -> dict[str, Any] | None:
     for report in reports:
         measures.pytest_runtest_logreport(report)
-    duration: dict[str, Any] | None = measures.payload("t")["duration_ns"]
+    duration: dict[str, Any] | None = measures.of("t").to_payload()["duration_ns"]
     return duration
 
 
@@ -91,6 +91,6 @@ def test_a_profile_gives_the_total_of_each_phase_and_every_metric() -> None:
     measures.add_profile(
         Profile(test="t", iteration=1, worker="main", outcome=Outcome.PASSED, phases=phases, metrics=metrics)
     )
-    payload = measures.payload("t")
+    payload = measures.of("t").to_payload()
     assert payload["phases_ns"] == {"op": {"count": 1, "low": 14, "median": 14, "high": 14}}
     assert payload["metrics"]["rate"]["low"] == 1.5

@@ -9,12 +9,11 @@ import pytest
 from pytest_repro.report.measures import (
     broken_line,
     broken_record,
-    gap_line,
-    unrecorded_line,
     unsteady_lines,
     unsteady_record,
 )
-from pytest_repro.verify.limits import BrokenLimit, LimitGap, LimitKind, UnrecordedLimit, parse_limit
+from pytest_repro.verify.held import BrokenLimit
+from pytest_repro.verify.limits import LimitKind, parse_limit
 from pytest_repro.verify.steadiness import Unsteady
 
 DURATION, PHASE, METRIC = LimitKind.DURATION, LimitKind.PHASE, LimitKind.METRIC
@@ -35,76 +34,6 @@ def test_a_broken_limit_is_told_with_its_numbers(kind: LimitKind, text: str, val
     """Value and limit never look the same."""
     broken = BrokenLimit(run=3, test="test_x", limit=parse_limit(kind, text), value=value)
     assert broken_line(broken) == line
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "test", "recorded", "timing", "line"),
-    [
-        (
-            PHASE,
-            "to_torch=0.5s",
-            None,
-            (),
-            None,
-            (
-                "--verify-max-phase to_torch=0.5s: no test recorded a phase 'to_torch' (recorded: nothing)."
-                " Add --repro-timing, or correct the name."
-            ),
-        ),
-        (
-            PHASE,
-            "decod=1s",
-            "test_x",
-            ("decode", "get"),
-            True,
-            (
-                "repro_verify(max_phase='decod=1s'): test_x recorded no phase 'decod' (recorded: decode, get)."
-                " Correct the name, or record it in the test with repro.phase('decod')."
-            ),
-        ),
-        (
-            METRIC,
-            "rate>1",
-            None,
-            (),
-            None,
-            (
-                "--verify-metric rate>1: no test recorded a metric 'rate' (recorded: nothing)."
-                " Correct the name, or record it in the test with repro.metric('rate', value)."
-            ),
-        ),
-        (
-            METRIC,
-            "rate>1",
-            None,
-            (),
-            False,
-            (
-                "--verify-metric rate>1: no test recorded a metric 'rate' (recorded: nothing)."
-                " Drop --no-repro-timing, which records nothing."
-            ),
-        ),
-    ],
-)
-def test_a_limit_that_names_nothing_says_what_there_is_and_what_to_do(
-    kind: LimitKind,
-    text: str,
-    test: str | None,
-    recorded: tuple[str, ...],
-    timing: bool | None,  # noqa: FBT001 - a case of the table
-    line: str,
-) -> None:
-    """A typing error is seen at once."""
-    unrecorded = UnrecordedLimit(limit=parse_limit(kind, text), test=test, recorded=recorded)
-    assert unrecorded_line(unrecorded, timing=timing) == line
-
-
-def test_a_gap_tells_why_the_run_does_not_count() -> None:
-    """The run, the test, what is missing."""
-    gap = LimitGap(run=2, test="test_x", limit=parse_limit(PHASE, "op=1s"))
-    assert gap_line(gap) == (
-        "run 2: test_x did not record op, which has a limit and which other runs recorded"
-    )
 
 
 def _unsteady(test: str | None = "test_x", phase: str | None = None, *, is_longest: bool = True) -> Unsteady:

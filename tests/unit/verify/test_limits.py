@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,34 +13,18 @@ from pytest_repro.errors import OptionError
 from pytest_repro.verify.limits import (
     Limit,
     LimitKind,
-    MeasuredRun,
     Relation,
-    hold,
     limits_of_mark,
     nearest,
     parse_limit,
 )
-from pytest_repro.verify.measures import Measure, TestMeasures
+from pytest_repro.verify.measures import Measure
 
 DURATION, PHASE, METRIC = LimitKind.DURATION, LimitKind.PHASE, LimitKind.METRIC
 
 
 def _measure(low: float, high: float | None = None, count: int = 1) -> Measure:
     return Measure(count=count, low=low, median=low, high=low if high is None else high)
-
-
-def _run(
-    number: int = 1, *, limits: dict[str, list[Limit]] | None = None, **tests: TestMeasures
-) -> MeasuredRun:
-    return MeasuredRun(number=number, tests=tests, limits=limits or {})
-
-
-def _took(low_ns: int, high_ns: int | None = None, **named: Any) -> TestMeasures:
-    return TestMeasures(duration_ns=_measure(low_ns, high_ns), **named)
-
-
-def _phases(**times_ns: int) -> TestMeasures:
-    return _took(1, phases_ns={name: _measure(time_ns) for name, time_ns in times_ns.items()})
 
 
 @pytest.mark.parametrize(
@@ -99,11 +82,21 @@ def test_what_cannot_be_read_says_what_can(kind: LimitKind, text: str, message: 
 
 
 def test_a_mark_gives_one_limit_or_many_of_each_kind() -> None:
-    """A text or a list of texts; what is no limit is left to others."""
+    """A text or a list of texts; `deterministic` is for others."""
     keywords = {"deterministic": True, "max_duration": "5s", "max_phase": ["op=1s", "to_torch=2s"]}
     assert [limit.text for limit in limits_of_mark("t", keywords)] == ["5s", "op=1s", "to_torch=2s"]
     assert limits_of_mark("t", {"metric": "rate>5"}) == (parse_limit(METRIC, "rate>5"),)
     assert limits_of_mark("t", {}) == ()
+
+
+def test_a_keyword_that_nobody_knows_is_refused() -> None:
+    """A typing error in a mark would hold nothing."""
+    with pytest.raises(OptionError) as caught:
+        limits_of_mark("test_a.py::t", {"max_durations": "5s"})
+    assert str(caught.value) == (
+        "repro_verify has no 'max_durations' (test_a.py::t). "
+        "Use one of deterministic, max_duration, max_phase, metric."
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,60 +158,8 @@ def test_nan_breaks_every_limit(relation: Relation) -> None:
     assert math.isnan(worst)
 
 
-def test_the_slowest_execution_of_any_run_breaks_a_limit() -> None:
-    """A million quick iterations do not make up for a slow one; the run and the value are named."""
-    limit = parse_limit(DURATION, "5s")
-    findings = hold([limit], [_run(1, t=_took(1)), _run(2, t=_took(1, 6 * 10**9), u=_took(2))])
-    assert [(one.run, one.test, one.value) for one in findings.broken] == [(2, "t", 6 * 10**9)]
-    assert (findings.unrecorded, findings.gaps) == ((), ())
-
-
-def test_a_mark_holds_in_the_place_of_the_session_for_its_test_alone() -> None:
-    """Also where it allows more; limits on other names stay."""
-    session = [parse_limit(PHASE, "op=1us"), parse_limit(PHASE, "to_torch=1us")]
-    own = {"t": [parse_limit(PHASE, "op=1s")]}
-    measures = _phases(op=5_000, to_torch=6_000)
-    findings = hold(session, [_run(limits=own, t=measures, u=measures)])
-    assert [(one.test, one.limit.name) for one in findings.broken] == [
-        ("t", "to_torch"),
-        ("u", "op"),
-        ("u", "to_torch"),
-    ]
-
-
 def test_of_two_limits_on_one_subject_the_nearest_place_holds() -> None:
     """A range of one metric takes two limits in one place."""
     near = [parse_limit(METRIC, "rate>1"), parse_limit(METRIC, "rate<9")]
     far = [parse_limit(METRIC, "rate>5"), parse_limit(METRIC, "loss<1")]
     assert [limit.text for limit in nearest(near, far)] == ["rate>1", "rate<9", "loss<1"]
-
-
-def test_a_session_wide_limit_must_be_recorded_by_some_test() -> None:
-    """Not by all: most tests have no such phase."""
-    limits = [parse_limit(PHASE, "op=1s"), parse_limit(PHASE, "opp=1s")]
-    findings = hold(limits, [_run(t=_phases(op=1, to_torch=1), u=_took(1))])
-    (unrecorded,) = findings.unrecorded
-    assert (unrecorded.limit.name, unrecorded.test, unrecorded.recorded) == ("opp", None, ("op", "to_torch"))
-    assert findings.gaps == ()
-
-
-def test_the_limit_of_a_mark_must_be_recorded_by_its_own_test() -> None:
-    """What another test recorded does not speak for it."""
-    own = {"t": [parse_limit(METRIC, "rate>1")], "gone": [parse_limit(METRIC, "rate>1")]}
-    other = _took(1, metrics={"rate": _measure(5.0)})
-    (unrecorded,) = hold([], [_run(limits=own, t=_took(1), u=other)]).unrecorded
-    assert (unrecorded.test, unrecorded.limit.name, unrecorded.recorded) == ("t", "rate", ())
-
-
-def test_a_run_that_did_not_record_what_others_did_has_a_gap() -> None:
-    """Its limit was not held against it."""
-    limits = [parse_limit(PHASE, "op=1s")]
-    findings = hold(limits, [_run(1, t=_phases(op=1)), _run(2, t=_took(1)), _run(3, u=_took(1))])
-    assert [(gap.run, gap.test, gap.limit.name) for gap in findings.gaps] == [(2, "t", "op")]
-    assert findings.unrecorded == ()
-
-
-def test_without_an_executed_test_limits_say_nothing() -> None:
-    """That nothing ran is told by others."""
-    findings = hold([parse_limit(PHASE, "op=1s")], [_run()])
-    assert (findings.broken, findings.unrecorded, findings.gaps) == ((), (), ())

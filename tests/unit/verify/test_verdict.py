@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from pytest_repro.errors import StoreError
 from pytest_repro.model import Outcome
+from pytest_repro.verify.held import hold_limits
+from pytest_repro.verify.limits import LimitKind, parse_limit
+from pytest_repro.verify.measures import Measure, TestMeasures
 from pytest_repro.verify.runs import Run, RunReport, RunTest
 from pytest_repro.verify.verdict import VerdictKind, judge, must_stop, named
 
@@ -194,3 +197,67 @@ def test_stable_is_only_what_is_stable(runs: list[Run], asked: int) -> None:
 def test_the_gate_stops_where_no_further_run_helps(run: Run, *, keep_going: bool, expected: bool) -> None:
     """At the first failing run unless told to keep going, and always when a run was interrupted."""
     assert must_stop(run, [run], keep_going=keep_going) is expected
+
+
+def _measured(number: int, duration_s: float, **marks: str) -> Run:
+    value = round(duration_s * 10**9)
+    measures = TestMeasures(duration_ns=Measure(count=1, low=value, median=value, high=value))
+    tests = {"t": RunTest(outcome=PASSED, measures=measures, marks=marks)}
+    return Run(number=number, exit_status=0, duration_ns=1, report=RunReport(exit_status=0, tests=tests))
+
+
+def test_a_broken_limit_makes_a_run_fail_in_which_all_tests_passed() -> None:
+    """The gate stops at it, as at a failing test."""
+    runs = [_measured(1, 1.0), _measured(2, 6.0)]
+    held = hold_limits([parse_limit(LimitKind.DURATION, "5s")], runs)
+    verdict = judge(runs, asked=3, held=held)
+    assert (verdict.kind, verdict.exit_status, verdict.failed) == (VerdictKind.UNSTABLE, 1, (2,))
+    assert (verdict.passed, verdict.reasons) == (1, ())
+    assert [(one.run, one.value) for one in verdict.broken] == [(2, 6 * 10**9)]
+    assert must_stop(runs[1], runs, keep_going=False, held=held)
+    assert not must_stop(runs[1], runs, keep_going=True, held=held)
+
+
+@pytest.mark.parametrize(
+    ("marks", "stops_anyway"), [({"metric": "rate>1"}, False), ({"max_duration": "soon"}, True)]
+)
+def test_a_limit_that_says_nothing_is_a_usage_error(marks: dict[str, str], *, stops_anyway: bool) -> None:
+    """No further run can be worth its time where a mark cannot be read."""
+    runs = [_measured(1, 1.0, **marks)]
+    held = hold_limits([], runs)
+    verdict = judge(runs, asked=1, held=held)
+    assert (verdict.kind, verdict.exit_status) == (VerdictKind.INCOMPLETE, 4)
+    assert verdict.reasons == held.mistakes
+    assert len(verdict.reasons) == 1
+    assert must_stop(runs[0], runs, keep_going=False, held=held)
+    assert must_stop(runs[0], runs, keep_going=True, held=held) is stops_anyway
+
+
+def test_a_failing_test_weighs_more_than_a_limit_that_says_nothing() -> None:
+    """It may have ended before it recorded anything."""
+    runs = [_run(1, exit_status=1, outcomes={"t": FAILED, "u": PASSED})]
+    held = hold_limits([parse_limit(LimitKind.METRIC, "rate>1")], runs)
+    verdict = judge(runs, asked=1, held=held)
+    assert (verdict.kind, verdict.exit_status, verdict.reasons) == (VerdictKind.UNSTABLE, 1, ())
+
+
+def test_a_run_that_recorded_less_than_the_others_does_not_count() -> None:
+    """Its limit was not held against it."""
+    value = Measure(count=1, low=5.0, median=5.0, high=5.0)
+    told = RunTest(outcome=PASSED, measures=TestMeasures(metrics={"rate": value}))
+    report = RunReport(exit_status=0, tests={"t": told})
+    runs = [Run(number=1, exit_status=0, duration_ns=1, report=report), _measured(2, 1.0)]
+    held = hold_limits([parse_limit(LimitKind.METRIC, "rate>1")], runs)
+    verdict = judge(runs, asked=2, held=held)
+    assert (verdict.kind, verdict.exit_status, verdict.passed) == (VerdictKind.INCOMPLETE, 6, 1)
+    assert verdict.reasons == (
+        "run 2 recorded no metric rate of t, which other runs did and which has a limit",
+    )
+    assert must_stop(runs[1], runs, keep_going=False, held=held)
+
+
+def test_an_unsteady_test_is_named_and_the_verdict_stays() -> None:
+    """It has passed in every run."""
+    verdict = judge([_measured(number, 9.0 if number == 4 else 1.0) for number in range(1, 6)], asked=5)
+    assert (verdict.kind, verdict.exit_status) == (VerdictKind.STABLE, 0)
+    assert [(one.test, one.run) for one in verdict.unsteady] == [("t", 4)]
