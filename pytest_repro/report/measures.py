@@ -20,7 +20,7 @@ def broken_line(broken: BrokenLimit) -> str:
     limit = broken.limit
     where = f"run {broken.run}: {broken.test}"
     if limit.kind is LimitKind.METRIC:
-        value, bound = _apart(broken.value, limit.bound, lambda number: f"{number:.6g}", repr)
+        value, bound = _apart(broken.value, limit.bound, lambda number: f"{number:.10g}", repr)
         return f"{where}: {limit.name} was {value}, limit {limit.relation.value} {bound}"
     value, bound = _apart(
         broken.value, limit.bound, lambda time: humanise_ns(round(time)), lambda time: f"{time / 1e9:.9f} s"

@@ -76,7 +76,7 @@ def judge(runs: Sequence[Run], *, asked: int, held: LimitFindings = NO_FINDINGS)
     return Verdict(
         kind=kind,
         asked=asked,
-        passed=sum(1 for run in valid if run.number not in failed),
+        passed=0 if mistakes else sum(1 for run in valid if run.number not in failed),
         failed=failed,
         reasons=tuple(reasons),
         notes=tuple(_notes(runs)),

@@ -26,7 +26,8 @@ DURATION, PHASE, METRIC = LimitKind.DURATION, LimitKind.PHASE, LimitKind.METRIC
         (DURATION, "5s", 5_000_000_001, "run 3: test_x took 5.000000001 s, limit 5.000000000 s"),
         (PHASE, "to_torch=0.5s", 710_000_000, "run 3: test_x: to_torch took 710 ms, limit 500 ms"),
         (METRIC, "rate>=19649", 19000.5, "run 3: test_x: rate was 19000.5, limit >= 19649"),
-        (METRIC, "rate>=19649", 19648.99999, "run 3: test_x: rate was 19648.99999, limit >= 19649.0"),
+        (METRIC, "rate>=19649", 19648.99999, "run 3: test_x: rate was 19648.99999, limit >= 19649"),
+        (METRIC, "rate>=1", 1 - 1e-12, "run 3: test_x: rate was 0.999999999999, limit >= 1.0"),
         (METRIC, "loss<0.1", float("nan"), "run 3: test_x: loss was nan, limit < 0.1"),
     ],
 )

@@ -226,7 +226,7 @@ def test_a_limit_that_says_nothing_is_a_usage_error(marks: dict[str, str], *, st
     runs = [_measured(1, 1.0, **marks)]
     held = hold_limits([], runs)
     verdict = judge(runs, asked=1, held=held)
-    assert (verdict.kind, verdict.exit_status) == (VerdictKind.INCOMPLETE, 4)
+    assert (verdict.kind, verdict.exit_status, verdict.passed) == (VerdictKind.INCOMPLETE, 4, 0)
     assert verdict.reasons == held.mistakes
     assert len(verdict.reasons) == 1
     assert must_stop(runs[0], runs, keep_going=False, held=held)
