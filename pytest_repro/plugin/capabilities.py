@@ -32,8 +32,8 @@ from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
 if TYPE_CHECKING:
     from pytest_repro.plugin.command import Relaunch
     from pytest_repro.plugin.devices import DeviceCare
+    from pytest_repro.plugin.displays import Display
     from pytest_repro.plugin.profiles import ProfileBook
-    from pytest_repro.plugin.progress import Display
     from pytest_repro.plugin.run_measures import RunMeasures
     from pytest_repro.plugin.stress_control import Control
     from pytest_repro.plugin.stress_controller import StressController
@@ -258,12 +258,12 @@ class Capabilities:
             )
 
     def _display(self) -> Display | None:
-        from pytest_repro.plugin.progress import display_of
+        from pytest_repro.plugin.displays import display_of
 
         own = display_of(self._config)
         if self._run_folder is None:
             return own
-        from pytest_repro.plugin.run_progress import RunDisplay
+        from pytest_repro.plugin.run_display import RunDisplay
 
         return RunDisplay(self._run_folder, own, clock=self._clock)
 

@@ -86,6 +86,7 @@ class Gate:
         )
         self._runs: list[Run] = []
         self._held = NO_FINDINGS
+        self._begun = 0
         self._has_facts = False
 
     def run(self) -> int:
@@ -97,17 +98,17 @@ class Gate:
             )
         self._folder.note_running()
         self._terminal.say(f"verify: {self._asked} runs of {shlex.join(self._command.as_typed)}")
-        is_interrupted = False
         try:
             with termination_as_interrupt():
                 self._run_all()
         except KeyboardInterrupt:
-            is_interrupted = True
-        status = self._conclude()
-        return _EXIT_INTERRUPTED if is_interrupted else status
+            self._conclude(broken_off=self._begun if self._begun > len(self._runs) else None)
+            return _EXIT_INTERRUPTED
+        return self._conclude()
 
     def _run_all(self) -> None:
         for number in range(1, self._asked + 1):
+            self._begun = number
             folder, began_ns = self._folder.path / f"run_{number}", monotonic_ns()
             run = execute(
                 self._command,
@@ -145,9 +146,9 @@ class Gate:
         line = run_line(run, asked=self._asked, reasons=reasons, broken=broken)
         self._terminal.say(line, green=is_good, red=not is_good)
 
-    def _conclude(self) -> int:
+    def _conclude(self, *, broken_off: int | None = None) -> int:
         held = hold_limits(self._options.limits, self._runs)
-        verdict = judge(self._runs, asked=self._asked, held=held)
+        verdict = judge(self._runs, asked=self._asked, held=held, broken_off=broken_off)
         record = verdict_record(verdict, self._runs)
         self._folder.write_json("summary.json", record)
         self._folder.note_finished()

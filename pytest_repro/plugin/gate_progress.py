@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
+from pytest_repro.plugin.displays import PLAIN_NS, UPDATE_NS, LiveLine, can_rewrite
 from pytest_repro.plugin.internals.process import file_of, terminal_writer
-from pytest_repro.plugin.progress import PLAIN_NS, UPDATE_NS, LiveLine, can_rewrite
 from pytest_repro.plugin.run_progress import read_progress
 from pytest_repro.report.progress import GateProgress
 from pytest_repro.verify.runs import Run

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from pytest_repro.model import Profile
-from pytest_repro.timing.summary import named_totals
 from pytest_repro.verify.measures import RunTally, TestMeasures
+
+if TYPE_CHECKING:
+    from pytest_repro.model import Profile
 
 _STAGES = ("setup", "call", "teardown")
 
@@ -59,6 +60,8 @@ class RunMeasures:
 
     def add_profile(self, profile: Profile) -> None:
         """Adds what one execution recorded."""
+        from pytest_repro.timing.summary import named_totals
+
         metrics = [(metric.name, metric.value) for metric in profile.metrics]
         self._tally.add_named(profile.test, phases_ns=named_totals(profile.phases), metrics=metrics)
 

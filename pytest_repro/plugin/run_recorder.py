@@ -7,19 +7,21 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_repro.clock import MonotonicNs, now_utc
 from pytest_repro.model import Outcome
 from pytest_repro.plugin.call_counter import CALLS, MARKS
-from pytest_repro.plugin.run_measures import RunMeasures
 from pytest_repro.plugin.run_progress import note_progress
 from pytest_repro.store import SessionFolder
-from pytest_repro.stress.plan import StressPlan
-from pytest_repro.stress.summary import TestSummary
 from pytest_repro.verify.runs import REPORT, RunReport, RunTest
+
+if TYPE_CHECKING:
+    from pytest_repro.plugin.run_measures import RunMeasures
+    from pytest_repro.stress.plan import StressPlan
+    from pytest_repro.stress.summary import TestSummary
 
 _OUTCOMES = ("passed", "failed", "skipped")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -54,20 +54,31 @@ class Verdict:
     exit_status: int
 
 
-def judge(runs: Sequence[Run], *, asked: int, held: LimitFindings = NO_FINDINGS) -> Verdict:
+def judge(
+    runs: Sequence[Run],
+    *,
+    asked: int,
+    held: LimitFindings = NO_FINDINGS,
+    broken_off: int | None = None,
+) -> Verdict:
     """Judges the runs of one gate: stable only if all that were asked for are valid and passed.
 
     Args:
         runs: In order; fewer than asked if the gate stopped early.
         asked: Number of runs asked for, at least 1.
         held: What holding limits against all of these runs has shown.
+        broken_off: Number of the run that an interrupt of the gate ended, None without one.
     """
     failed = tuple(run.number for run in runs if run.is_failing or held.breaks(run.number))
-    against = [reasons_against(run, runs, held) for run in runs]
+    everywhere = _Everywhere.of(runs)
+    against = [_reasons_against(run, everywhere, held) for run in runs]
     reasons = [reason for each in against for reason in each]
     mistakes = () if failed else held.mistakes
     reasons += mistakes
     missing = asked - len(runs)
+    if broken_off is not None:
+        reasons.append(f"run {broken_off} was broken off by an interrupt")
+        missing -= 1
     if missing > 0 and not failed:
         reasons.append(f"{missing} of {asked} runs did not take place")
     # What broke a limit is compared all the same: it may be what is unsteady.
@@ -99,13 +110,17 @@ def reasons_against(run: Run, runs: Sequence[Run], held: LimitFindings = NO_FIND
         runs: All so far, this one among them: all must execute the same tests.
         held: What holding limits against them has shown.
     """
+    return _reasons_against(run, _Everywhere.of(runs), held)
+
+
+def _reasons_against(run: Run, everywhere: _Everywhere, held: LimitFindings) -> tuple[str, ...]:
     if run.is_failing or held.breaks(run.number):
         return ()
     name = f"run {run.number}"
     if run.report is None:
         return (f"{name} ended with {_ending(run.exit_status)} and left no report",)
     reasons = [f"{name} {what}" for what in _alone(run, run.report)]
-    reasons += [f"{name} {what}" for what in _beside(run, run.report, runs)]
+    reasons += [f"{name} {what}" for what in _beside(run, run.report, everywhere)]
     reasons += held.reasons_against(run.number)
     if not reasons and run.exit_status != 0:
         reasons.append(f"{name} shows no failing test but ended with {_ending(run.exit_status)}")
@@ -154,30 +169,58 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
         yield "has only tests that failed as expected (xfail): nothing passed"
 
 
-def _beside(run: Run, report: RunReport, runs: Sequence[Run]) -> Iterator[str]:
+def _beside(run: Run, report: RunReport, everywhere: _Everywhere) -> Iterator[str]:
     """Yields what another run did and this one did not."""
-    everywhere = frozenset().union(*(other.executed for other in runs))
-    lacking = sorted(everywhere - run.executed)
-    if run.executed and lacking:
-        skipped = [test for test in lacking if test in report.tests]
-        deselected = [test for test in lacking if test not in report.tests and test in report.deselected]
-        absent = [test for test in lacking if test not in skipped and test not in deselected]
-        for verb, tests in (("skipped", skipped), ("deselected", deselected), ("lacks", absent)):
-            if tests:
-                yield f"{verb} {named(tests)}, which other runs executed"
-    proved = {test for other in runs for test, told in other.tests.items() if told.is_proof}
+    if not run.executed:
+        return
+    lacking = sorted(everywhere.executed - run.executed)
+    skipped = [test for test in lacking if test in report.tests]
+    deselected = [test for test in lacking if test not in report.tests and test in report.deselected]
+    absent = [test for test in lacking if test not in report.tests and test not in report.deselected]
+    for verb, tests in (("skipped", skipped), ("deselected", deselected), ("lacks", absent)):
+        if tests:
+            yield f"{verb} {named(tests)}, which other runs executed"
     expected = [
-        test for test, told in report.tests.items() if told.outcome is Outcome.XFAILED and test in proved
+        test
+        for test, told in report.tests.items()
+        if told.outcome is Outcome.XFAILED and test in everywhere.proved
     ]
-    if expected and run.executed:
+    if expected:
         yield f"excused {named(expected)} (xfail), which passed in other runs"
     for test in sorted(test for test in run.executed if report.tests[test].skipped_parts):
-        everywhere_skipped = frozenset[str].intersection(
-            *(frozenset(other.tests[test].skipped_parts) for other in runs if test in other.executed)
-        )
-        more = [part for part in report.tests[test].skipped_parts if part not in everywhere_skipped]
+        all_skipped = everywhere.skipped_parts[test]
+        more = [part for part in report.tests[test].skipped_parts if part not in all_skipped]
         if more:
             yield f"skipped parts of {test} that other runs executed: {named(more)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Everywhere:
+    """What all runs together did.
+
+    Attributes:
+        executed: Tests that any run executed.
+        proved: Tests that passed in any run.
+        skipped_parts: Of a test that any run executed, the subtests that no run executed.
+    """
+
+    executed: frozenset[str]
+    proved: frozenset[str]
+    skipped_parts: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, runs: Sequence[Run]) -> _Everywhere:
+        """Adds the runs up."""
+        proved: set[str] = set()
+        parts: dict[str, frozenset[str]] = {}
+        for run in runs:
+            for test, told in run.tests.items():
+                if told.is_proof:
+                    proved.add(test)
+                if told.is_executed:
+                    skipped = frozenset(told.skipped_parts)
+                    parts[test] = parts.get(test, skipped) & skipped
+        return cls(executed=frozenset(parts), proved=frozenset(proved), skipped_parts=parts)
 
 
 def _notes(runs: Sequence[Run]) -> Iterator[str]:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_repro.plugin.progress import PLAIN_NS, UPDATE_NS, LiveLine, ProgressHooks
+from pytest_repro.plugin.displays import PLAIN_NS, UPDATE_NS, LiveLine
+from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.report.progress import Progress, StressProgress
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.tally import StressTally
