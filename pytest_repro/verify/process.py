@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import shlex
 import signal
@@ -111,6 +112,8 @@ def execute(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
+            # Ctrl-C in a terminal is for the gate, which hands it on: so it comes once, however it was sent.
+            start_new_session=True,
         )
         _wait(process, meanwhile)
     duration_ns = clock() - began_ns
@@ -126,17 +129,13 @@ def execute(
     )
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: unlike Ctrl-C, only this process has heard of it."""
-
-
 @contextlib.contextmanager
 def termination_as_interrupt() -> Iterator[None]:
     """Has SIGTERM and SIGHUP (a cancelled CI job) end the block as Ctrl-C does."""
 
     def terminate(number: int, frame: FrameType | None) -> None:
         del number, frame
-        raise Terminated
+        raise KeyboardInterrupt
 
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     if threading.current_thread() is not threading.main_thread():
@@ -155,7 +154,7 @@ def termination_as_interrupt() -> Iterator[None]:
 
 
 def _wait(process: subprocess.Popen[bytes], meanwhile: Callable[[], None]) -> None:
-    """Waits for the process; on Ctrl-C, which it heard too, lets it end and then goes on."""
+    """Waits for the process; where the gate is interrupted, lets it end in order and then goes on."""
     ended = threading.Event()
 
     def watch() -> None:
@@ -168,20 +167,17 @@ def _wait(process: subprocess.Popen[bytes], meanwhile: Callable[[], None]) -> No
         meanwhile()
         while not ended.wait(_LOOK_S):
             meanwhile()
-    except KeyboardInterrupt as interrupt:
-        _end(process, ended, is_told=not isinstance(interrupt, Terminated))
-        raise
     except BaseException:
-        _end(process, ended, is_told=False)
+        _end(process, ended)
         raise
     watcher.join()
 
 
-def _end(process: subprocess.Popen[bytes], ended: threading.Event, *, is_told: bool) -> None:
-    """Lets a run end in order, for a while; a second interrupt ends it at once."""
+def _end(process: subprocess.Popen[bytes], ended: threading.Event) -> None:
+    """Ends a run as Ctrl-C in a terminal would, for a while; a second interrupt ends it at once."""
     try:
-        if not is_told and not ended.is_set():
-            process.send_signal(signal.SIGINT)
+        if not ended.is_set():
+            os.killpg(process.pid, signal.SIGINT)
         if ended.wait(GRACE_S):
             return
     except KeyboardInterrupt:

@@ -415,7 +415,7 @@ def test_a_replay_is_no_gate_even_if_the_ini_file_asks_for_one(pytester: pytest.
     result = run_pytest(pytester, "--repro-seed=4", "--repro-replay=3")
     result.stdout.fnmatch_lines(["1 iteration of 1 test ran, 1 failure in 1 test, seed 4"])
     gate = run_pytest(pytester)
-    gate.stdout.fnmatch_lines(["run 1 again: python -m pytest -o verify_runs= *"])
+    gate.stdout.fnmatch_lines(["run 1 again: PYTHONHASHSEED=* python -m pytest --verify-runs=no *"])
 
 
 def test_a_run_keeps_the_options_of_the_interpreter(pytester: pytest.Pytester) -> None:
