@@ -7,7 +7,7 @@ import os
 import platform
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -256,11 +256,22 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     Raises:
         StoreError: It is not there, another line is not JSON, or of a newer format.
     """
+    return list(each_json_line(path))
+
+
+def each_json_line(path: Path) -> Iterator[dict[str, Any]]:
+    """Yields the records of a JSON Lines file, as `read_json_lines` reads them, one at a time.
+
+    Raises:
+        StoreError: As there; what came before has been yielded.
+    """
     try:
-        *lines, _ = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith("\n"):
+                    yield _record(line, place=f"{path}:{number}")
     except OSError as error:
         raise _unreadable(path, error) from error
-    return [_record(line, place=f"{path}:{number}") for number, line in enumerate(lines, 1)]
 
 
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
@@ -290,11 +301,12 @@ def read_json(path: Path) -> dict[str, Any]:
 def _record(text: str, *, place: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(
             f"The record is not JSON: {error}", place=place, next_step="Remove it, or repeat the session."
         ) from error
-    if not isinstance(data, dict) or data.get("format_version", FORMAT_VERSION) > FORMAT_VERSION:
+    version = data.get("format_version", FORMAT_VERSION) if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(version, int) or version > FORMAT_VERSION:
         raise StoreError(
             f"The record is not of format {FORMAT_VERSION}", place=place, next_step="Upgrade pytest-repro."
         )

@@ -136,7 +136,7 @@ class StressTally:
         for outcome, number in message["outcomes"]:
             tally.count(Outcome(outcome), number)
             self.finished += number
-        for label, name, number in _by_process(message):
+        for label, name, number in by_process(message):
             outcome = Outcome(name)
             if outcome.is_executed:
                 process = tally.processes.setdefault(label, ProcessTally(label=label))
@@ -285,7 +285,7 @@ class StressTally:
         )
 
 
-def _by_process(message: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+def by_process(message: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
     """Yields (process, outcome, number of iterations), in order; both lists of the batch are run lengths."""
     processes = [list(pair) for pair in message["hash_seeds"]]
     for name, number in message["outcomes"]:

@@ -184,6 +184,8 @@ def test_a_torn_last_line_is_left_out(tmp_path: Path) -> None:
     [
         ('{"n": 1}\n{"n": \n{"n": 3}\n', r"not JSON: .* \(.*a\.jsonl:2\)"),
         ('{"n": 1}\n{"format_version": 99}\n', r"not of format 1 \(.*a\.jsonl:2\)"),
+        ('{"format_version": "1"}\n', r"not of format 1 \(.*a\.jsonl:1\)"),
+        ("[" * 100_000 + "\n", r"not JSON: .* \(.*a\.jsonl:1\)"),
     ],
 )
 def test_another_broken_line_is_an_error_with_its_place(tmp_path: Path, text: str, message: str) -> None:
