@@ -1,0 +1,345 @@
+"""Reads from the records how often tests failed before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from statistics import median_high
+from typing import Any
+
+from pytest_repro.errors import StoreError
+from pytest_repro.model import Outcome
+from pytest_repro.stats import chance_of_clusters
+from pytest_repro.store import each_json_line, read_json
+from pytest_repro.stress.patterns import CHANCE, PatternKind, ProcessTally, find_pattern
+from pytest_repro.stress.tally import by_process
+from pytest_repro.verify.runs import REPORT, RunReport
+
+_MOST_COUNTED = 10**9
+"""A record that tells of more iterations than that is not ours."""
+
+_MOST_COMPARED = 10**7
+"""So often, at most, the iteration of a death is looked for in a batch."""
+
+_NAME = re.compile(r"[\w-]+")
+
+_FAILURES = "failures.jsonl"
+
+_DIED = frozenset({Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
+
+
+class Unit(str, Enum):
+    """What of the past is counted, and so what must be clean to prove a fix."""
+
+    ITERATION = "iteration"
+    PROCESS = "process"
+    RUN = "run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedRate:
+    """How often one test failed before, in units that fail each by itself.
+
+    Attributes:
+        test: Node id.
+        unit: What is counted: iterations, unless they fail or pass together in a process; runs of the gate
+            where each executed the test once.
+        failures: Units that failed.
+        total: Units that executed the test.
+        iterations_each: Of processes: how many iterations one must run to be held against those on record.
+        failed_iterations: Failing iterations, whatever the unit.
+        iterations: Executed iterations, whatever the unit.
+        is_clustered: Whether the failures gather in processes more than chance would have it.
+        sessions: Names of the sessions that it comes from; the newest in which the test failed is first.
+        command: How that one was started.
+    """
+
+    test: str
+    unit: Unit
+    failures: int
+    total: int
+    iterations_each: int = 1
+    failed_iterations: int
+    iterations: int
+    is_clustered: bool = False
+    sessions: tuple[str, ...]
+    command: str = ""
+
+
+def recorded_rates(sessions: Iterable[Path], tests: Collection[str]) -> dict[str, RecordedRate]:
+    """Returns what is on record of the failure rate of each test; those that never failed are not in it.
+
+    For each test it is the newest session in which it failed, with all others of the same code: same commit,
+    and no change beside it. Sessions of other code never count together, since the fix came in between. What
+    cannot be read, or is no record of ours, is left out.
+
+    Args:
+        sessions: Folders, oldest first.
+        tests: Node ids.
+    """
+    ours = (path for path in sessions if _NAME.fullmatch(path.name))
+    known = [session for path in ours if (session := _read_session(path)) is not None]
+    known.reverse()
+    rates = {}
+    for test in tests:
+        newest = next((session for session in known if session.has_failed(test)), None)
+        if newest is None:
+            continue
+        others = [other for other in known if other is not newest and other.is_beside(newest, test)]
+        rates[test] = _rate(test, [newest, *_without_repeated_seeds([newest, *others])[1:]])
+    return rates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counts:
+    """What one session tells of its tests.
+
+    Attributes:
+        processes: By test, one for each process.
+        is_single: Whether each process is a run of the gate that executed each test once.
+        is_isolated: Whether iterations of one process were forks of it.
+        seeds: Base seeds of its iterations.
+    """
+
+    processes: Mapping[str, Sequence[ProcessTally]]
+    is_single: bool = False
+    is_isolated: bool = False
+    seeds: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Session:
+    """One session, its counts read when they are asked for."""
+
+    path: Path
+    code: str | None
+    command: str
+    read: Callable[[Path], _Counts]
+    _counts: _Counts | None = field(default=None)
+
+    @property
+    def counts(self) -> _Counts:
+        if self._counts is None:
+            self._counts = self.read(self.path)
+        return self._counts
+
+    def has_failed(self, test: str) -> bool:
+        if self.read is _stress_counts and not (self.path / _FAILURES).is_file():
+            # Nothing failed: its iterations, many perhaps, need not be read.
+            return False
+        return any(process.failed for process in self.counts.processes.get(test, ()))
+
+    def is_beside(self, other: _Session, test: str) -> bool:
+        if self.code is None or self.code != other.code:
+            return False
+        return test in self.counts.processes and self.counts.is_single == other.counts.is_single
+
+
+def _without_repeated_seeds(sessions: Sequence[_Session]) -> list[_Session]:
+    """Leaves out sessions that repeated the random choices of one before them: no further evidence."""
+    seen: set[int] = set()
+    kept = []
+    for session in sessions:
+        if not seen & session.counts.seeds:
+            kept.append(session)
+        seen |= session.counts.seeds
+    return kept
+
+
+def _rate(test: str, sessions: Sequence[_Session]) -> RecordedRate:
+    processes = [process for session in sessions for process in session.counts.processes[test]]
+    counts = [(process.failed, process.executed) for process in processes]
+    failed, executed = sum(failed for failed, _ in counts), sum(executed for _, executed in counts)
+    unit, iterations_each, is_clustered = Unit.RUN, 1, False
+    if not sessions[0].counts.is_single:
+        is_isolated = any(session.counts.is_isolated for session in sessions)
+        unit, iterations_each, is_clustered = _unit(processes, is_isolated=is_isolated)
+    counted = [(failed, executed)]
+    if unit is not Unit.ITERATION:
+        # One that ran less than it takes to fail counts as clean: that only asks for more.
+        counted = [(min(1, failures), 1) for failures, _ in counts]
+    return RecordedRate(
+        test=test,
+        unit=unit,
+        failures=sum(failures for failures, _ in counted),
+        total=sum(number for _, number in counted),
+        iterations_each=iterations_each,
+        failed_iterations=failed,
+        iterations=executed,
+        is_clustered=is_clustered,
+        sessions=tuple(session.path.name for session in sessions),
+        command=sessions[0].command,
+    )
+
+
+def _unit(processes: Sequence[ProcessTally], *, is_isolated: bool) -> tuple[Unit, int, bool]:
+    """Returns what fails by itself, how many iterations that takes, and whether failures surely gather."""
+    counts = [(process.failed, process.executed) for process in processes]
+    pattern = find_pattern(processes, is_isolated=is_isolated)
+    if pattern is not None and pattern.kind is PatternKind.RUNNING_AGAIN:
+        return Unit.PROCESS, pattern.passes + 1, True
+    is_clustered = chance_of_clusters(counts) <= CHANCE
+    if all(failed in (0, executed) for failed, executed in counts):
+        # No process did both: nothing says that iterations of one process fail each by itself.
+        return Unit.PROCESS, 1, is_clustered
+    if is_clustered:
+        return Unit.PROCESS, median_high(executed for failed, executed in counts if failed), True
+    return Unit.ITERATION, 1, False
+
+
+def _read_session(path: Path) -> _Session | None:
+    try:
+        facts = _read_json(path / "session.json")
+    except StoreError:
+        return None
+    read = {"stress": _stress_counts, "verify": _gate_counts}.get(str(facts.get("kind")))
+    command = facts.get("command")
+    if read is None or not isinstance(command, str) or "--repro-replay" in command:
+        # A replay is one iteration, chosen because it fails: no rate.
+        return None
+    return _Session(path=path, code=_code(facts.get("git")), command=command, read=read)
+
+
+def _code(git: object) -> str | None:
+    """Returns what names the code of a session, None where nothing does: no commit, or changes beside it."""
+    if not isinstance(git, dict) or git.get("is_dirty") is not False:
+        return None
+    commit = git.get("commit")
+    return commit if isinstance(commit, str) else None
+
+
+def _stress_counts(folder: Path) -> _Counts:
+    """Reads iterations as they were written: a session that was broken off counts as far as it came."""
+    tests: dict[str, dict[str, ProcessTally]] = {}
+    spans: dict[str, list[tuple[int, int, int]]] = {}
+    is_isolated = False
+    for batch in _each(folder / "iterations.jsonl", _is_batch):
+        processes = tests.setdefault(batch["test"], {})
+        is_isolated = is_isolated or bool(batch["hash_seeds"])
+        for label, name, number in by_process(batch):
+            if Outcome(name).is_executed:
+                tally = processes.setdefault(label, ProcessTally(label=label))
+                tally.add(is_failure=Outcome(name).is_failure, number=number)
+        number = sum(number for _, number in batch["outcomes"])
+        spans.setdefault(batch["test"], []).append((batch["first"], batch["step"], number))
+    deaths = list(_each(folder / _FAILURES, _is_death))
+    for death in deaths:
+        ran = spans.get(death["test"], [])
+        if len(deaths) * len(ran) < _MOST_COMPARED and _is_within(death["iteration"], ran):
+            continue
+        processes = tests.setdefault(death["test"], {})
+        tally = processes.setdefault(death["worker"], ProcessTally(label=death["worker"]))
+        tally.add(is_failure=True, number=1)
+    return _Counts(
+        processes={test: _ours(processes.values()) for test, processes in tests.items()},
+        is_isolated=is_isolated,
+        seeds=_base_seed(folder),
+    )
+
+
+def _gate_counts(folder: Path) -> _Counts:
+    """Reads the runs of a gate: iterations where each ran a stress run inside, else its tests."""
+    reports: list[tuple[Path, RunReport]] = []
+    for run in sorted(folder.glob("run_*")):
+        try:
+            reports.append((run, RunReport.from_payload(_read_json(run / REPORT))))
+        except StoreError:
+            continue
+    is_single = not any(told.iterations for _, report in reports for told in report.tests.values())
+    tests: dict[str, list[ProcessTally]] = {}
+    seeds: frozenset[int] = frozenset()
+    is_isolated = False
+    for run, report in reports:
+        if not is_single:
+            counts = _stress_counts(run)
+            is_isolated = is_isolated or counts.is_isolated
+            if not seeds & counts.seeds:
+                for test, processes in counts.processes.items():
+                    tests.setdefault(test, []).extend(processes)
+            seeds |= counts.seeds
+            continue
+        for test, told in report.tests.items():
+            is_failure = told.outcome.is_failure or test in report.rescued
+            if is_failure or told.is_proof:
+                tally = ProcessTally(label=run.name)
+                tally.add(is_failure=is_failure, number=1)
+                tests.setdefault(test, []).append(tally)
+    return _Counts(processes=tests, is_single=is_single, is_isolated=is_isolated, seeds=seeds)
+
+
+def _ours(processes: Iterable[ProcessTally]) -> list[ProcessTally]:
+    """Leaves out what ran nothing; all where a number cannot be one that we counted."""
+    ran = [process for process in processes if process.executed]
+    return ran if sum(process.executed for process in ran) <= _MOST_COUNTED else []
+
+
+def _base_seed(folder: Path) -> frozenset[int]:
+    try:
+        seed = _read_json(folder / "summary.json").get("base_seed")
+    except StoreError:
+        return frozenset()
+    return frozenset({seed}) if isinstance(seed, int) else frozenset()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    _refuse_no_file(path)
+    return read_json(path)
+
+
+def _each(path: Path, is_ours: Callable[[Mapping[str, Any]], bool]) -> Iterator[dict[str, Any]]:
+    """Yields the records that are ours, up to the first line that cannot be read."""
+    try:
+        _refuse_no_file(path)
+        yield from filter(is_ours, each_json_line(path))
+    except StoreError:
+        return
+
+
+def _refuse_no_file(path: Path) -> None:
+    # A pipe of that name would be waited for.
+    if not path.is_file():
+        raise StoreError("The record is no file", place=str(path), next_step="Repeat the session.")
+
+
+def _is_batch(record: Mapping[str, Any]) -> bool:
+    pairs = record.get("outcomes"), record.get("hash_seeds")
+    return (
+        isinstance(record.get("test"), str)
+        and isinstance(record.get("worker"), str)
+        and _is_count(record.get("first"))
+        and _is_count(record.get("step"))
+        and record["step"] > 0
+        and all(isinstance(each, list) and all(map(_is_run_length, each)) for each in pairs)
+        and all(name in _OUTCOMES for name, _ in record["outcomes"])
+    )
+
+
+def _is_run_length(pair: object) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str | int) and _is_count(pair[1])
+
+
+def _is_death(record: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(record.get("test"), str)
+        and isinstance(record.get("worker"), str)
+        and _is_count(record.get("iteration"))
+        and record.get("is_surplus") is not True
+        and record.get("outcome") in {outcome.value for outcome in _DIED}
+    )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _MOST_COUNTED
+
+
+def _is_within(iteration: int, spans: Iterable[tuple[int, int, int]]) -> bool:
+    return any(
+        (iteration - first) % step == 0 and 0 <= (iteration - first) // step < number
+        for first, step, number in spans
+    )
+
+
+_OUTCOMES = frozenset(outcome.value for outcome in Outcome)
