@@ -1,0 +1,189 @@
+"""How many clean runs are asked for: by mark, by number, by what is on record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_repro.model import Outcome
+from pytest_repro.verify.history import RecordedRate, Unit
+from pytest_repro.verify.required import (
+    FEWEST_DETERMINISTIC_RUNS,
+    FEWEST_RUNS,
+    LONGEST_NS,
+    Reason,
+    parse_confidence,
+    requirements,
+    runs_required,
+)
+from pytest_repro.verify.runs import Run, RunReport, RunTest
+
+SECOND = 10**9
+
+
+def rate(
+    failures: int, total: int, unit: Unit = Unit.ITERATION, *, each: int = 1, test: str = "t"
+) -> RecordedRate:
+    """Makes a rate on record."""
+    return RecordedRate(
+        test=test,
+        unit=unit,
+        failures=failures,
+        total=total,
+        iterations_each=each,
+        failed_iterations=failures * each,
+        iterations=total * each,
+        sessions=("s",),
+    )
+
+
+def first(
+    *, iterations: int = 0, duration_ns: int = SECOND, marked: bool = False, tests: tuple[str, ...] = ("t",)
+) -> Run:
+    """Makes a first run that passed."""
+    told = RunTest(
+        outcome=Outcome.PASSED, iterations=iterations, marks={"deterministic": True} if marked else {}
+    )
+    report = RunReport(exit_status=0, tests=dict.fromkeys(tests, told))
+    return Run(number=1, exit_status=0, duration_ns=duration_ns, report=report)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "iterations", "asked", "reason"),
+    [
+        (None, 0, 5, Reason.FEWEST),
+        (None, 50, 5, Reason.FEWEST),
+        (rate(90, 100), 0, 5, Reason.FEWEST),
+        (rate(10, 100), 0, 34, Reason.RATE),
+        (rate(10, 100), 1, 34, Reason.RATE),
+        (rate(10, 100), 5, 7, Reason.RATE),
+        (rate(10, 100), 50, 5, Reason.FEWEST),
+        (rate(1, 100), 0, 1_900, Reason.RATE),
+        (rate(1, 100), 50, 38, Reason.RATE),
+        (rate(1, 3, Unit.RUN), 0, 57, Reason.RATE),
+        (rate(1, 3, Unit.RUN), 50, 57, Reason.RATE),
+        (rate(1, 1, Unit.PROCESS), 0, 19, Reason.RATE),
+        (rate(1, 1, Unit.PROCESS), 50, 19, Reason.RATE),
+        (rate(3, 10, Unit.PROCESS, each=50), 50, 16, Reason.RATE),
+        (rate(3, 10, Unit.PROCESS, each=50), 49, 5, Reason.TOO_SHORT_RUNS),
+        (rate(3, 10, Unit.PROCESS, each=50), 0, 5, Reason.TOO_SHORT_RUNS),
+    ],
+)
+def test_the_rate_on_record_decides_how_many_runs_are_asked_for(
+    recorded: RecordedRate | None, iterations: int, asked: int, reason: Reason
+) -> None:
+    """Never below five; iterations inside a run count where each fails by itself, else runs do."""
+    rates = {} if recorded is None else {"t": recorded}
+    required = runs_required(first(iterations=iterations), rates, confidence=0.95)
+    assert (required.asked, required.planned, required.reason) == (asked, asked, reason)
+    assert (required.requirement is None) is (recorded is None)
+
+
+def test_a_failure_that_is_marked_deterministic_takes_two_runs() -> None:
+    """Only if every test is; a record of it failing always agrees, one of it passing too does not."""
+    marked = first(marked=True, tests=("t", "u"))
+    required = runs_required(marked, {"t": rate(1, 1)}, confidence=0.95)
+    assert (required.asked, required.reason) == (FEWEST_DETERMINISTIC_RUNS, Reason.DETERMINISTIC)
+    assert runs_required(marked, {"t": rate(10, 100)}, confidence=0.95).asked == 34
+    assert marked.report is not None
+    mixed = {**marked.report.tests, "v": RunTest(outcome=Outcome.PASSED)}
+    partly = replace(marked, report=replace(marked.report, tests=mixed))
+    assert runs_required(partly, {}, confidence=0.95).asked == FEWEST_RUNS
+    assert runs_required(partly, {"t": rate(1, 1)}, confidence=0.95).asked == FEWEST_RUNS
+
+
+def test_the_test_that_asks_for_the_most_decides() -> None:
+    """One that cannot be proved by such runs at all comes before any number."""
+    rates = {"t": rate(10, 100), "u": rate(5, 100, test="u"), "v": rate(1, 2, Unit.PROCESS, each=9, test="v")}
+    two = first(tests=("t", "u"))
+    required = runs_required(two, rates, confidence=0.95)
+    assert required.requirement is not None
+    assert (required.asked, required.requirement.rate.test) == (runs_of(5, 100), "u")
+    asking = requirements(first(tests=("t", "u", "v", "w")), rates, confidence=0.95)
+    assert [each.rate.test for each in asking] == ["v", "u", "t"]
+
+
+def runs_of(failures: int, total: int) -> int:
+    """Returns what one rate alone asks for."""
+    return runs_required(first(), {"t": rate(failures, total)}, confidence=0.95).asked
+
+
+def test_a_higher_confidence_asks_for_more() -> None:
+    """As `--verify-confidence` says."""
+    assert runs_required(first(), {"t": rate(10, 100)}, confidence=0.99).asked == 56
+    assert runs_required(first(), {"t": rate(10, 100)}, confidence=0.8).asked == 17
+
+
+def test_runs_that_would_take_too_long_do_not_take_place_and_stay_asked_for() -> None:
+    """Those that take place cannot make the verdict stable."""
+    rates = {"t": rate(1, 100)}
+    fits = LONGEST_NS // 1_900
+    assert runs_required(first(duration_ns=fits), rates, confidence=0.95).planned == 1_900
+    required = runs_required(first(duration_ns=fits + 1), rates, confidence=0.95)
+    assert (required.asked, required.planned, required.reason) == (1_900, FEWEST_RUNS, Reason.TOO_LONG)
+
+
+def test_the_fewest_runs_take_place_however_long_one_takes() -> None:
+    """Two hours each, if need be: the user asked for a verdict."""
+    required = runs_required(first(duration_ns=2 * LONGEST_NS), {"t": rate(9, 10)}, confidence=0.95)
+    assert (required.asked, required.planned) == (FEWEST_RUNS, FEWEST_RUNS)
+
+
+def test_a_first_run_that_executed_nothing_leaves_five() -> None:
+    """It is judged elsewhere."""
+    nothing = Run(number=1, exit_status=3, duration_ns=1, report=None)
+    assert runs_required(nothing, {"t": rate(1, 100)}, confidence=0.95).asked == FEWEST_RUNS
+
+
+@given(
+    st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n))),
+    st.sampled_from(list(Unit)),
+    st.integers(0, 100),
+    st.integers(1, 100),
+    st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_so_many_runs_leave_no_more_chance_than_the_confidence_does(
+    counts: tuple[int, int], unit: Unit, iterations: int, each: int, confidence: float
+) -> None:
+    """And one run less leaves more; where no number is given, no chance is either."""
+    recorded = {"t": rate(*counts, unit, each=each if unit is Unit.PROCESS else 1)}
+    (requirement,) = requirements(first(iterations=iterations), recorded, confidence=confidence)
+    runs = requirement.runs
+    if runs is None:
+        assert requirement.chance(5) is None
+        assert unit is Unit.PROCESS
+        return
+    enough, short = requirement.chance(runs), requirement.chance(runs - 1)
+    assert enough is not None
+    assert short is not None
+    assert enough <= (1 - confidence) * (1 + 1e-9)
+    assert short > (1 - confidence) * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0.95", 0.95),
+        (".9", 0.9),
+        ("95%", 0.95),
+        (" 99.9 % ", 0.999),
+        ("0.5", 0.5),
+        ("50%", 0.5),
+    ],
+)
+def test_a_confidence_is_a_share_or_a_percentage(text: str, expected: float) -> None:
+    """Both ways to write it."""
+    assert parse_confidence(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["95", "1", "100%", "0.95%", "0.4", "49%", "", "x", "-0.9", "1e-1", "nan", "0.99999999999999999999"],
+)
+def test_a_confidence_that_could_be_misread_is_refused(text: str) -> None:
+    """95 may be meant as 95 %, 0.95% as 0.95: neither is guessed at; none is certain."""
+    with pytest.raises(ValueError, match=r"a share from 0.5 up to but without 1, such as 0.95, or 95%"):
+        parse_confidence(text)
