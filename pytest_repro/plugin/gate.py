@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from pytest_repro.plugin.internals.process import is_started_as_pytest, use_opti
 from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_run, is_worker, shown_path
 from pytest_repro.plugin.session_facts import session_facts
 from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for, read_verify_options
+from pytest_repro.report.proof import required_lines
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
 from pytest_repro.verify.held import NO_FINDINGS, hold_limits
+from pytest_repro.verify.history import recorded_rates
 from pytest_repro.verify.process import RunCommand, execute, termination_as_interrupt
+from pytest_repro.verify.required import FEWEST_RUNS, Evidence, runs_required
 from pytest_repro.verify.runs import Run
 from pytest_repro.verify.verdict import judge, must_stop, reasons_against
 
@@ -75,8 +79,11 @@ class Gate:
         self._config = config
         self._options = options
         self._asked = options.runs
+        self._planned = options.runs or 1
+        self._evidence = Evidence(confidence=options.confidence)
         self._terminal = GateTerminal(config, clock=monotonic_ns)
-        self._folder = Store(config.rootpath).begin("verify", now=now_utc())
+        self._store = Store(config.rootpath)
+        self._folder = self._store.begin("verify", now=now_utc())
         self._command = RunCommand(
             arguments=(*pytest_of_this_process(), *config.invocation_params.args),
             directory=config.invocation_params.dir,
@@ -97,7 +104,8 @@ class Gate:
                 "Make the folder writable, or choose another root with --rootdir."
             )
         self._folder.note_running()
-        self._terminal.say(f"verify: {self._asked} runs of {shlex.join(self._command.as_typed)}")
+        number = "as many runs as prove something" if self._asked is None else f"{self._asked} runs"
+        self._terminal.say(f"verify: {number} of {shlex.join(self._command.as_typed)}")
         try:
             with termination_as_interrupt():
                 self._run_all()
@@ -107,7 +115,7 @@ class Gate:
         return self._conclude()
 
     def _run_all(self) -> None:
-        for number in range(1, self._asked + 1):
+        while (number := len(self._runs) + 1) <= self._planned:
             self._begun = number
             folder, began_ns = self._folder.path / f"run_{number}", monotonic_ns()
             run = execute(
@@ -121,11 +129,28 @@ class Gate:
                 ),
             )
             self._runs.append(run)
+            if number == 1:
+                self._look_back(run)
             # The runs before recorded what the first one did, or the gate would have stopped.
             self._held = hold_limits(self._options.limits, [*self._runs[:1], *self._runs[1:][-1:]])
             self._tell(run)
             if must_stop(run, self._runs, keep_going=self._options.keep_going, held=self._held):
                 break
+            if number == 1 and self._evidence.required is not None:
+                for line in required_lines(self._evidence.required, run):
+                    self._terminal.say(line)
+
+    def _look_back(self, first: Run) -> None:
+        """Reads what is on record of the tests, now that the first run has told which they are."""
+        others = [path for path in self._store.sessions() if path != self._folder.path]
+        rates = recorded_rates(others, first.executed)
+        is_repeated = self._options.is_seed_fixed and first.iterations > 0
+        evidence = replace(self._evidence, rates=rates, is_repeated=is_repeated)
+        if self._asked is None:
+            required = runs_required(first, evidence)
+            self._asked, self._planned = required.asked, required.planned
+            evidence = replace(evidence, required=required)
+        self._evidence = evidence
 
     def _show_progress(self, number: int, folder: Path, began_ns: int) -> None:
         if not self._has_facts:
@@ -143,13 +168,20 @@ class Gate:
             self._terminal.say(
                 self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip()
             )
-        line = run_line(run, asked=self._asked, reasons=reasons, broken=broken)
+        line = run_line(run, asked=self._asked or self._planned, reasons=reasons, broken=broken)
         self._terminal.say(line, green=is_good, red=not is_good)
 
     def _conclude(self, *, broken_off: int | None = None) -> int:
         held = hold_limits(self._options.limits, self._runs)
-        verdict = judge(self._runs, asked=self._asked, held=held, broken_off=broken_off)
-        record = verdict_record(verdict, self._runs)
+        required = self._evidence.required
+        verdict = judge(
+            self._runs,
+            asked=self._asked or FEWEST_RUNS,
+            held=held,
+            broken_off=broken_off,
+            unproved=() if required is None else required.unproved,
+        )
+        record = verdict_record(verdict, self._runs, evidence=self._evidence)
         self._folder.write_json("summary.json", record)
         self._folder.note_finished()
         self._folder.close()
@@ -157,7 +189,8 @@ class Gate:
             self._write_for_user(self._config.invocation_params.dir / self._options.json_path, record)
         is_stable = verdict.exit_status == 0
         self._terminal.title("verify", green=is_stable, red=not is_stable, bold=True)
-        for line in verdict_lines(verdict, self._runs, folder=shown_path(self._config, self._folder.path)):
+        folder = shown_path(self._config, self._folder.path)
+        for line in verdict_lines(verdict, self._runs, folder=folder, evidence=self._evidence):
             self._terminal.say(line)
         if self._folder.problem is not None:
             self._terminal.say(f"records are incomplete: {self._folder.problem}")

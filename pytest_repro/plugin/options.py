@@ -205,7 +205,7 @@ def resolve(config: pytest.Config) -> Options:
     _refuse_misleading_path(config)
     is_own_session = not (is_isolated() or is_run() or is_worker(config))
     if is_own_session and not is_gate_asked_for(config):
-        for name in ("verify-keep-going", *(name for name, *_ in LIMIT_VALUES)):
+        for name in ("verify-keep-going", "verify-confidence", *(name for name, *_ in LIMIT_VALUES)):
             read.refuse_alone(name, "--verify-runs N", without="the gate")
     if stress is None and is_own_session and not is_gate_asked_for(config):
         read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")

@@ -10,6 +10,7 @@ import pytest
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.limit_options import read_limits
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one
+from pytest_repro.stats import DEFAULT_CONFIDENCE
 
 if TYPE_CHECKING:
     from pytest_repro.verify.limits import Limit
@@ -17,8 +18,23 @@ if TYPE_CHECKING:
 NO_GATE = "no"
 """Value of `--verify-runs` that takes back what an ini file or `PYTEST_ADDOPTS` asks for."""
 
+AUTO = "auto"
+"""Value of `--verify-runs` that leaves the number to what is on record of the tests."""
+
 VERIFY_VALUES = (
-    ("verify-runs", "N", "Run pytest N times in fresh processes and say whether the tests are stable."),
+    (
+        "verify-runs",
+        "N",
+        (
+            "Run pytest N times, or as often as proves something (auto), in fresh processes and say whether "
+            "the tests are stable."
+        ),
+    ),
+    (
+        "verify-confidence",
+        "P",
+        "Confidence, such as 0.99 or 99%%, of what the runs are to prove (default 0.95).",
+    ),
 )
 VERIFY_FLAGS = (("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),)
 
@@ -28,13 +44,17 @@ class VerifyOptions:
     """What the gate was asked for.
 
     Attributes:
-        runs: Number of runs.
+        runs: Number of runs, None where the recorded failure rates decide.
+        confidence: Of what the runs are to prove, from 0 to 1.
+        is_seed_fixed: Whether stress runs inside all start from the same seed.
         keep_going: Whether the gate goes on after a run that fails or does not count.
         json_path: Where the summary is also written, or None.
         limits: On what tests may take and must reach.
     """
 
-    runs: int
+    runs: int | None
+    confidence: float
+    is_seed_fixed: bool
     keep_going: bool
     json_path: str | None
     limits: tuple[Limit, ...] = ()
@@ -56,16 +76,30 @@ def read_verify_options(config: pytest.Config) -> VerifyOptions:
     Raises:
         OptionError: A value cannot be read, or something else on the command line contradicts the gate.
     """
+    from pytest_repro.verify.required import parse_confidence
+
     read = OptionReader(config)
-    runs = read.value("verify-runs", at_least_one)
+    runs = read.value("verify-runs", _number_of_runs)
     assert runs is not None
     _refuse_what_changes_runs(config)
     return VerifyOptions(
-        runs=runs,
+        runs=runs or None,
+        confidence=read.value("verify-confidence", parse_confidence) or DEFAULT_CONFIDENCE,
+        is_seed_fixed=read.value("repro-seed", str) is not None,
         keep_going=bool(read.flag("verify-keep-going")),
         json_path=read.value("repro-json", str),
         limits=read_limits(config),
     )
+
+
+def _number_of_runs(text: str) -> int:
+    """Reads a number of runs; 0 stands for `auto`."""
+    if text.strip() == AUTO:
+        return 0
+    try:
+        return at_least_one(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {AUTO}") from error
 
 
 _REFUSED = (

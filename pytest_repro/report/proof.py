@@ -9,8 +9,9 @@ from pytest_repro.report.words import counted, percent, whole_seconds
 from pytest_repro.stats import chance_of_clusters, ruled_out_rate
 from pytest_repro.stress.patterns import CHANCE
 from pytest_repro.verify.history import RecordedRate, Unit
-from pytest_repro.verify.required import Reason, Requirement, RunsRequired
+from pytest_repro.verify.required import Evidence, Reason, Requirement, RunsRequired
 from pytest_repro.verify.runs import Run
+from pytest_repro.verify.verdict import Verdict, VerdictKind
 
 _MOST_TESTS = 3
 """Tests that are named with what is not proved of them; the records name all."""
@@ -25,7 +26,7 @@ def required_lines(required: RunsRequired, first: Run) -> list[str]:
     if most is None:
         return [f"verify: {runs}: no failure of these tests is on record"]
     before = f"{most.rate.test} {_before(most.rate)}"
-    if required.reason is Reason.TOO_SHORT_RUNS:
+    if required.reason is Reason.NOT_COMPARABLE:
         return [f"verify: {runs}, which cannot prove a fix: {before}", *_advice(most)]
     if required.reason is Reason.TOO_LONG:
         duration = whole_seconds(required.asked * first.duration_ns)
@@ -34,14 +35,14 @@ def required_lines(required: RunsRequired, first: Run) -> list[str]:
     return [f"verify: {runs}: {before}; {_enough(most)}"]
 
 
-def proof(runs: Sequence[Run], asking: Sequence[Requirement], *, confidence: float) -> str:
+def proof(runs: Sequence[Run], evidence: Evidence) -> str:
     """Returns what runs that all passed rule out, per run and, where each fails by itself, per iteration.
 
     Args:
         runs: All of them valid and passed.
-        asking: What the recorded rates ask for.
-        confidence: From 0 to 1.
+        evidence: What they are held against.
     """
+    confidence = evidence.confidence
     rate = percent(ruled_out_rate(len(runs), confidence=confidence))
     ruled_out = f"a failure rate above {rate} is ruled out at {percent(confidence)} confidence"
     if not any(run.iterations for run in runs):
@@ -50,13 +51,24 @@ def proof(runs: Sequence[Run], asking: Sequence[Requirement], *, confidence: flo
     ran = f"{counted(sum(run.iterations for run in distinct), 'iteration')} ran without a failure"
     if len(distinct) < len(runs):
         ran += f", the same in {counted(len(runs) - len(distinct) + 1, 'run')} (one seed)"
-    if any(each.rate.unit is not Unit.ITERATION for each in asking):
+    if any(each.rate.unit is Unit.PROCESS for each in evidence.asking(runs)):
         return f"{ruled_out}; {ran}, but on record failures come together in a process: runs count"
     # Each test has its own rate: that which ran the least is the one that least is proved of.
     tests = frozenset[str]().union(*(run.executed for run in distinct))
     least = min(sum(run.tests[test].iterations for run in distinct if test in run.tests) for test in tests)
     of_iterations = percent(ruled_out_rate(least, confidence=confidence))
     return f"{ruled_out}, above {of_iterations} of the iterations if each fails by itself; {ran}"
+
+
+def evidence_lines(verdict: Verdict, runs: Sequence[Run], evidence: Evidence) -> list[str]:
+    """Returns what the record makes of the runs, and what they show of themselves beside the verdict."""
+    asking = evidence.asking(runs)
+    if verdict.kind is VerdictKind.UNSTABLE:
+        return list(cluster_lines(runs))
+    if verdict.kind is VerdictKind.INCOMPLETE:
+        # What counts too little is not held against anything: only what is lacking is told.
+        asking = [each for each in asking if each.runs is None or each.runs > verdict.passed]
+    return [*recorded_lines(asking, passed=verdict.passed), *_sameness_lines(runs)]
 
 
 def recorded_lines(asking: Sequence[Requirement], *, passed: int) -> list[str]:
@@ -107,6 +119,20 @@ def requirement_record(requirement: Requirement, *, passed: int) -> dict[str, An
     }
 
 
+def _sameness_lines(runs: Sequence[Run]) -> Iterator[str]:
+    """Yields what was the same in all runs although chance should choose it."""
+    reports = [run.report for run in runs if run.report is not None]
+    if len(reports) < 2:
+        return
+    hash_seeds = {report.hash_seed for report in reports}
+    if len(hash_seeds) == 1 and None not in hash_seeds:
+        yield f"all runs had PYTHONHASHSEED={hash_seeds.pop()}: nothing is proved of other hash seeds"
+    for option in reports[0].seeds:
+        seeds = {report.seeds.get(option) for report in reports}
+        if len(seeds) == 1:
+            yield f"all runs had {option} {seeds.pop()}: nothing is proved of other random choices"
+
+
 def _recorded(requirement: Requirement, *, passed: int) -> list[str]:
     rate = requirement.rate
     chance, needed = requirement.chance(passed), requirement.runs
@@ -149,7 +175,9 @@ def _advice(requirement: Requirement) -> list[str]:
     rate = requirement.rate
     command = "".join(letter if letter.isprintable() else "?" for letter in rate.command)
     same = f"verify under the conditions in which it failed: {command}"
-    if not requirement.is_comparable:
+    if requirement.is_repeated:
+        return ["all runs make the same random choices: drop --repro-seed"]
+    if not requirement.is_long_enough:
         ran = counted(requirement.iterations, "time")
         short = (
             f"a run executes it {ran}, it failed in processes of about {rate.iterations_each:,} iterations"

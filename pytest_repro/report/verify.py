@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_repro.report.measures import broken_line, broken_record, unsteady_lines, unsteady_record
-from pytest_repro.report.words import counted, percent, seconds
-from pytest_repro.stats import DEFAULT_CONFIDENCE, ruled_out_rate
+from pytest_repro.report.proof import evidence_lines, proof, requirement_record
+from pytest_repro.report.words import counted, seconds
+from pytest_repro.stats import ruled_out_rate
+from pytest_repro.verify.required import Evidence
 from pytest_repro.verify.runs import Run
 from pytest_repro.verify.verdict import Verdict, VerdictKind
+
+_NO_EVIDENCE = Evidence()
 
 _SHOWN = 10
 """So many failing tests of a run are named."""
@@ -35,9 +39,11 @@ def run_line(run: Run, *, asked: int, reasons: Sequence[str], broken: int = 0) -
     return f"run {run.number} of {asked} {word}: {counts}"
 
 
-def verdict_lines(verdict: Verdict, runs: Sequence[Run], *, folder: str) -> list[str]:
+def verdict_lines(
+    verdict: Verdict, runs: Sequence[Run], *, folder: str, evidence: Evidence = _NO_EVIDENCE
+) -> list[str]:
     """Returns the verdict, what it proves or why it proves nothing, and where the output is."""
-    lines = [_headline(verdict, runs)]
+    lines = [_headline(verdict, runs, evidence)]
     lines += verdict.reasons
     for run in runs:
         if run.is_failing:
@@ -51,6 +57,7 @@ def verdict_lines(verdict: Verdict, runs: Sequence[Run], *, folder: str) -> list
         if run.number in verdict.failed:
             lines += [f"run {run.number} again: {run.command}"]
     lines += verdict.notes
+    lines += evidence_lines(verdict, runs, evidence)
     lines += unsteady_lines(verdict.unsteady)
     return [*lines, f"output of the runs: {folder}/verify_run_<i>.txt"]
 
@@ -62,29 +69,22 @@ def _failures(run: Run, test: str) -> str:
     return f"{test} {told.outcome.value}"
 
 
-def _headline(verdict: Verdict, runs: Sequence[Run]) -> str:
+def _headline(verdict: Verdict, runs: Sequence[Run], evidence: Evidence) -> str:
     count = f"{verdict.passed} of {verdict.asked} runs passed"
     kind = verdict.kind
     if kind is VerdictKind.STABLE:
-        return f"stable: {count}: {_proof(verdict, runs)}"
+        return f"stable: {count}: {proof(runs, evidence)}"
     if kind is VerdictKind.UNSTABLE:
         return f"unstable: {counted(len(verdict.failed), 'run')} of {len(runs)} failed, {count}"
     return f"incomplete: {count}; this says nothing about stability"
 
 
-def _proof(verdict: Verdict, runs: Sequence[Run]) -> str:
-    confidence = percent(DEFAULT_CONFIDENCE)
-    rate = percent(ruled_out_rate(verdict.passed))
-    proof = f"a failure rate above {rate} is ruled out at {confidence} confidence"
-    iterations = sum(run.iterations for run in runs)
-    if iterations:
-        # All tests together: each test has its own share, so the rate is said of an iteration of any.
-        proof += f"; {counted(iterations, 'iteration')} ran without a failure"
-    return proof
-
-
-def verdict_record(verdict: Verdict, runs: Sequence[Run]) -> dict[str, Any]:
+def verdict_record(
+    verdict: Verdict, runs: Sequence[Run], *, evidence: Evidence = _NO_EVIDENCE
+) -> dict[str, Any]:
     """Returns the verdict as plain builtins: durations in nanoseconds, rates from 0 to 1."""
+    is_stable = verdict.kind is VerdictKind.STABLE
+    ruled_out = ruled_out_rate(verdict.passed, confidence=evidence.confidence)
     return {
         "kind": "verify",
         "verdict": verdict.kind.value,
@@ -96,8 +96,9 @@ def verdict_record(verdict: Verdict, runs: Sequence[Run]) -> dict[str, Any]:
         "notes": list(verdict.notes),
         "broken_limits": [broken_record(broken) for broken in verdict.broken],
         "unsteady": [unsteady_record(one) for one in verdict.unsteady],
-        "ruled_out_rate": ruled_out_rate(verdict.passed) if verdict.kind is VerdictKind.STABLE else None,
-        "confidence": DEFAULT_CONFIDENCE,
+        "ruled_out_rate": ruled_out if is_stable else None,
+        "confidence": evidence.confidence,
+        "rates_before": [requirement_record(each, passed=verdict.passed) for each in evidence.asking(runs)],
         "runs": [run_record(run) for run in runs],
     }
 

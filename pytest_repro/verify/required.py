@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
-from pytest_repro.stats import chance_if_unchanged, clean_iterations_needed
+from pytest_repro.stats import DEFAULT_CONFIDENCE, chance_if_unchanged, clean_iterations_needed
 from pytest_repro.verify.history import RecordedRate, Unit
 from pytest_repro.verify.runs import Run
 
@@ -32,7 +32,7 @@ class Reason(str, Enum):
     FEWEST = "fewest"
     RATE = "rate"
     TOO_LONG = "too_long"
-    TOO_SHORT_RUNS = "too_short_runs"
+    NOT_COMPARABLE = "not_comparable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,16 +43,23 @@ class Requirement:
         rate: What is on record.
         iterations: How often one run executes the test, at least 1.
         confidence: From 0 to 1.
+        is_repeated: Whether all runs make the same random choices: more of them are no further evidence.
     """
 
     rate: RecordedRate
     iterations: int
     confidence: float
+    is_repeated: bool = False
+
+    @property
+    def is_long_enough(self) -> bool:
+        """Whether a run executes the test often enough to fail as the processes on record did."""
+        return self.iterations >= self.rate.iterations_each
 
     @property
     def is_comparable(self) -> bool:
-        """Whether a run executes the test often enough to fail as the processes on record did."""
-        return self.iterations >= self.rate.iterations_each
+        """Whether clean runs say anything about the rate."""
+        return self.is_long_enough and not self.is_repeated
 
     @property
     def clean(self) -> int:
@@ -63,7 +70,7 @@ class Requirement:
 
     @property
     def runs(self) -> int | None:
-        """Clean runs that it takes; None where no number of such short runs does."""
+        """Clean runs that it takes; None where no number of such runs does."""
         if not self.is_comparable:
             return None
         return -(-self.clean // self._units_of_a_run)
@@ -97,45 +104,66 @@ class RunsRequired:
     reason: Reason
     requirement: Requirement | None = None
 
+    @property
+    def unproved(self) -> tuple[str, ...]:
+        """What its runs leave unproved, whatever their number."""
+        if self.reason is not Reason.NOT_COMPARABLE or self.requirement is None:
+            return ()
+        return (f"no number of such runs proves {self.requirement.rate.test} repaired",)
 
-def requirements(first: Run, rates: Mapping[str, RecordedRate], *, confidence: float) -> list[Requirement]:
-    """Returns what the rates on record ask of the runs, that of the test that asks for the most first.
 
-    Args:
-        first: A run: it tells which tests are executed, and how often.
-        rates: By node id.
-        confidence: From 0 to 1.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the runs of a gate are held against.
+
+    Attributes:
+        confidence: Of what they are to prove, from 0 to 1.
+        rates: What is on record of each test, by node id.
+        required: What `auto` came to; None where the number was given, or no run has ended yet.
+        is_repeated: Whether all runs make the same random choices.
     """
-    found = [
-        Requirement(rate=rates[test], iterations=max(1, first.tests[test].iterations), confidence=confidence)
-        for test in sorted(first.executed)
-        if test in rates
-    ]
-    return sorted(found, key=lambda each: (each.is_comparable, -(each.runs or 0)))
+
+    confidence: float = DEFAULT_CONFIDENCE
+    rates: Mapping[str, RecordedRate] = field(default_factory=dict)
+    required: RunsRequired | None = None
+    is_repeated: bool = False
+
+    def asking(self, runs: Sequence[Run]) -> list[Requirement]:
+        """Returns what the rates ask of these runs, that of the test that asks for the most first.
+
+        A test whose failure is marked deterministic asks for nothing, unless the record contradicts the mark.
+
+        Args:
+            runs: They tell which tests are executed, and how often; the run that did the least counts.
+        """
+        executed = frozenset[str]().union(*(run.executed for run in runs))
+        found = [
+            Requirement(
+                rate=self.rates[test],
+                iterations=_least_iterations(test, runs),
+                confidence=self.confidence,
+                is_repeated=self.is_repeated,
+            )
+            for test in sorted(executed & frozenset(self.rates))
+            if not any(_is_deterministic(run, test, self.rates[test]) for run in runs if test in run.executed)
+        ]
+        return sorted(found, key=lambda each: (each.is_comparable, -(each.runs or 0)))
 
 
-def runs_required(first: Run, rates: Mapping[str, RecordedRate], *, confidence: float) -> RunsRequired:
-    """Decides, after the first run, how many `auto` comes to.
-
-    A mark that says deterministic stands unless the record contradicts it.
-
-    Args:
-        first: The first run.
-        rates: What is on record, by node id.
-        confidence: From 0 to 1.
-    """
-    tests = [test for test in first.executed if not _is_deterministic(first, test, rates.get(test))]
+def runs_required(first: Run, evidence: Evidence) -> RunsRequired:
+    """Decides, after the first run, how many `auto` comes to."""
+    tests = [test for test in first.executed if not _is_deterministic(first, test, evidence.rates.get(test))]
     if first.executed and not tests:
         runs = FEWEST_DETERMINISTIC_RUNS
         return RunsRequired(asked=runs, planned=runs, reason=Reason.DETERMINISTIC)
     fewest = FEWEST_RUNS
-    asking = [each for each in requirements(first, rates, confidence=confidence) if each.rate.test in tests]
+    asking = evidence.asking([first])
     most = asking[0] if asking else None
     if most is None:
         return RunsRequired(asked=fewest, planned=fewest, reason=Reason.FEWEST)
     needed = most.runs
     if needed is None:
-        return RunsRequired(asked=fewest, planned=fewest, reason=Reason.TOO_SHORT_RUNS, requirement=most)
+        return RunsRequired(asked=fewest, planned=fewest, reason=Reason.NOT_COMPARABLE, requirement=most)
     asked = max(fewest, needed)
     if asked > fewest and asked * first.duration_ns > LONGEST_NS:
         return RunsRequired(asked=asked, planned=fewest, reason=Reason.TOO_LONG, requirement=most)
@@ -146,6 +174,10 @@ def runs_required(first: Run, rates: Mapping[str, RecordedRate], *, confidence: 
 def _is_deterministic(first: Run, test: str, rate: RecordedRate | None) -> bool:
     is_marked = first.tests[test].marks.get(DETERMINISTIC) is True
     return is_marked and (rate is None or rate.failed_iterations == rate.iterations)
+
+
+def _least_iterations(test: str, runs: Sequence[Run]) -> int:
+    return max(1, min(run.tests[test].iterations for run in runs if test in run.executed))
 
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(%?)")

@@ -60,6 +60,7 @@ def judge(
     asked: int,
     held: LimitFindings = NO_FINDINGS,
     broken_off: int | None = None,
+    unproved: Sequence[str] = (),
 ) -> Verdict:
     """Judges the runs of one gate: stable only if all that were asked for are valid and passed.
 
@@ -68,6 +69,7 @@ def judge(
         asked: Number of runs asked for, at least 1.
         held: What holding limits against all of these runs has shown.
         broken_off: Number of the run that an interrupt of the gate ended, None without one.
+        unproved: What else such runs leave unproved of what was asked for.
     """
     failed = tuple(run.number for run in runs if run.is_failing or held.breaks(run.number))
     everywhere = _Everywhere.of(runs)
@@ -80,7 +82,8 @@ def judge(
         reasons.append(f"run {broken_off} was broken off by an interrupt")
         missing -= 1
     if missing > 0 and not failed:
-        reasons.append(f"{missing} of {asked} runs did not take place")
+        reasons.append(f"{missing:,} of {asked:,} runs did not take place")
+    reasons += unproved
     # What broke a limit is compared all the same: it may be what is unsteady.
     valid = [run for run, each in zip(runs, against, strict=True) if not run.is_failing and not each]
     kind = VerdictKind.UNSTABLE if failed else VerdictKind.INCOMPLETE if reasons else VerdictKind.STABLE

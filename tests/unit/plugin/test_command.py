@@ -50,7 +50,18 @@ def _without_gate(pytester: pytest.Pytester, *arguments: str) -> list[str]:
 
 def test_a_run_of_the_gate_is_repeated_without_the_gate(pytester: pytest.Pytester) -> None:
     """All else stays."""
-    arguments = ["tests", "--verify-runs", "5", "-n", "2", "--verify-keep-going", "--verify-runs=3", "-x"]
+    arguments = [
+        "tests",
+        "--verify-runs",
+        "5",
+        "-n",
+        "2",
+        "--verify-confidence",
+        "99%",
+        "--verify-keep-going",
+        "--verify-runs=3",
+        "-x",
+    ]
     assert _without_gate(pytester, *arguments) == ["tests", "-n", "2", "-x"]
 
 

@@ -234,6 +234,10 @@ def test_each_session_has_a_seed_of_its_own(pytester: pytest.Pytester) -> None:
                 " or implement pytest_repro_reset_device in the conftest at the root."
             ),
         ),
+        (
+            ("--verify-confidence=0.9",),
+            "--verify-confidence does nothing without the gate. Add --verify-runs N.",
+        ),
         (("--verify-keep-going",), "--verify-keep-going does nothing without the gate. Add --verify-runs N."),
     ],
 )

@@ -26,6 +26,29 @@ def test_the_number_of_runs_is_read_from_flag_ini_and_flag_over_ini(pytester: py
     assert _read(pytester, "--verify-runs=7", ini="verify_runs = 5").runs == 7
 
 
+def test_the_number_of_runs_may_be_left_to_the_record(pytester: pytest.Pytester) -> None:
+    """By flag, by ini, and taken back by a number."""
+    assert _read(pytester, "--verify-runs=auto").runs is None
+    assert _read(pytester, ini="verify_runs = auto").runs is None
+    assert _read(pytester, "--verify-runs=7", ini="verify_runs = auto").runs == 7
+
+
+def test_the_confidence_is_read_from_flag_ini_and_flag_over_ini(pytester: pytest.Pytester) -> None:
+    """A share or a percentage; 95 % unless set."""
+    assert _read(pytester, "--verify-runs=2").confidence == 0.95
+    assert _read(pytester, "--verify-runs=2", "--verify-confidence=99%").confidence == 0.99
+    ini = "verify_runs = 2\nverify_confidence = 0.9"
+    assert _read(pytester, ini=ini).confidence == 0.9
+    assert _read(pytester, "--verify-confidence=0.8", ini=ini).confidence == 0.8
+
+
+def test_a_seed_that_all_runs_start_from_is_noted(pytester: pytest.Pytester) -> None:
+    """By flag or ini; without it each stress run inside has a seed of its own."""
+    assert not _read(pytester, "--verify-runs=2").is_seed_fixed
+    assert _read(pytester, "--verify-runs=2", "--repro-seed=0").is_seed_fixed
+    assert _read(pytester, "--verify-runs=2", ini="repro_seed = 3").is_seed_fixed
+
+
 @pytest.mark.parametrize("ini", ["", "verify_keep_going = true"])
 def test_the_gate_keeps_going_if_flag_or_ini_say_so(pytester: pytest.Pytester, ini: str) -> None:
     """A plain flag."""
@@ -55,7 +78,14 @@ def test_the_gate_is_asked_for_by_flag_or_ini(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on."),
+        (("--verify-runs=0",), "--verify-runs '0' cannot be used. Give a whole number from 1 on, or auto."),
+        (
+            ("--verify-runs=2", "--verify-confidence=95"),
+            (
+                "--verify-confidence '95' cannot be used. "
+                "Give a share from 0.5 up to but without 1, such as 0.95, or 95%."
+            ),
+        ),
         (
             ("--verify-runs=2", "--pdb"),
             "--verify-runs cannot be combined with --pdb: its runs have no terminal. Drop one of them.",

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
 from pytest_repro.model import Outcome
 from pytest_repro.report.proof import (
     cluster_lines,
+    evidence_lines,
     proof,
     recorded_lines,
     required_lines,
     requirement_record,
 )
 from pytest_repro.verify.history import RecordedRate, Unit
-from pytest_repro.verify.required import requirements, runs_required
+from pytest_repro.verify.required import Evidence, Requirement, RunsRequired, runs_required
 from pytest_repro.verify.runs import Run, RunReport, RunTest
+from pytest_repro.verify.verdict import Verdict, VerdictKind
 
 SESSION = "20261121-120000-stress-0000"
+
+
+def came_to(first: Run, rates: Mapping[str, RecordedRate], *, confidence: float = 0.95) -> RunsRequired:
+    """Returns how many runs the rates come to."""
+    return runs_required(first, Evidence(rates=rates, confidence=confidence))
+
+
+def asked_of(
+    runs: Sequence[Run], rates: Mapping[str, RecordedRate], *, confidence: float = 0.95
+) -> list[Requirement]:
+    """Returns what the rates ask of the runs."""
+    return Evidence(rates=rates, confidence=confidence).asking(runs)
 
 
 def rate(
@@ -43,6 +59,7 @@ def run(
     failures: int = 0,
     tests: str = "t",
     seed: str | None = None,
+    hash_seed: str | None = None,
     duration_ns: int = 10**9,
     marked: bool = False,
 ) -> Run:
@@ -54,7 +71,7 @@ def run(
         marks={"deterministic": True} if marked else {},
     )
     seeds = {} if seed is None else {"--repro-seed": seed}
-    report = RunReport(exit_status=0, tests=dict.fromkeys(tests, told), seeds=seeds)
+    report = RunReport(exit_status=0, tests=dict.fromkeys(tests, told), seeds=seeds, hash_seed=hash_seed)
     return Run(number=number, exit_status=0, duration_ns=duration_ns, report=report)
 
 
@@ -110,13 +127,13 @@ def test_how_many_runs_there_are_is_told_with_its_reason(
 ) -> None:
     """What is on record, where, and what it asks for."""
     rates = {} if recorded is None else {"t": recorded}
-    assert required_lines(runs_required(first, rates, confidence=0.95), first) == [line]
+    assert required_lines(came_to(first, rates), first) == [line]
 
 
 def test_a_number_out_of_reach_is_told_with_what_to_do() -> None:
     """Amplify first, and verify under the same conditions."""
     first = run(duration_ns=5 * 10**9)
-    lines = required_lines(runs_required(first, {"t": rate(1, 100)}, confidence=0.95), first)
+    lines = required_lines(came_to(first, {"t": rate(1, 100)}), first)
     assert lines == [
         (
             "verify: 5 runs, where 1,900 would take 2 h 38 min: "
@@ -129,16 +146,14 @@ def test_a_number_out_of_reach_is_told_with_what_to_do() -> None:
         ),
         "verify under the conditions in which it failed: pytest --repro-stress 100 -n2",
     ]
-    by_process = runs_required(first, {"t": rate(1, 100, Unit.PROCESS)}, confidence=0.95)
+    by_process = came_to(first, {"t": rate(1, 100, Unit.PROCESS)})
     assert "--repro-stress" not in required_lines(by_process, first)[1]
 
 
 def test_runs_that_are_too_short_to_fail_are_told() -> None:
     """No number of them proves a fix."""
     first = run(iterations=3)
-    lines = required_lines(
-        runs_required(first, {"t": rate(2, 4, Unit.PROCESS, each=50)}, confidence=0.95), first
-    )
+    lines = required_lines(came_to(first, {"t": rate(2, 4, Unit.PROCESS, each=50)}), first)
     assert lines == [
         (
             "verify: 5 runs, which cannot prove a fix: "
@@ -195,14 +210,13 @@ def test_clean_runs_prove_something_of_runs_and_perhaps_of_iterations(
     runs: list[Run], recorded: dict[str, RecordedRate], expected: str
 ) -> None:
     """Of an iteration only where each fails by itself, of one test, and each random choice once."""
-    asking = requirements(runs[0], recorded, confidence=0.95)
-    assert proof(runs, asking, confidence=0.95) == expected
+    assert proof(runs, Evidence(rates=recorded)) == expected
 
 
 def test_what_clean_runs_prove_depends_on_the_confidence() -> None:
     """As `--verify-confidence` says."""
     expected = "a failure rate above 60 % is ruled out at 99 % confidence"
-    assert proof([run(number) for number in range(5)], [], confidence=0.99) == expected
+    assert proof([run(number) for number in range(5)], Evidence(confidence=0.99)) == expected
 
 
 @pytest.mark.parametrize(
@@ -220,7 +234,7 @@ def test_what_clean_runs_prove_depends_on_the_confidence() -> None:
 )
 def test_clean_runs_are_held_against_the_rate_on_record(passed: int, line: str) -> None:
     """How likely they were without a fix, and how many are needed."""
-    asking = requirements(run(), {"t": rate(10, 100)}, confidence=0.95)
+    asking = asked_of([run()], {"t": rate(10, 100)})
     assert recorded_lines(asking, passed=passed) == [line]
 
 
@@ -233,7 +247,7 @@ def test_tests_that_are_not_proved_are_named_and_others_counted() -> None:
     """Where all are proved, the one that asked for the most stands for them."""
     tests = "abcde"
     rates = {test: rate(10 + number, 100, test=test) for number, test in enumerate(tests)}
-    asking = requirements(run(tests=tests), rates, confidence=0.95)
+    asking = asked_of([run(tests=tests)], rates)
     lines = recorded_lines(asking, passed=5)
     assert [line.split()[2] for line in lines[:3]] == ["a", "b", "c"]
     assert lines[3:] == ["not proved of 2 other tests either, see summary.json"]
@@ -242,11 +256,54 @@ def test_tests_that_are_not_proved_are_named_and_others_counted() -> None:
 
 def test_runs_that_are_too_short_are_held_against_nothing() -> None:
     """No chance can be told."""
-    asking = requirements(run(), {"t": rate(2, 4, Unit.PROCESS, each=50)}, confidence=0.95)
+    asking = asked_of([run()], {"t": rate(2, 4, Unit.PROCESS, each=50)})
     lines = recorded_lines(asking, passed=5)
     assert lines[0].startswith("not proved: t failed in 2 of 4 processes")
     assert "add --repro-stress 50" in lines[1]
     assert requirement_record(asking[0], passed=5)["chance_if_unchanged"] is None
+
+
+def test_runs_that_repeat_their_random_choices_are_held_against_nothing() -> None:
+    """With the option that makes them."""
+    asking = Evidence(rates={"t": rate(10, 100)}, is_repeated=True).asking([run(iterations=20)])
+    assert recorded_lines(asking, passed=5) == [
+        f"not proved: {BEFORE}",
+        "all runs make the same random choices: drop --repro-seed",
+    ]
+
+
+def verdict(kind: VerdictKind, *, passed: int) -> Verdict:
+    """Makes a verdict."""
+    return Verdict(kind=kind, asked=9, passed=passed, failed=(), reasons=(), exit_status=0)
+
+
+def test_what_the_record_makes_of_the_runs_depends_on_the_verdict() -> None:
+    """Of an unstable test it makes nothing, of an incomplete gate only what is lacking."""
+    evidence = Evidence(rates={"t": rate(10, 100)})
+    runs = [run(1), run(2)]
+    (proved,) = evidence_lines(verdict(VerdictKind.STABLE, passed=34), runs, evidence)
+    assert proved.endswith("ruled out at 95 % confidence")
+    assert evidence_lines(verdict(VerdictKind.INCOMPLETE, passed=34), runs, evidence) == []
+    (lacking,) = evidence_lines(verdict(VerdictKind.INCOMPLETE, passed=33), runs, evidence)
+    assert lacking.startswith("not proved: ")
+    assert evidence_lines(verdict(VerdictKind.UNSTABLE, passed=34), runs, evidence) == []
+    gathered = [run(1, iterations=20, failures=18), run(2, iterations=20), run(3, iterations=20)]
+    (cluster,) = evidence_lines(verdict(VerdictKind.UNSTABLE, passed=2), gathered, evidence)
+    assert cluster.startswith("no chance: ")
+
+
+def test_what_was_the_same_in_all_runs_is_told() -> None:
+    """Hash seed and seeds, where more than one run had them."""
+    same = [run(number, seed="3", hash_seed="0") for number in (1, 2)]
+    stable = verdict(VerdictKind.STABLE, passed=2)
+    assert evidence_lines(stable, same, Evidence()) == [
+        "all runs had PYTHONHASHSEED=0: nothing is proved of other hash seeds",
+        "all runs had --repro-seed 3: nothing is proved of other random choices",
+    ]
+    assert evidence_lines(stable, same[:1], Evidence()) == []
+    differing = [run(number, seed=str(number), hash_seed=str(number)) for number in (1, 2)]
+    assert evidence_lines(stable, differing, Evidence()) == []
+    assert evidence_lines(stable, [run(1), run(2)], Evidence()) == []
 
 
 def test_a_command_on_record_cannot_steer_the_terminal() -> None:
@@ -263,7 +320,7 @@ def test_a_command_on_record_cannot_steer_the_terminal() -> None:
         sessions=(SESSION,),
         command="pytest \x1b[2J",
     )
-    lines = recorded_lines(requirements(run(), {"t": hostile}, confidence=0.95), passed=5)
+    lines = recorded_lines(asked_of([run()], {"t": hostile}), passed=5)
     assert lines[-1].endswith("pytest ?[2J")
 
 
@@ -284,7 +341,7 @@ def test_failures_that_gather_in_some_runs_are_told() -> None:
 
 def test_a_rate_on_record_is_written_for_programs() -> None:
     """With what it makes of the runs."""
-    (requirement,) = requirements(run(), {"t": rate(10, 100)}, confidence=0.95)
+    (requirement,) = asked_of([run()], {"t": rate(10, 100)})
     record = requirement_record(requirement, passed=34)
     assert record["chance_if_unchanged"] == pytest.approx(0.0475, abs=1e-4)
     del record["chance_if_unchanged"]

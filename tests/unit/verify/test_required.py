@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -14,14 +15,28 @@ from pytest_repro.verify.required import (
     FEWEST_DETERMINISTIC_RUNS,
     FEWEST_RUNS,
     LONGEST_NS,
+    Evidence,
     Reason,
+    Requirement,
+    RunsRequired,
     parse_confidence,
-    requirements,
     runs_required,
 )
 from pytest_repro.verify.runs import Run, RunReport, RunTest
 
 SECOND = 10**9
+
+
+def came_to(first: Run, rates: Mapping[str, RecordedRate], *, confidence: float = 0.95) -> RunsRequired:
+    """Returns how many runs the rates come to."""
+    return runs_required(first, Evidence(rates=rates, confidence=confidence))
+
+
+def asked_of(
+    runs: Sequence[Run], rates: Mapping[str, RecordedRate], *, confidence: float = 0.95
+) -> list[Requirement]:
+    """Returns what the rates ask of the runs."""
+    return Evidence(rates=rates, confidence=confidence).asking(runs)
 
 
 def rate(
@@ -68,8 +83,8 @@ def first(
         (rate(1, 1, Unit.PROCESS), 0, 19, Reason.RATE),
         (rate(1, 1, Unit.PROCESS), 50, 19, Reason.RATE),
         (rate(3, 10, Unit.PROCESS, each=50), 50, 16, Reason.RATE),
-        (rate(3, 10, Unit.PROCESS, each=50), 49, 5, Reason.TOO_SHORT_RUNS),
-        (rate(3, 10, Unit.PROCESS, each=50), 0, 5, Reason.TOO_SHORT_RUNS),
+        (rate(3, 10, Unit.PROCESS, each=50), 49, 5, Reason.NOT_COMPARABLE),
+        (rate(3, 10, Unit.PROCESS, each=50), 0, 5, Reason.NOT_COMPARABLE),
     ],
 )
 def test_the_rate_on_record_decides_how_many_runs_are_asked_for(
@@ -77,7 +92,7 @@ def test_the_rate_on_record_decides_how_many_runs_are_asked_for(
 ) -> None:
     """Never below five; iterations inside a run count where each fails by itself, else runs do."""
     rates = {} if recorded is None else {"t": recorded}
-    required = runs_required(first(iterations=iterations), rates, confidence=0.95)
+    required = came_to(first(iterations=iterations), rates)
     assert (required.asked, required.planned, required.reason) == (asked, asked, reason)
     assert (required.requirement is None) is (recorded is None)
 
@@ -85,57 +100,73 @@ def test_the_rate_on_record_decides_how_many_runs_are_asked_for(
 def test_a_failure_that_is_marked_deterministic_takes_two_runs() -> None:
     """Only if every test is; a record of it failing always agrees, one of it passing too does not."""
     marked = first(marked=True, tests=("t", "u"))
-    required = runs_required(marked, {"t": rate(1, 1)}, confidence=0.95)
+    required = came_to(marked, {"t": rate(1, 1)})
     assert (required.asked, required.reason) == (FEWEST_DETERMINISTIC_RUNS, Reason.DETERMINISTIC)
-    assert runs_required(marked, {"t": rate(10, 100)}, confidence=0.95).asked == 34
+    assert came_to(marked, {"t": rate(10, 100)}).asked == 34
     assert marked.report is not None
     mixed = {**marked.report.tests, "v": RunTest(outcome=Outcome.PASSED)}
     partly = replace(marked, report=replace(marked.report, tests=mixed))
-    assert runs_required(partly, {}, confidence=0.95).asked == FEWEST_RUNS
-    assert runs_required(partly, {"t": rate(1, 1)}, confidence=0.95).asked == FEWEST_RUNS
+    assert came_to(partly, {}).asked == FEWEST_RUNS
+    assert came_to(partly, {"t": rate(1, 1)}).asked == FEWEST_RUNS
 
 
 def test_the_test_that_asks_for_the_most_decides() -> None:
     """One that cannot be proved by such runs at all comes before any number."""
     rates = {"t": rate(10, 100), "u": rate(5, 100, test="u"), "v": rate(1, 2, Unit.PROCESS, each=9, test="v")}
     two = first(tests=("t", "u"))
-    required = runs_required(two, rates, confidence=0.95)
+    required = came_to(two, rates)
     assert required.requirement is not None
     assert (required.asked, required.requirement.rate.test) == (runs_of(5, 100), "u")
-    asking = requirements(first(tests=("t", "u", "v", "w")), rates, confidence=0.95)
+    asking = asked_of([first(tests=("t", "u", "v", "w"))], rates)
     assert [each.rate.test for each in asking] == ["v", "u", "t"]
 
 
 def runs_of(failures: int, total: int) -> int:
     """Returns what one rate alone asks for."""
-    return runs_required(first(), {"t": rate(failures, total)}, confidence=0.95).asked
+    return came_to(first(), {"t": rate(failures, total)}).asked
 
 
 def test_a_higher_confidence_asks_for_more() -> None:
     """As `--verify-confidence` says."""
-    assert runs_required(first(), {"t": rate(10, 100)}, confidence=0.99).asked == 56
-    assert runs_required(first(), {"t": rate(10, 100)}, confidence=0.8).asked == 17
+    assert came_to(first(), {"t": rate(10, 100)}, confidence=0.99).asked == 56
+    assert came_to(first(), {"t": rate(10, 100)}, confidence=0.8).asked == 17
+
+
+def test_runs_that_repeat_their_random_choices_prove_nothing_however_many() -> None:
+    """The same seed in each: what did not fail in the first does not in the second."""
+    evidence = Evidence(rates={"t": rate(10, 100)}, is_repeated=True)
+    required = runs_required(first(iterations=50), evidence)
+    assert (required.planned, required.reason) == (FEWEST_RUNS, Reason.NOT_COMPARABLE)
+    assert required.unproved == ("no number of such runs proves t repaired",)
+    assert came_to(first(iterations=50), {"t": rate(10, 100)}).unproved == ()
+
+
+def test_the_run_that_did_the_least_counts() -> None:
+    """With a time budget inside, runs differ."""
+    runs = [first(iterations=number) for number in (9, 3, 5)]
+    (requirement,) = asked_of(runs, {"t": rate(10, 100)})
+    assert (requirement.iterations, requirement.runs) == (3, 12)
 
 
 def test_runs_that_would_take_too_long_do_not_take_place_and_stay_asked_for() -> None:
     """Those that take place cannot make the verdict stable."""
     rates = {"t": rate(1, 100)}
     fits = LONGEST_NS // 1_900
-    assert runs_required(first(duration_ns=fits), rates, confidence=0.95).planned == 1_900
-    required = runs_required(first(duration_ns=fits + 1), rates, confidence=0.95)
+    assert came_to(first(duration_ns=fits), rates).planned == 1_900
+    required = came_to(first(duration_ns=fits + 1), rates)
     assert (required.asked, required.planned, required.reason) == (1_900, FEWEST_RUNS, Reason.TOO_LONG)
 
 
 def test_the_fewest_runs_take_place_however_long_one_takes() -> None:
     """Two hours each, if need be: the user asked for a verdict."""
-    required = runs_required(first(duration_ns=2 * LONGEST_NS), {"t": rate(9, 10)}, confidence=0.95)
+    required = came_to(first(duration_ns=2 * LONGEST_NS), {"t": rate(9, 10)})
     assert (required.asked, required.planned) == (FEWEST_RUNS, FEWEST_RUNS)
 
 
 def test_a_first_run_that_executed_nothing_leaves_five() -> None:
     """It is judged elsewhere."""
     nothing = Run(number=1, exit_status=3, duration_ns=1, report=None)
-    assert runs_required(nothing, {"t": rate(1, 100)}, confidence=0.95).asked == FEWEST_RUNS
+    assert came_to(nothing, {"t": rate(1, 100)}).asked == FEWEST_RUNS
 
 
 @given(
@@ -150,7 +181,7 @@ def test_so_many_runs_leave_no_more_chance_than_the_confidence_does(
 ) -> None:
     """And one run less leaves more; where no number is given, no chance is either."""
     recorded = {"t": rate(*counts, unit, each=each if unit is Unit.PROCESS else 1)}
-    (requirement,) = requirements(first(iterations=iterations), recorded, confidence=confidence)
+    (requirement,) = asked_of([first(iterations=iterations)], recorded, confidence=confidence)
     runs = requirement.runs
     if runs is None:
         assert requirement.chance(5) is None

@@ -90,7 +90,17 @@ def test_a_run_that_does_not_count_makes_the_verdict_incomplete(run: Run, reason
 def test_runs_that_did_not_take_place_make_the_verdict_incomplete() -> None:
     """A gate that was cut short proves nothing, even without any run."""
     assert judge([_run(1)], asked=3).reasons == ("2 of 3 runs did not take place",)
+    assert judge([_run(1)], asked=1_900).reasons == ("1,899 of 1,900 runs did not take place",)
     assert (judge([], asked=3).kind, judge([], asked=3).exit_status) == (VerdictKind.INCOMPLETE, 6)
+
+
+def test_what_runs_leave_unproved_makes_the_verdict_incomplete() -> None:
+    """However many of them passed: more was asked for than they can prove."""
+    verdict = judge([_run(1), _run(2)], asked=2, unproved=["no number of such runs proves t repaired"])
+    assert (verdict.kind, verdict.exit_status) == (VerdictKind.INCOMPLETE, 6)
+    assert verdict.reasons == ("no number of such runs proves t repaired",)
+    failing = _run(3, exit_status=1, outcomes={"t": FAILED})
+    assert judge([failing], asked=1, unproved=["unproved"]).kind is VerdictKind.UNSTABLE
 
 
 @pytest.mark.parametrize(
