@@ -31,12 +31,13 @@ def run_line(run: Run, *, asked: int, reasons: Sequence[str], broken: int = 0) -
     counts = f"{counted(len(run.executed), 'test')} in {seconds(run.duration_ns)}"
     if run.iterations:
         counts = f"{counted(run.iterations, 'iteration')} of {counts}"
+    name = f"run {run.number:,} of {asked:,}"
     if run.is_failing:
-        return f"run {run.number} of {asked} failed: {counts}, {counted(len(run.failed), 'failure')}"
+        return f"{name} failed: {counts}, {counted(len(run.failed), 'failure')}"
     if broken:
-        return f"run {run.number} of {asked} failed: {counts}, {counted(broken, 'limit')} broken"
+        return f"{name} failed: {counts}, {counted(broken, 'limit')} broken"
     word = "does not count" if reasons else "passed"
-    return f"run {run.number} of {asked} {word}: {counts}"
+    return f"{name} {word}: {counts}"
 
 
 def verdict_lines(
@@ -70,7 +71,7 @@ def _failures(run: Run, test: str) -> str:
 
 
 def _headline(verdict: Verdict, runs: Sequence[Run], evidence: Evidence) -> str:
-    count = f"{verdict.passed} of {verdict.asked} runs passed"
+    count = f"{verdict.passed:,} of {verdict.asked:,} runs passed"
     kind = verdict.kind
     if kind is VerdictKind.STABLE:
         return f"stable: {count}: {proof(runs, evidence)}"

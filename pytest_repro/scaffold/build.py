@@ -36,7 +36,7 @@ def planned_files(
     context: dict[str, object] = {
         field.name: getattr(reproduction, field.name) for field in fields(reproduction)
     }
-    context |= {"test_file": reproduction.test_file, "verify_runs": reproduction.verify_runs}
+    context["test_file"] = reproduction.test_file
 
     def text(template: str) -> str:
         return render(template, context, overrides=overrides)

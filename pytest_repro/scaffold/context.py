@@ -114,11 +114,6 @@ class Reproduction:
         """Path of the reproduction test in the folder."""
         return Safe(f"tests/test_{self.slug}_repro.py")
 
-    @property
-    def verify_runs(self) -> int:
-        """Clean runs that are asked for after a fix."""
-        return 5 if self.is_flaky else 2
-
 
 def checked_name(name: str) -> Safe:
     """Returns the name of a failure if it can name a folder and a test.

@@ -164,6 +164,22 @@ def test_a_flaky_failure_is_stressed(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("is_flaky", [False, True])
+def test_only_a_failure_that_came_in_each_run_is_marked_deterministic(
+    tmp_path: Path, *, is_flaky: bool
+) -> None:
+    """The gate believes the mark: two runs are enough. The ini file knows it without the plugin."""
+    folder = scaffolded(tmp_path, is_flaky=is_flaky)
+    module = ast.parse((folder / "tests/test_x_1_repro.py").read_text())
+    (test,) = (node for node in module.body if isinstance(node, ast.FunctionDef))
+    marks = [ast.unparse(mark) for mark in test.decorator_list]
+    assert marks == ([] if is_flaky else ["pytest.mark.repro_verify(deterministic=True)"])
+    assert "    repro_verify: " in (folder / "pytest.ini").read_text()
+    readme = (folder / "README.md").read_text()
+    assert "./run_test.sh --verify-runs auto\n" in readme
+    assert ("is marked deterministic" in readme) is not is_flaky
+
+
 def test_each_run_keeps_its_output(tmp_path: Path) -> None:
     """`logs/run_1.log`, `logs/run_2.log` and so on hold what was printed."""
     folder = scaffolded(tmp_path)
