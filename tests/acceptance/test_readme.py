@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_repro.stats import clean_iterations_needed
 from tests.acceptance.readme_examples import (
     EXAMPLES,
     README,
@@ -49,3 +50,17 @@ def test_the_readme_shows_the_scenarios_of_the_gate() -> None:
     assert [(row[0], row[1], row[2]) for row in rows] == [
         (scenario.name, scenario.verdict, str(scenario.status)) for scenario in SCENARIOS
     ]
+
+
+def test_the_readme_shows_how_many_clean_iterations_a_rate_asks_for() -> None:
+    """The table is what the gate counts with."""
+    table = TEXT.partition("| failed before the fix |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()[2:]]
+    assert {"1 of 1", "1 of 100", "10 of 100"} <= {row[0] for row in rows}
+    for before, *shown in rows:
+        failures, iterations = (int(number.replace(",", "")) for number in before.split(" of "))
+        needed = [
+            clean_iterations_needed(failures, iterations, confidence=confidence)
+            for confidence in (0.95, 0.99)
+        ]
+        assert shown == [f"{number:,}" for number in needed]
