@@ -10,7 +10,6 @@ import pytest
 from pytest_repro.errors import OptionError
 from pytest_repro.plugin.limit_options import read_limits
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one
-from pytest_repro.stats import DEFAULT_CONFIDENCE
 
 if TYPE_CHECKING:
     from pytest_repro.verify.limits import Limit
@@ -76,6 +75,7 @@ def read_verify_options(config: pytest.Config) -> VerifyOptions:
     Raises:
         OptionError: A value cannot be read, or something else on the command line contradicts the gate.
     """
+    from pytest_repro.stats import DEFAULT_CONFIDENCE
     from pytest_repro.verify.required import parse_confidence
 
     read = OptionReader(config)

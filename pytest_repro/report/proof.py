@@ -100,6 +100,13 @@ def cluster_lines(runs: Sequence[Run]) -> Iterator[str]:
             )
 
 
+def required_record(required: RunsRequired | None) -> dict[str, Any] | None:
+    """Returns what `auto` came to as plain builtins, None where the number of runs was given."""
+    if required is None:
+        return None
+    return {"reason": required.reason.value, "runs_asked": required.asked, "runs_planned": required.planned}
+
+
 def requirement_record(requirement: Requirement, *, passed: int) -> dict[str, Any]:
     """Returns a rate on record, and what it makes of the runs, as plain builtins."""
     rate = requirement.rate

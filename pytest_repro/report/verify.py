@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_repro.report.measures import broken_line, broken_record, unsteady_lines, unsteady_record
-from pytest_repro.report.proof import evidence_lines, proof, requirement_record
+from pytest_repro.report.proof import evidence_lines, proof, required_record, requirement_record
 from pytest_repro.report.words import counted, seconds
 from pytest_repro.stats import ruled_out_rate
 from pytest_repro.verify.required import Evidence
@@ -99,6 +99,7 @@ def verdict_record(
         "unsteady": [unsteady_record(one) for one in verdict.unsteady],
         "ruled_out_rate": ruled_out if is_stable else None,
         "confidence": evidence.confidence,
+        "auto": required_record(evidence.required),
         "rates_before": [requirement_record(each, passed=verdict.passed) for each in evidence.asking(runs)],
         "runs": [run_record(run) for run in runs],
     }

@@ -174,7 +174,7 @@ def test_a_question_to_pytest_is_answered_and_no_gate_starts(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--verify-runs=0",), "*--verify-runs '0' cannot be used. Give a whole number from 1 on."),
+        (("--verify-runs=0",), "*--verify-runs '0' cannot be used. Give a whole number from 1 on, or auto."),
         (
             ("--verify-runs=2", "--pdb"),
             "*--verify-runs cannot be combined with --pdb: its runs have no terminal. Drop one of them.",

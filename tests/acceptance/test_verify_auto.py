@@ -52,7 +52,9 @@ def test_the_recorded_rate_decides_how_many_runs_there_are(
             ),
         ]
     )
-    (rate,) = gate_summary(pytester)["rates_before"]
+    summary = gate_summary(pytester)
+    assert summary["auto"] == {"reason": "rate", "runs_asked": 7, "runs_planned": 7}
+    (rate,) = summary["rates_before"]
     assert (rate["failures"], rate["total"], rate["runs_needed"]) == (2, 20, 7)
 
 

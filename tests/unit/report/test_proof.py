@@ -13,6 +13,7 @@ from pytest_repro.report.proof import (
     proof,
     recorded_lines,
     required_lines,
+    required_record,
     requirement_record,
 )
 from pytest_repro.verify.history import RecordedRate, Unit
@@ -337,6 +338,17 @@ def test_failures_that_gather_in_some_runs_are_told() -> None:
     assert list(cluster_lines(spread)) == []
     assert list(cluster_lines([run(1, failures=1), run(2)])) == []
     assert list(cluster_lines([])) == []
+
+
+def test_what_auto_came_to_is_written_for_programs() -> None:
+    """Nothing where the number was given."""
+    slow = run(duration_ns=5 * 10**9)
+    assert required_record(came_to(slow, {"t": rate(1, 100)})) == {
+        "reason": "too_long",
+        "runs_asked": 1_900,
+        "runs_planned": 5,
+    }
+    assert required_record(None) is None
 
 
 def test_a_rate_on_record_is_written_for_programs() -> None:
