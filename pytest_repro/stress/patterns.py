@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from typing import Any
 
 CHANCE = 0.01
 """A pattern is named if chance alone would show it less often than that."""
@@ -75,6 +76,22 @@ class Pattern:
     failing: tuple[str, ...] = ()
     failing_processes: int = 0
     processes: int
+
+
+def by_process(message: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Yields (process, outcome, number of iterations), in order; both lists of the batch are run lengths."""
+    processes = [list(pair) for pair in message["hash_seeds"]]
+    for name, number in message["outcomes"]:
+        rest = number
+        while rest and processes:
+            part = min(rest, processes[0][1])
+            yield str(processes[0][0]), name, part
+            rest -= part
+            processes[0][1] -= part
+            if not processes[0][1]:
+                del processes[0]
+        if rest:
+            yield message["worker"], name, rest
 
 
 def find_pattern(processes: Collection[ProcessTally], *, is_isolated: bool = False) -> Pattern | None:

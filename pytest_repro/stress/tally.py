@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_repro.model import Failure, Outcome, Stage
 from pytest_repro.signature import signature_from_dict
-from pytest_repro.stress.patterns import ProcessTally, find_pattern
+from pytest_repro.stress.patterns import ProcessTally, by_process, find_pattern
 from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.summary import Bug, TestSummary
 
@@ -283,22 +283,6 @@ class StressTally:
             hash_seed=self._hash_seed if failure["hash_seed"] is None else failure["hash_seed"],
             is_match=failure.get("is_match"),
         )
-
-
-def by_process(message: Mapping[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Yields (process, outcome, number of iterations), in order; both lists of the batch are run lengths."""
-    processes = [list(pair) for pair in message["hash_seeds"]]
-    for name, number in message["outcomes"]:
-        rest = number
-        while rest and processes:
-            part = min(rest, processes[0][1])
-            yield str(processes[0][0]), name, part
-            rest -= part
-            processes[0][1] -= part
-            if not processes[0][1]:
-                del processes[0]
-        if rest:
-            yield message["worker"], name, rest
 
 
 def durations_of(message: Mapping[str, Any]) -> array[int]:

@@ -7,15 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from statistics import median_high
 from typing import Any
 
 from pytest_repro.errors import StoreError
 from pytest_repro.model import Outcome
 from pytest_repro.stats import chance_of_clusters
 from pytest_repro.store import each_json_line, read_json
-from pytest_repro.stress.patterns import CHANCE, PatternKind, ProcessTally, find_pattern
-from pytest_repro.stress.tally import by_process
+from pytest_repro.stress.patterns import CHANCE, PatternKind, ProcessTally, by_process, find_pattern
 from pytest_repro.verify.runs import REPORT, RunReport
 
 _MOST_COUNTED = 10**9
@@ -186,8 +184,12 @@ def _unit(processes: Sequence[ProcessTally], *, is_isolated: bool) -> tuple[Unit
         # No process did both: nothing says that iterations of one process fail each by itself.
         return Unit.PROCESS, 1, is_clustered
     if is_clustered:
-        return Unit.PROCESS, median_high(executed for failed, executed in counts if failed), True
+        return Unit.PROCESS, _upper_median([executed for failed, executed in counts if failed]), True
     return Unit.ITERATION, 1, False
+
+
+def _upper_median(numbers: Sequence[int]) -> int:
+    return sorted(numbers)[len(numbers) // 2]
 
 
 def _read_session(path: Path) -> _Session | None:
