@@ -70,7 +70,7 @@ class LiveLine:
     def show(self, progress: Progress) -> None:
         """See `Display`."""
         # Some terminals begin a new row once the last column is written.
-        text = progress.line(width=self._columns() - 1, is_short=self._is_short)
+        text = progress.line(width=self.columns() - 1, is_short=self._is_short)
         self._text = self._writer.markup(text, **{"red" if progress.shows_failure else "green": True})
         self._draw()
 
@@ -87,13 +87,13 @@ class LiveLine:
 
     def _draw(self) -> None:
         column = self._writer.width_of_current_line
-        if column and column % self._columns() == 0:
+        if column and column % self.columns() == 0:
             # Terminals disagree about where the cursor is after the last column, and about going back there.
             return
         self._is_shown = True
         self._write(self._text)
 
-    def _columns(self) -> int:
+    def columns(self) -> int:
         """Returns the true width: pytest's own is never below 40, and obeys COLUMNS."""
         try:
             columns = os.get_terminal_size(self._file.fileno()).columns

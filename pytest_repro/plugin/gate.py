@@ -22,6 +22,7 @@ from pytest_repro.plugin.session_facts import session_facts
 from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for, read_verify_options
 from pytest_repro.report.proof import required_lines
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
+from pytest_repro.report.words import counted
 from pytest_repro.store import FORMAT_VERSION, Store, write_json
 from pytest_repro.verify.held import NO_FINDINGS, hold_limits
 from pytest_repro.verify.history import recorded_rates
@@ -104,7 +105,7 @@ class Gate:
                 "Make the folder writable, or choose another root with --rootdir."
             )
         self._folder.note_running()
-        number = "as many runs as prove something" if self._asked is None else f"{self._asked} runs"
+        number = "as many runs as prove something" if self._asked is None else counted(self._asked, "run")
         self._terminal.say(f"verify: {number} of {shlex.join(self._command.as_typed)}")
         try:
             with termination_as_interrupt():
@@ -138,7 +139,7 @@ class Gate:
                 break
             if number == 1 and self._evidence.required is not None:
                 for line in required_lines(self._evidence.required, run):
-                    self._terminal.say(line)
+                    self._terminal.tell(line)
 
     def _look_back(self, first: Run) -> None:
         """Reads what is on record of the tests, now that the first run has told which they are."""
@@ -191,7 +192,7 @@ class Gate:
         self._terminal.title("verify", green=is_stable, red=not is_stable, bold=True)
         folder = shown_path(self._config, self._folder.path)
         for line in verdict_lines(verdict, self._runs, folder=folder, evidence=self._evidence):
-            self._terminal.say(line)
+            self._terminal.tell(line)
         if self._folder.problem is not None:
             self._terminal.say(f"records are incomplete: {self._folder.problem}")
         return verdict.exit_status

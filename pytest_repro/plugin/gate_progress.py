@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from pytest_repro.plugin.internals.process import file_of, terminal_writer
 from pytest_repro.plugin.run_progress import read_progress
 from pytest_repro.report.progress import GateProgress
 from pytest_repro.verify.runs import Run
+
+_COMMAND = " again: "
+"""Comes before a command that is to be copied."""
 
 
 class GateTerminal:
@@ -43,6 +47,20 @@ class GateTerminal:
         self._erase()
         self._writer.line(line, **markup)
         self._writer.flush()
+
+    def tell(self, line: str) -> None:
+        """Writes a line of prose that stays, on a terminal broken between words; a command stays whole."""
+        if self._live is None or _COMMAND in line:
+            self.say(line)
+            return
+        for part in wrap(
+            line,
+            self._live.columns(),
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        ):
+            self.say(part)
 
     def title(self, title: str, **markup: bool) -> None:
         """Writes a rule with a title."""
