@@ -38,3 +38,7 @@ class LogError(ReproError):
 
 class ScaffoldError(ReproError):
     """A reproduction folder that cannot be made."""
+
+
+class CertificateError(ReproError):
+    """A comparison of base and fix that cannot be made."""
