@@ -104,7 +104,8 @@ def render(template: str, context: Mapping[str, object], *, overrides: Path | No
 def _environment(overrides: Path | None) -> jinja2.Environment:
     import jinja2
 
-    folders = [folder for folder in (overrides, template_folder()) if folder is not None]
+    own = template_folder()
+    folders = [folder for folder in (overrides, own, own.parent) if folder is not None]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,

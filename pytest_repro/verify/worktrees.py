@@ -180,8 +180,9 @@ def _add_submodules(top: Git, submodules: Mapping[str, str], *, into: Path, name
         try:
             common = here / source.text("rev-parse", "--git-common-dir")
             if source.answer("cat-file", "-e", f"{commit}^{{commit}}") is None:
+                asked = f"commit {commit[:12]} of the submodule {path}"
                 raise CertificateError(
-                    f"--verify-base: {name} holds commit {commit[:12]} of the submodule {path}, which is not here",
+                    f"--verify-base: {name} holds {asked}, which is not here",
                     place=str(here),
                     next_step=f"Fetch it: `git -C {path} fetch`.",
                 )
