@@ -24,6 +24,7 @@ from pytest_repro.plugin.session import (
     WORKER_INPUT,
     is_worker,
     place_of,
+    take_code_places,
     take_run_folder,
     worker_input,
 )
@@ -63,6 +64,7 @@ class Capabilities:
         self._timekeeper = Timekeeper(automatic=options.timing, place=self._place, clock=clock)
         self._timing_hooks: TimingHooks | None = None
         self._run_folder = take_run_folder()
+        self._code_places: Mapping[str, Any] | None = None
         self._folder: SessionFolder | None = None
         self._book: ProfileBook | None = None
         self._controller: StressController | None = None
@@ -85,6 +87,10 @@ class Capabilities:
             told = worker_input(self._config)
             if told.get("is_run"):
                 self._count_calls()
+            if told.get("code_places"):
+                from pytest_repro.plugin.run_evidence import tell_evidence
+
+                tell_evidence(self._config, told["code_places"], is_stressed=bool(told.get("plan")))
             if told.get("plan"):
                 self._begin_stress_in_worker(told)
                 return
@@ -113,6 +119,7 @@ class Capabilities:
         """Tells a worker of xdist what to do and listens to it."""
         is_run = self._run_folder is not None
         told: dict[str, Any] = {"mode": self._config.getoption("dist"), "is_run": is_run}
+        told["code_places"] = self._code_places
         if self._controller is not None and self._options.stress is not None:
             told["plan"] = self._options.stress.to_payload()
             told["relaunch"] = self._relaunch().to_payload()
@@ -194,6 +201,11 @@ class Capabilities:
         )
         self._config.pluginmanager.register(recorder, "repro-run-recorder")
         self._count_calls()
+        self._code_places = take_code_places()
+        if self._code_places is not None:
+            from pytest_repro.plugin.run_evidence import give_evidence
+
+            give_evidence(self._config, folder, self._code_places, is_stressed=self._is_stressed)
 
     def _count_calls(self) -> None:
         from pytest_repro.plugin.call_counter import CallCounter

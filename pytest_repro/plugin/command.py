@@ -15,7 +15,7 @@ import pytest
 
 from pytest_repro.plugin.internals.process import interpreter_options
 from pytest_repro.plugin.limit_options import LIMIT_VALUES
-from pytest_repro.plugin.verify_options import NO_GATE, VERIFY_FLAGS, VERIFY_VALUES
+from pytest_repro.plugin.verify_options import NO_GATE, VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES
 
 # Options that choose, spread or report tests; everything else may change how the test itself runs.
 _DROPPED_FLAGS = frozenset(
@@ -77,7 +77,7 @@ _DROPPED_VALUES = frozenset(
         "--repro-reset",
         "--repro-reset-on",
         "--repro-reset-limit",
-        *(f"--{name}" for name, *_ in (*VERIFY_VALUES, *LIMIT_VALUES)),
+        *(f"--{name}" for name, *_ in (*VERIFY_VALUES, *VERIFY_LISTS, *LIMIT_VALUES)),
         "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
 )
@@ -261,12 +261,7 @@ def with_files_read(arguments: Sequence[str], *, folder: Path) -> list[str]:
 
 def without_gate(config: pytest.Config) -> list[str]:
     """Returns the arguments of one run of the gate, to be given by hand: without the gate itself."""
-    names = [name for name, *_ in (*VERIFY_VALUES, *LIMIT_VALUES)]
-    kept = without_options(
-        config.invocation_params.args,
-        flags=frozenset(f"--{name}" for name, _ in VERIFY_FLAGS),
-        values=frozenset(f"--{name}" for name in (*names, "repro-json")),
-    )
+    kept = without_gate_options(config.invocation_params.args)
     elsewhere = (
         *config.getini("addopts"),
         os.environ.get("PYTEST_ADDOPTS", ""),
@@ -274,6 +269,16 @@ def without_gate(config: pytest.Config) -> list[str]:
     )
     is_asked_for = config.getini("verify_runs") or any("--verify-runs" in text for text in elsewhere)
     return [f"--verify-runs={NO_GATE}", *kept] if is_asked_for else kept
+
+
+def without_gate_options(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments without those that ask for the gate."""
+    names = [name for name, *_ in (*VERIFY_VALUES, *VERIFY_LISTS, *LIMIT_VALUES)]
+    return without_options(
+        arguments,
+        flags=frozenset(f"--{name}" for name, _ in VERIFY_FLAGS),
+        values=frozenset(f"--{name}" for name in (*names, "repro-json")),
+    )
 
 
 def without_options(arguments: Sequence[str], *, flags: frozenset[str], values: frozenset[str]) -> list[str]:

@@ -65,6 +65,10 @@ def gate_exit_status(config: pytest.Config) -> int | None:
         options = read_verify_options(config)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from error
+    if options.certificate is not None:
+        from pytest_repro.plugin.certificate import Comparison
+
+        return Comparison(config, options, options.certificate, _environment_as_given()).run()
     return Gate(config, options).run()
 
 

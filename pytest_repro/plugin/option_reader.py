@@ -41,6 +41,11 @@ class OptionReader:
         except ValueError as error:
             raise OptionError(f"{place} {text!r} cannot be used", next_step=f"Give {error}.") from error
 
+    def values(self, name: str) -> tuple[str, ...] | None:
+        """Returns the values of an option that can be repeated, None where it is not given."""
+        given = self._config.getoption(destination(name))
+        return tuple(given or self._config.getini(destination(name)) or ()) or None
+
     def flag(self, name: str) -> bool | None:
         """Returns whether a flag is set, None where nothing is said of it."""
         value = self._config.getoption(destination(name))

@@ -14,13 +14,13 @@ from pytest_repro.errors import OptionError
 from pytest_repro.plugin.internals.rootdir import misled_rootdir
 from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.limit_options import LIMIT_VALUES, add_limit_options
+from pytest_repro.plugin.match_option import read_match
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
 from pytest_repro.plugin.session import is_run, is_worker
-from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_VALUES, is_gate_asked_for
+from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES, is_gate_asked_for
 
 if TYPE_CHECKING:
     from pytest_repro.stress.devices import DeviceRequest
-    from pytest_repro.stress.match import Match
     from pytest_repro.stress.plan import StressPlan
 
 
@@ -47,6 +47,11 @@ def add_options(parser: pytest.Parser) -> None:
     for name, metavar, text in _VALUES:
         group.addoption(f"--{name}", dest=destination(name), metavar=metavar, default=None, help=text)
         parser.addini(destination(name), f"{text} As --{name}.", default=None)
+    for name, metavar, text in VERIFY_LISTS:
+        group.addoption(
+            f"--{name}", dest=destination(name), metavar=metavar, action="append", default=None, help=text
+        )
+        parser.addini(destination(name), f"{text} As --{name}.", type="linelist", default=None)
     for name, text in _FLAGS:
         group.addoption(f"--{name}", dest=destination(name), action="store_true", default=None, help=text)
         parser.addini(destination(name), f"{text} As --{name}.", type="bool", default=None)
@@ -196,7 +201,7 @@ def resolve(config: pytest.Config) -> Options:
             hang_ns=read.value("repro-hang-time", parse_duration_ns),
             triage=read.value("repro-triage", _triage),
             # A worker is told by the controller: a file may not be there.
-            match=None if is_worker(config) else _match(config, read),
+            match=None if is_worker(config) else read_match(config, read),
             resets=read_resets(config, read, leases=devices is not None, parse_time=parse_duration_ns),
         )
     elif not is_isolated():
@@ -205,7 +210,8 @@ def resolve(config: pytest.Config) -> Options:
     _refuse_misleading_path(config)
     is_own_session = not (is_isolated() or is_run() or is_worker(config))
     if is_own_session and not is_gate_asked_for(config):
-        for name in ("verify-keep-going", "verify-confidence", *(name for name, *_ in LIMIT_VALUES)):
+        only_gate = (*VERIFY_VALUES[1:], *VERIFY_LISTS, *VERIFY_FLAGS, *LIMIT_VALUES)
+        for name in (name for name, *_ in only_gate):
             read.refuse_alone(name, "--verify-runs N", without="the gate")
     if stress is None and is_own_session and not is_gate_asked_for(config):
         read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")
@@ -218,16 +224,6 @@ def resolve(config: pytest.Config) -> Options:
         json_path=read.value("repro-json", str),
         devices=devices,
     )
-
-
-def _match(config: pytest.Config, read: OptionReader) -> Match | None:
-    from pytest_repro.stress.match import parse_match
-
-    start = config.invocation_params.dir
-    # As with pytest's own ini values, a path in the file is relative to the file.
-    is_given = config.getoption(destination("repro-match")) is not None
-    folder = start if is_given or config.inipath is None else config.inipath.parent
-    return read.value("repro-match", lambda text: parse_match(text, folder=folder))
 
 
 def _triage(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
@@ -17,6 +18,9 @@ from pytest_repro.store import is_left_behind, note_owner
 
 RUN_FOLDER_VARIABLE = "PYTEST_REPRO_RUN_FOLDER"
 """Set by the gate: the folder of this run, inside the gate's session. Read once, then removed."""
+
+CODE_PLACES_VARIABLE = "PYTEST_REPRO_CODE_PLACES"
+"""Set for each run of base and fix: where its code should come from, as JSON. Read once, then removed."""
 
 _PREFIX = "pytest-repro-"
 """Of the names of temporary folders."""
@@ -79,6 +83,12 @@ def take_run_folder() -> Path | None:
     """
     folder = os.environ.pop(RUN_FOLDER_VARIABLE, None)
     return Path(folder) if folder else None
+
+
+def take_code_places() -> dict[str, Any] | None:
+    """Returns where the code of this run should come from, None unless it is one of base or fix."""
+    told = os.environ.pop(CODE_PLACES_VARIABLE, None)
+    return None if told is None else dict(json.loads(told))
 
 
 def temporary_folder(otherwise: Path) -> tempfile.TemporaryDirectory[str]:

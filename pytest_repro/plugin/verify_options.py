@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_repro.errors import OptionError
+from pytest_repro.plugin.certificate_options import (
+    CERTIFICATE_LISTS,
+    CERTIFICATE_VALUES,
+    CertificateOptions,
+    read_certificate_options,
+)
 from pytest_repro.plugin.limit_options import read_limits
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one
 
@@ -34,7 +40,9 @@ VERIFY_VALUES = (
         "P",
         "Confidence, such as 0.99 or 99%%, of what the runs are to prove (default 0.95).",
     ),
+    *CERTIFICATE_VALUES,
 )
+VERIFY_LISTS = CERTIFICATE_LISTS
 VERIFY_FLAGS = (("verify-keep-going", "Do all runs of --verify-runs, also after a failing one."),)
 
 
@@ -49,6 +57,7 @@ class VerifyOptions:
         keep_going: Whether the gate goes on after a run that fails or does not count.
         json_path: Where the summary is also written, or None.
         limits: On what tests may take and must reach.
+        certificate: What base and fix are compared by, or None.
     """
 
     runs: int | None
@@ -57,6 +66,7 @@ class VerifyOptions:
     keep_going: bool
     json_path: str | None
     limits: tuple[Limit, ...] = ()
+    certificate: CertificateOptions | None = None
 
 
 def is_gate_asked_for(config: pytest.Config) -> bool:
@@ -82,13 +92,15 @@ def read_verify_options(config: pytest.Config) -> VerifyOptions:
     runs = read.value("verify-runs", _number_of_runs)
     assert runs is not None
     _refuse_what_changes_runs(config)
+    confidence = read.value("verify-confidence", parse_confidence) or DEFAULT_CONFIDENCE
     return VerifyOptions(
         runs=runs or None,
-        confidence=read.value("verify-confidence", parse_confidence) or DEFAULT_CONFIDENCE,
+        confidence=confidence,
         is_seed_fixed=read.value("repro-seed", str) is not None,
         keep_going=bool(read.flag("verify-keep-going")),
         json_path=read.value("repro-json", str),
         limits=read_limits(config),
+        certificate=read_certificate_options(config, runs=runs or None, confidence=confidence),
     )
 
 

@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePosixPath
-from typing import Protocol
 
-from pytest_repro.model import EXIT_INCOMPLETE, Signature
+from pytest_repro.model import EXIT_INCOMPLETE
 from pytest_repro.stats import Interval, chance_of_more_failures, failure_rate_interval
-from pytest_repro.verify.gate import Run, reasons_against
+from pytest_repro.verify.base_bugs import BaseBug, Standing, Wanted, bugs_of_base
+from pytest_repro.verify.trials import Side, Trial
+from pytest_repro.verify.verdict import named, reasons_against
 
 MOST_RUNS_NEEDED = 10_000
 """Where more runs than so many would be needed of each side, no number is said."""
 
+_EXIT_INTERRUPTED = 2
+_EXIT_USAGE = 4
 _ROUNDING = 1e-9
-_NAMES = frozenset({"ImportError", "ModuleNotFoundError", "NameError", "SyntaxError"})
-_CALLS = re.compile(
-    r"unexpected keyword argument|takes .*positional arguments?|missing \d+ required|takes no arguments"
-)
-
-
-class Side(str, Enum):
-    """The two that are compared."""
-
-    BASE = "base"
-    FIX = "fix"
-
-
-class Standing(str, Enum):
-    """What a failure of the base says about the fix."""
-
-    REPRODUCED = "reproduced"
-    OTHER = "another failure than the one looked for"
-    LACKING = "the test uses what the base lacks"
-    NOT_IN_FIX = "the fix does not run this test"
 
 
 class CertificateKind(str, Enum):
@@ -47,73 +28,6 @@ class CertificateKind(str, Enum):
     NOT_REPRODUCED = "not reproduced"
     TOO_FEW = "too few runs"
     INCOMPLETE = "incomplete"
-
-
-class Wanted(Protocol):
-    """Tells the failures that are looked for from all others."""
-
-    @property
-    def title(self) -> str:
-        """What is looked for, for people."""
-
-    def accepts(self, signature: Signature, message: str) -> bool:
-        """Tells whether a failure is looked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """One failing test of one run.
-
-    Attributes:
-        test: Node id.
-        signature: What its failures have in common; None where the run does not tell.
-        message: First line of its message as it was.
-    """
-
-    test: str
-    signature: Signature | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """One run of one side.
-
-    Attributes:
-        side: Which one.
-        run: As it reported itself; its number counts within the side.
-        failures: Its failing tests.
-        foreign: Modules that it did not import from its own worktree, and from where.
-    """
-
-    side: Side
-    run: Run
-    failures: tuple[Seen, ...] = ()
-    foreign: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """How people are told of it."""
-        return f"{self.side.value} run {self.run.number}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseBug:
-    """All failures of one signature in the base.
-
-    Attributes:
-        signature: None where the runs do not tell.
-        message: Of the first one.
-        tests: Node ids.
-        runs: Numbers of the runs in which it was seen.
-        standing: What it says about the fix.
-    """
-
-    signature: Signature | None
-    message: str
-    tests: tuple[str, ...]
-    runs: tuple[int, ...]
-    standing: Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +77,12 @@ class CertificateVerdict:
 
 
 def judge_certificate(
-    trials: Sequence[Trial], *, asked: int, confidence: float, wanted: Wanted | None
+    trials: Sequence[Trial],
+    *,
+    asked: int,
+    confidence: float,
+    wanted: Wanted | None,
+    failed_builds: Sequence[str] = (),
 ) -> CertificateVerdict:
     """Judges the runs of base and fix: certified only if the base failed, the fix never did, and all count.
 
@@ -172,8 +91,10 @@ def judge_certificate(
         asked: Runs of each side.
         confidence: From 0 to 1; Fisher's exact test must reach it.
         wanted: Which failures of the base count; None for all but those that come from the test itself.
+        failed_builds: Sides that could not be built.
     """
-    reasons = [reason for trial in trials for reason in reasons_against_trial(trial, trials)]
+    reasons = [f"the build of the {side} failed" for side in failed_builds]
+    reasons += [reason for trial in trials for reason in reasons_against_trial(trial, trials)]
     counted = [trial for trial in trials if not reasons_against_trial(trial, trials)]
     base = [trial for trial in counted if trial.side is Side.BASE]
     fix = [trial for trial in counted if trial.side is Side.FIX]
@@ -238,41 +159,28 @@ def reasons_against_trial(trial: Trial, trials: Sequence[Trial]) -> tuple[str, .
         f"{trial.name} imported {module} instead of that of its own worktree" for module in trial.foreign
     ]
     if run.is_failing:
-        if run.collection_errors:
-            reasons.append(f"{trial.name} could not collect {', '.join(run.collection_errors)}")
+        if run.report is not None and run.report.collection_errors:
+            reasons.append(f"{trial.name} could not collect {named(run.report.collection_errors)}")
         return tuple(reasons)
     against = reasons_against(run, [other.run for other in trials])
     return (*reasons, *(f"{trial.side.value} {reason}" for reason in against))
 
 
-def bugs_of_base(
-    trials: Iterable[Trial], *, wanted: Wanted | None, in_fix: frozenset[str]
-) -> tuple[BaseBug, ...]:
-    """Groups the failures of the base by signature and by what they say about the fix.
+def must_stop(trial: Trial, trials: Sequence[Trial], *, keep_going: bool) -> bool:
+    """Tells whether no further run is worth its time after this one; a failing base is what is wanted.
 
     Args:
-        trials: Runs of the base that count.
-        wanted: Which failures count; None for all but those that come from the test itself.
-        in_fix: Tests that the fix executed.
+        trial: The run that just ended.
+        trials: All so far.
+        keep_going: Whether runs that speak against the fix, or do not count, are to be counted.
     """
-    trials = list(trials)
-    grouped: dict[tuple[str, Standing], list[tuple[int, Seen]]] = {}
-    for trial in trials:
-        for seen in _failures(trial):
-            standing = _standing(seen, trials, wanted=wanted, in_fix=in_fix)
-            key = "" if seen.signature is None else seen.signature.key
-            grouped.setdefault((key, standing), []).append((trial.run.number, seen))
-    bugs = [
-        BaseBug(
-            signature=found[0][1].signature,
-            message=found[0][1].message,
-            tests=tuple(dict.fromkeys(seen.test for _, seen in found)),
-            runs=tuple(dict.fromkeys(number for number, _ in found)),
-            standing=standing,
-        )
-        for (_, standing), found in grouped.items()
-    ]
-    return tuple(sorted(bugs, key=lambda bug: (bug.standing is not Standing.REPRODUCED, -len(bug.runs))))
+    run = trial.run
+    if run.report is None and run.exit_status == _EXIT_USAGE:
+        return True
+    if run.exit_status == _EXIT_INTERRUPTED and not run.is_failing and run.report is None:
+        return True
+    speaks_against = trial.side is Side.FIX and run.is_failing
+    return not keep_going and (speaks_against or bool(reasons_against_trial(trial, trials)))
 
 
 def is_proof(chance: float, confidence: float) -> bool:
@@ -318,47 +226,6 @@ def fewest_runs(confidence: float) -> int:
     )
 
 
-def _standing(
-    seen: Seen, trials: Sequence[Trial], *, wanted: Wanted | None, in_fix: frozenset[str]
-) -> Standing:
-    if seen.test not in in_fix:
-        return Standing.NOT_IN_FIX
-    if wanted is not None:
-        is_wanted = seen.signature is not None and wanted.accepts(seen.signature, seen.message)
-        return Standing.REPRODUCED if is_wanted else Standing.OTHER
-    # What is not there is never there: one run that got past it says that it is.
-    always = all(
-        any(other.test == seen.test and looks_lacking(other) for other in _failures(trial))
-        for trial in trials
-    )
-    return Standing.LACKING if always and looks_lacking(seen) else Standing.REPRODUCED
-
-
-def looks_lacking(seen: Seen) -> bool:
-    """Tells whether a failure comes of a test that names what is not there, not from what it tests."""
-    signature = seen.signature
-    if signature is None or signature.exception is None:
-        return False
-    exception = signature.exception.rpartition(".")[2]
-    if exception == "FixtureLookupError":
-        return True
-    file = signature.file or ""
-    is_of_test = file == seen.test.partition("::")[0] or PurePosixPath(file).name == "conftest.py"
-    if not is_of_test:
-        return False
-    return (
-        exception in _NAMES
-        or (exception == "AttributeError" and not seen.message.startswith("'NoneType' object"))
-        or (exception == "TypeError" and _CALLS.search(seen.message) is not None)
-    )
-
-
-def _failures(trial: Trial) -> list[Seen]:
-    """Returns the failing tests of a run, also those of which nothing more is known."""
-    told = {seen.test for seen in trial.failures}
-    return [*trial.failures, *(Seen(test=test) for test in trial.run.failed if test not in told)]
-
-
 def _executed(trials: Iterable[Trial], side: Side) -> frozenset[str]:
     return frozenset().union(*(trial.run.executed for trial in trials if trial.side is side))
 
@@ -367,20 +234,3 @@ def _count(failed: int, runs: int, confidence: float) -> Count:
     return Count(
         runs=runs, failed=failed, interval=failure_rate_interval(failed, runs, confidence=confidence)
     )
-
-
-def median_ns(durations_ns: Sequence[int]) -> int | None:
-    """Returns the median of durations, None of none."""
-    ordered = sorted(durations_ns)
-    if not ordered:
-        return None
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2
-
-
-def median_durations(trials: Iterable[Trial]) -> Mapping[Side, int | None]:
-    """Returns the median duration of the runs of each side (ns)."""
-    of_side: dict[Side, list[int]] = {side: [] for side in Side}
-    for trial in trials:
-        of_side[trial.side].append(trial.run.duration_ns)
-    return {side: median_ns(durations) for side, durations in of_side.items()}

@@ -27,6 +27,9 @@ _PATH_OPTIONS = frozenset(
 )
 
 
+_NO_NEWS = frozenset({"PWD", "OLDPWD", "PYTHONPATH"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relocation:
     """Says of each path in the checkout where it is in a worktree.
@@ -92,9 +95,11 @@ class Relocation:
         return moved
 
     def moved_variables(self, variables: Mapping[str, str], *, start: Path) -> list[str]:
-        """Names the variables that have another value in the worktree, but for PWD, which is no news."""
+        """Names the variables that have another value in the worktree, but for those that must have."""
         moved = self.environment(variables, start=start)
-        return sorted(name for name, value in moved.items() if value != variables[name] and name != "PWD")
+        return sorted(
+            name for name, value in moved.items() if value != variables[name] and name not in _NO_NEWS
+        )
 
     def _options(self, value: str, start: Path) -> str:
         try:

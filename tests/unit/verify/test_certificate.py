@@ -11,21 +11,17 @@ from hypothesis import strategies as st
 
 from pytest_repro.model import Outcome, Signature
 from pytest_repro.stress.match import PatternMatch
+from pytest_repro.verify.base_bugs import Standing, looks_lacking
 from pytest_repro.verify.certificate import (
     CertificateKind,
     CertificateVerdict,
-    Seen,
-    Side,
-    Standing,
-    Trial,
     fewest_runs,
     is_proof,
     judge_certificate,
-    looks_lacking,
-    median_ns,
     runs_needed_of_each,
 )
-from pytest_repro.verify.gate import Run
+from pytest_repro.verify.runs import Run, RunReport, RunTest
+from pytest_repro.verify.trials import Seen, Side, Trial, median_ns
 
 PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 BUG = Signature(exception="ValueError", message="lost", file="pkg/queue.py", function="drain")
@@ -33,12 +29,24 @@ OTHER_BUG = Signature(exception="OSError", message="full", file="pkg/disk.py", f
 TEST = "test_a.py::test_a"
 
 
-def _trial(side: Side, number: int, *seen: Signature | None, **changes: Any) -> Trial:
-    outcomes = {TEST: FAILED if seen else PASSED}
-    fields: dict[str, Any] = {"outcomes": outcomes, "duration_ns": 1, "exit_status": 1 if seen else 0}
-    failures = tuple(Seen(test=TEST, signature=one, message=one.message) for one in seen if one is not None)
+def _run(number: int, *, exit_status: int = 0, **changes: Any) -> Run:
+    outcomes = changes.pop("outcomes", {TEST: PASSED})
+    if outcomes is None:
+        return Run(number=number, exit_status=exit_status, duration_ns=1, report=None)
+    tests = {test: RunTest(outcome=each, is_executed=each is not SKIPPED) for test, each in outcomes.items()}
+    report = RunReport(exit_status=exit_status, tests=tests, **changes)
+    return Run(number=number, exit_status=exit_status, duration_ns=1, report=report)
+
+
+def _trial(side: Side, number: int, *seen: Signature, **changes: Any) -> Trial:
+    fields: dict[str, Any] = {"outcomes": {TEST: FAILED if seen else PASSED}, "exit_status": 1 if seen else 0}
     foreign = changes.pop("foreign", ())
-    return Trial(side=side, run=Run(number=number, **(fields | changes)), failures=failures, foreign=foreign)
+    return Trial(
+        side=side,
+        run=_run(number, **(fields | changes)),
+        failures=tuple(Seen(test=TEST, signature=one, message=one.message) for one in seen),
+        foreign=foreign,
+    )
 
 
 def _pairs(*base: Signature | None, fix_fails: int = 0) -> list[Trial]:
@@ -97,7 +105,7 @@ def test_too_few_runs_are_said_to_be_too_few() -> None:
         ),
         (
             _trial(Side.BASE, 4, exit_status=-11, outcomes=None),
-            "base run 4 ended with exit status -11 and left",
+            "base run 4 ended with signal 11 and left no report",
         ),
         (_trial(Side.FIX, 4, outcomes={TEST: SKIPPED}), "fix run 4 skipped all of its 1 tests"),
         (_trial(Side.FIX, 4, rescued=(TEST,)), f"fix run 4 passed only because of a rerun of {TEST}"),
@@ -190,8 +198,8 @@ def test_what_is_not_there_is_not_there_in_any_run() -> None:
 
 def test_a_failure_of_a_test_that_the_fix_does_not_run_reproduces_nothing() -> None:
     """The fix may have removed the test."""
-    run = Run(number=1, exit_status=1, duration_ns=1, outcomes={TEST: PASSED, "test_a.py::removed": FAILED})
-    base = Trial(side=Side.BASE, run=run)
+    outcomes = {TEST: PASSED, "test_a.py::removed": FAILED}
+    base = Trial(side=Side.BASE, run=_run(1, exit_status=1, outcomes=outcomes))
     verdict = _judged([base, _trial(Side.FIX, 1)])
     assert verdict.bugs[0].standing is Standing.NOT_IN_FIX
     assert verdict.base.failed == 0
@@ -201,8 +209,7 @@ def test_a_failure_without_a_signature_counts() -> None:
     """A worker that died says no more than that it did; where one failure is looked for, it is not that."""
     trials = _pairs(None, None, None)
     for place in (0, 2, 4):
-        number = trials[place].run.number
-        run = Run(number=number, exit_status=1, duration_ns=1, outcomes={TEST: Outcome.CRASH})
+        run = _run(trials[place].run.number, exit_status=1, outcomes={TEST: Outcome.CRASH})
         trials[place] = Trial(side=Side.BASE, run=run)
     assert _judged(trials).kind is CertificateKind.CERTIFIED
     assert _judged(trials, wanted=PatternMatch(pattern="lost")).kind is CertificateKind.NOT_REPRODUCED

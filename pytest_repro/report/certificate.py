@@ -1,0 +1,243 @@
+"""The certificate: its sentence, its lines on the terminal, its record for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_repro.report.verify import run_record
+from pytest_repro.report.words import counted, percent, percent_range, seconds
+from pytest_repro.signature import signature_to_dict
+from pytest_repro.verify.base_bugs import BaseBug, Standing
+from pytest_repro.verify.build import Build
+from pytest_repro.verify.certificate import CertificateKind, CertificateVerdict, Count
+from pytest_repro.verify.dossier import Dossier
+from pytest_repro.verify.snapshot import Difference, Revision
+from pytest_repro.verify.trials import Side, Trial, median_durations, median_durations_of_tests
+
+_MOST_NAMED = 5
+
+
+def certificate_sentence(verdict: CertificateVerdict) -> str:
+    """Returns what the comparison proves, in one sentence without anything that a test has said."""
+    base, fix = verdict.base, verdict.fix
+    of_fix = f"{fix.failed} of {fix.runs}"
+    both = f"the base failed in {base.failed} of {counted(base.runs, 'run')}, the fix in {of_fix}"
+    chance = (
+        f"if they failed alike, that would have a chance of {percent(verdict.chance)} (Fisher's exact test)"
+    )
+    if verdict.kind is CertificateKind.CERTIFIED:
+        return f"certified: {both}; {chance}"
+    if verdict.kind is CertificateKind.FIX_FAILS:
+        return f"not certified: the fix fails: {both}"
+    if verdict.kind is CertificateKind.NOT_REPRODUCED:
+        return f"not reproduced: nothing is proved: {both}"
+    if verdict.kind is CertificateKind.TOO_FEW:
+        return f"not certified: too few runs: {both}; {chance}"
+    return "incomplete: this says nothing about the fix"
+
+
+def next_steps(dossier: Dossier) -> list[str]:
+    """Returns what to do now, where it is not certified."""
+    verdict = dossier.verdict
+    steps = []
+    if verdict.kind is CertificateKind.TOO_FEW:
+        asked = percent(1.0 - verdict.confidence)
+        steps.append(f"{percent(verdict.confidence)} confidence asks for a chance of {asked} at most")
+        if verdict.needed is not None:
+            steps.append(
+                f"if the base goes on to fail as often and the fix never: --verify-runs {verdict.needed}"
+            )
+        steps.append("make the failure more frequent: --repro-stress inside, workers, load")
+    if verdict.kind is CertificateKind.NOT_REPRODUCED and not verdict.bugs:
+        steps.append(
+            "make the failure more frequent (--repro-stress inside, workers, load), or ask for more runs"
+        )
+        if dossier.transplant.changed:
+            steps.append("if the fix is in the test itself, leave the base its own: --verify-test none")
+    steps += [
+        "write the test so that it runs without the fix; if this failure is the one that was fixed, "
+        f"say so: --repro-match {bug.signature.key}"
+        for bug in verdict.bugs
+        if bug.standing is Standing.LACKING and bug.signature is not None
+    ]
+    if any(trial.run.report is None and trial.run.exit_status < 0 for trial in dossier.trials):
+        steps.append("a crash ends a run without a report: with -n 1 it is a failing test")
+    if any(trial.foreign for trial in dossier.trials):
+        steps.append(
+            "have each side run its own code: --verify-build "
+            "'{python} -m pip install --no-deps --target {site} .' installs it beside its worktree"
+        )
+    lacks = any(" lacks " in reason or "could not collect" in reason for reason in verdict.reasons)
+    if lacks and verdict.kind is CertificateKind.INCOMPLETE:
+        steps.append("name with --verify-test the files of tests that the base needs from the fix")
+    return steps
+
+
+def certificate_lines(dossier: Dossier) -> list[str]:
+    """Returns the verdict, its numbers, what is missing and what to do, as lines for a terminal."""
+    verdict = dossier.verdict
+    medians = median_durations(dossier.trials)
+    lines = [certificate_sentence(verdict), *verdict.reasons]
+    for side, count, revision in (
+        (Side.BASE, verdict.base, dossier.base),
+        (Side.FIX, verdict.fix, dossier.fix),
+    ):
+        lines.append(f"{side.value} {described(revision)}: {rate_words(count)}{_median(medians[side])}")
+    lines += [bug_line(bug) for bug in verdict.bugs]
+    lines += dossier.notes
+    lines += next_steps(dossier)
+    return lines
+
+
+def described(revision: Revision) -> str:
+    """Returns `1a2b3c4d5e6f (main)`, `1a2b3c4d5e6f with changes that are not committed`."""
+    short = revision.commit[:12]
+    name = short if revision.name in ("HEAD", revision.commit) else f"{short} ({revision.name})"
+    return f"{name} with changes that are not committed" if revision.is_dirty else name
+
+
+def rate_words(count: Count) -> str:
+    """Returns `failed in 3 of 5 runs (60 %, interval 15 % to 95 %)`."""
+    if not count.runs:
+        return "no run that counts"
+    rate = percent(count.failed / count.runs)
+    return (
+        f"failed in {count.failed} of {counted(count.runs, 'run')} "
+        f"({rate}, interval {percent_range(count.interval)})"
+    )
+
+
+def _median(duration_ns: int | None) -> str:
+    return "" if duration_ns is None else f", median {seconds(duration_ns)} a run"
+
+
+def bug_line(bug: BaseBug) -> str:
+    """Returns one failure of the base and what it says."""
+    what = "a failure without a traceback" if bug.signature is None else bug.signature.title
+    key = "" if bug.signature is None else f", signature {bug.signature.key}"
+    tests = ", ".join(bug.tests[:_MOST_NAMED]) + " ..." * (len(bug.tests) > _MOST_NAMED)
+    word = "reproduced" if bug.standing is Standing.REPRODUCED else f"does not count ({bug.standing.value})"
+    return f"{word} in {counted(len(bug.runs), 'run')} of the base: {what}{key}, in {tests}"
+
+
+def trial_line(trial: Trial, *, asked: int, reasons: Sequence[str]) -> str:
+    """Returns one line about a run that just ended."""
+    run = trial.run
+    counts = f"{counted(len(run.executed), 'test')} in {seconds(run.duration_ns)}"
+    if run.iterations:
+        counts = f"{counted(run.iterations, 'iteration')} of {counts}"
+    word = "does not count" if reasons else "failed" if run.is_failing else "passed"
+    failures = f", {counted(len(run.failed), 'failure')}" if run.is_failing else ""
+    return f"{trial.side.value} run {run.number} of {asked} {word}: {counts}{failures}"
+
+
+def build_line(build: Build) -> str:
+    """Returns one line about a build that just ended."""
+    word = "done" if build.exit_status == 0 else f"failed with exit status {build.exit_status}"
+    return f"build of the {build.side} {word} in {seconds(build.duration_ns)}: {build.command}"
+
+
+def opening_lines(base: Revision, fix: Revision, difference: Difference) -> list[str]:
+    """Returns what is compared."""
+    lines = [f"base: {described(base)}", f"fix: {described(fix)}"]
+    if fix.is_dirty:
+        lines[-1] += f", tree {fix.tree[:12]}"
+    files = f"{counted(len(difference.files), 'file')} differ" + "s" * (len(difference.files) == 1)
+    lines.append(f"{files}, {counted(difference.ahead, 'commit')} between them")
+    return lines
+
+
+def certificate_record(dossier: Dossier) -> dict[str, Any]:
+    """Returns the certificate as plain builtins: durations in nanoseconds, rates and chances from 0 to 1."""
+    verdict = dossier.verdict
+    medians = median_durations(dossier.trials)
+    return {
+        "kind": "certificate",
+        "verdict": verdict.kind.value,
+        "statement": certificate_sentence(verdict),
+        "exit_status": verdict.exit_status,
+        "confidence": verdict.confidence,
+        "runs_asked": verdict.asked,
+        "chance": verdict.chance,
+        "runs_needed": verdict.needed,
+        "reasons": list(verdict.reasons),
+        "notes": list(dossier.notes),
+        "next_steps": next_steps(dossier),
+        "base": _side_record(dossier.base, verdict.base, medians[Side.BASE]),
+        "fix": _side_record(dossier.fix, verdict.fix, medians[Side.FIX]),
+        "difference": {
+            "files": list(dossier.difference.files),
+            "commits_ahead": dossier.difference.ahead,
+            "commits_behind": dossier.difference.behind,
+        },
+        "tests_copied_into_base": list(dossier.transplant.copied),
+        "tests_changed_in_base": list(dossier.transplant.changed),
+        "bugs_of_base": [_bug_record(bug) for bug in verdict.bugs],
+        "wanted": dossier.wanted,
+        "command": dossier.command,
+        "directory": dossier.directory,
+        "import_roots": list(dossier.import_roots),
+        "moved_variables": list(dossier.moved_variables),
+        "build": dossier.build_command,
+        "builds": [_build_record(build) for build in dossier.builds],
+        "test_durations_ns": {
+            test: {side.value: duration_ns for side, duration_ns in durations.items()}
+            for test, durations in median_durations_of_tests(dossier.trials).items()
+        },
+        "session": dict(dossier.facts),
+        "runs": [trial_record(trial) for trial in dossier.trials],
+    }
+
+
+def trial_record(trial: Trial) -> dict[str, Any]:
+    """Returns one run as plain builtins."""
+    return {
+        "side": trial.side.value,
+        **run_record(trial.run),
+        "failures": [
+            {
+                "test": seen.test,
+                "signature": None if seen.signature is None else signature_to_dict(seen.signature),
+                "message": seen.message,
+            }
+            for seen in trial.failures
+        ],
+        "foreign_modules": list(trial.foreign),
+        "test_durations_ns": dict(trial.durations_ns),
+    }
+
+
+def _side_record(revision: Revision, count: Count, median_ns: int | None) -> dict[str, Any]:
+    return {
+        "name": revision.name,
+        "commit": revision.commit,
+        "tree": revision.tree,
+        "is_dirty": revision.is_dirty,
+        "runs": count.runs,
+        "failed": count.failed,
+        "failure_rate": count.failed / count.runs if count.runs else None,
+        "interval": [count.interval.low, count.interval.high],
+        "median_duration_ns": median_ns,
+    }
+
+
+def _bug_record(bug: BaseBug) -> dict[str, Any]:
+    return {
+        "signature": None if bug.signature is None else signature_to_dict(bug.signature),
+        "message": bug.message,
+        "tests": list(bug.tests),
+        "runs": list(bug.runs),
+        "standing": bug.standing.value,
+        "counts": bug.standing is Standing.REPRODUCED,
+    }
+
+
+def _build_record(build: Build) -> dict[str, Any]:
+    return {
+        "side": build.side,
+        "command": build.command,
+        "exit_status": build.exit_status,
+        "duration_ns": build.duration_ns,
+        "output": build.output,
+    }
