@@ -34,6 +34,7 @@ from pytest_repro.verify.dossier import Dossier
 from pytest_repro.verify.evidence import trial_of
 from pytest_repro.verify.import_roots import installed_from
 from pytest_repro.verify.process import execute, termination_as_interrupt
+from pytest_repro.verify.trial_limits import with_limits
 from pytest_repro.verify.trials import Side, Trial
 from pytest_repro.verify.worktrees import Workplace
 
@@ -62,7 +63,8 @@ class Comparison:
         self._asked = asked
         self._environment = environment
         self._terminal = GateTerminal(config, clock=monotonic_ns)
-        self._trials: list[Trial] = []
+        self._trials: tuple[Trial, ...] = ()
+        self._mistakes: tuple[str, ...] = ()
         self._builds: list[Build] = []
         self._notes: list[str] = []
         self._facts: Mapping[str, Any] = {}
@@ -153,7 +155,8 @@ class Comparison:
             seeds = {"hash_seed": 1 + secrets.randbelow(2**32 - 1), "stress_seed": secrets.randbits(32)}
             for side in Side:
                 self._run(sides, side, number, seeds)
-                if must_stop(self._trials[-1], self._trials, keep_going=self._options.keep_going):
+                going = self._options.keep_going
+                if self._mistakes or must_stop(self._trials[-1], self._trials, keep_going=going):
                     return
 
     def _run(self, sides: Sides, side: Side, number: int, seeds: Mapping[str, int]) -> None:
@@ -174,13 +177,16 @@ class Comparison:
             clock=monotonic_ns,
             meanwhile=show_progress,
         )
-        trial = trial_of(side, run, folder)
-        self._trials.append(trial)
+        known = [*self._trials, trial_of(side, run, folder)]
+        self._trials, mistakes = with_limits(known, self._options.limits)
+        # What the base alone did not record may be what the fix adds.
+        self._mistakes = mistakes if side is Side.FIX else ()
+        trial = self._trials[-1]
         assert self._folder is not None
         self._folder.append("runs.jsonl", trial_record(trial))
-        reasons = reasons_against_trial(trial, self._trials)
+        reasons = (*self._mistakes, *reasons_against_trial(trial, self._trials))
         # The base is to fail: its failures are told in one line each.
-        is_expected = not reasons and (side is Side.BASE or not run.is_failing)
+        is_expected = not reasons and (side is Side.BASE or not trial.is_failing)
         if self._config.getoption("verbose", 0) > 0 or not is_expected:
             self._terminal.say(output.read_text(encoding="utf-8", errors="replace").rstrip())
         line = trial_line(trial, asked=self._options.runs, reasons=reasons)
@@ -202,6 +208,7 @@ class Comparison:
             confidence=DEFAULT_CONFIDENCE,
             wanted=self._asked.wanted,
             failed_builds=[build.side for build in self._builds if build.exit_status != 0],
+            mistakes=self._mistakes,
         )
         dossier = Dossier(
             base=compared.base,
@@ -209,7 +216,7 @@ class Comparison:
             difference=compared.difference,
             transplant=compared.transplant,
             verdict=verdict,
-            trials=tuple(self._trials),
+            trials=self._trials,
             command=sides.line(),
             directory=sides.directory,
             import_roots=sides.roots,

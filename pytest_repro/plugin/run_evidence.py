@@ -1,4 +1,4 @@
-"""Inside a run of base or fix: notes why tests failed, how long they took, and whose code ran."""
+"""Inside a run of base or fix: notes why tests failed, and whose code ran."""
 
 from __future__ import annotations
 
@@ -100,16 +100,13 @@ class EvidenceRecorder:
         self._folder = folder
         self._places = places
         self._failures: list[dict[str, Any]] = []
-        self._durations_ns: dict[str, int] = {}
         self._foreign: list[str] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Notes duration and failure."""
-        test = report.nodeid
-        self._durations_ns[test] = self._durations_ns.get(test, 0) + round(report.duration * 1e9)
+        """Notes a failure."""
         told = getattr(report, _RAISED, None)
         if told is not None:
-            self._failures.append({"test": test, **told})
+            self._failures.append({"test": report.nodeid, **told})
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -120,7 +117,7 @@ class EvidenceRecorder:
     def pytest_sessionfinish(self) -> None:
         """Writes the evidence."""
         foreign = (*_foreign_here(self._places), *self._foreign)
-        record = evidence_record(failures=self._failures, durations_ns=self._durations_ns, foreign=foreign)
+        record = evidence_record(failures=self._failures, foreign=foreign)
         self._folder.write_json(EVIDENCE, record)
 
 

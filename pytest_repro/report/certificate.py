@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pytest_repro.report.measures import limit_record
 from pytest_repro.report.verify import run_record
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
@@ -13,7 +14,7 @@ from pytest_repro.verify.build import Build
 from pytest_repro.verify.certificate import CertificateKind, CertificateVerdict, Count
 from pytest_repro.verify.dossier import Dossier
 from pytest_repro.verify.snapshot import Difference, Revision
-from pytest_repro.verify.trials import Side, Trial, median_durations, median_durations_of_tests
+from pytest_repro.verify.trials import Side, Trial, median_durations, median_measures
 
 _MOST_NAMED = 5
 
@@ -114,11 +115,18 @@ def _median(duration_ns: int | None) -> str:
 
 def bug_line(bug: BaseBug) -> str:
     """Returns one failure of the base and what it says."""
-    what = "a failure without a traceback" if bug.signature is None else bug.signature.title
+    what = bug_title(bug)
     key = "" if bug.signature is None else f", signature {bug.signature.key}"
     tests = ", ".join(bug.tests[:_MOST_NAMED]) + " ..." * (len(bug.tests) > _MOST_NAMED)
     word = "reproduced" if bug.standing is Standing.REPRODUCED else f"does not count ({bug.standing.value})"
     return f"{word} in {counted(len(bug.runs), 'run')} of the base: {what}{key}, in {tests}"
+
+
+def bug_title(bug: BaseBug) -> str:
+    """Returns the title of a signature, the limit that was broken, or that nothing is known."""
+    if bug.limit is not None:
+        return f"broken limit: {bug.limit.text}"
+    return "a failure without a traceback" if bug.signature is None else bug.signature.title
 
 
 def trial_line(trial: Trial, *, asked: int, reasons: Sequence[str]) -> str:
@@ -127,9 +135,12 @@ def trial_line(trial: Trial, *, asked: int, reasons: Sequence[str]) -> str:
     counts = f"{counted(len(run.executed), 'test')} in {seconds(run.duration_ns)}"
     if run.iterations:
         counts = f"{counted(run.iterations, 'iteration')} of {counts}"
-    word = "does not count" if reasons else "failed" if run.is_failing else "passed"
-    failures = f", {counted(len(run.failed), 'failure')}" if run.is_failing else ""
-    return f"{trial.side.value} run {run.number} of {asked} {word}: {counts}{failures}"
+    word = "does not count" if reasons else "failed" if trial.is_failing else "passed"
+    if run.is_failing:
+        counts += f", {counted(len(run.failed), 'failure')}"
+    if trial.overruns:
+        counts += f", {counted(len(trial.overruns), 'limit')} broken"
+    return f"{trial.side.value} run {run.number} of {asked} {word}: {counts}"
 
 
 def build_line(build: Build) -> str:
@@ -181,10 +192,10 @@ def certificate_record(dossier: Dossier) -> dict[str, Any]:
         "moved_variables": list(dossier.moved_variables),
         "build": dossier.build_command,
         "builds": [_build_record(build) for build in dossier.builds],
-        "test_durations_ns": {
-            test: {side.value: duration_ns for side, duration_ns in durations.items()}
-            for test, durations in median_durations_of_tests(dossier.trials).items()
-        },
+        "test_durations_ns": [
+            {"test": test, "phase": phase or None, **{side.value: medians[side] for side in Side}}
+            for (test, phase), medians in median_measures(dossier.trials).items()
+        ],
         "session": dict(dossier.facts),
         "runs": [trial_record(trial) for trial in dossier.trials],
     }
@@ -203,8 +214,10 @@ def trial_record(trial: Trial) -> dict[str, Any]:
             }
             for seen in trial.failures
         ],
+        "broken_limits": [
+            {"test": one.test, **limit_record(one.limit), "value": one.value} for one in trial.overruns
+        ],
         "foreign_modules": list(trial.foreign),
-        "test_durations_ns": dict(trial.durations_ns),
     }
 
 
@@ -226,6 +239,7 @@ def _bug_record(bug: BaseBug) -> dict[str, Any]:
     return {
         "signature": None if bug.signature is None else signature_to_dict(bug.signature),
         "message": bug.message,
+        "limit": None if bug.limit is None else limit_record(bug.limit),
         "tests": list(bug.tests),
         "runs": list(bug.runs),
         "standing": bug.standing.value,

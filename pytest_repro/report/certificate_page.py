@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_repro.report.certificate import (
+    bug_title,
     build_line,
     certificate_sentence,
     described,
@@ -16,7 +17,7 @@ from pytest_repro.scaffold.render import Safe, render
 from pytest_repro.verify.base_bugs import Standing
 from pytest_repro.verify.dossier import Dossier
 from pytest_repro.verify.snapshot import Revision
-from pytest_repro.verify.trials import Side, Trial, median_durations, median_durations_of_tests
+from pytest_repro.verify.trials import Side, Trial, median_durations, median_measures
 
 TEMPLATE = "certificate.md.j2"
 _MOST_LISTED = 100
@@ -44,7 +45,7 @@ def certificate_page(dossier: Dossier) -> str:
         "confidence": Safe(percent(verdict.confidence)),
         "bugs": [
             {
-                "title": "a failure without a traceback" if bug.signature is None else bug.signature.title,
+                "title": bug_title(bug),
                 "key": "" if bug.signature is None else bug.signature.key,
                 "counts": bug.standing is Standing.REPRODUCED,
                 "standing": Safe(bug.standing.value),
@@ -87,7 +88,7 @@ def _side(dossier: Dossier, side: Side) -> dict[str, Any]:
 
 def _row(trial: Trial) -> dict[str, Any]:
     run, report = trial.run, trial.run.report
-    told = "no report" if report is None else "failed" if run.is_failing else "passed"
+    told = "no report" if report is None else "failed" if trial.is_failing else "passed"
     hash_seed = "" if report is None or report.hash_seed is None else report.hash_seed
     return {
         "name": Safe(trial.side.value),
@@ -104,9 +105,9 @@ def _row(trial: Trial) -> dict[str, Any]:
 
 def _durations(dossier: Dossier) -> list[dict[str, Any]]:
     runs = median_durations(dossier.trials)
-    rows: list[dict[str, Any]] = [{"test": None, **_both(runs)}]
-    tests = median_durations_of_tests(dossier.trials)
-    rows += [{"test": test, **_both(durations)} for test, durations in list(tests.items())[:_MOST_LISTED]]
+    rows: list[dict[str, Any]] = [{"test": None, "phase": "", **_both(runs)}]
+    for (test, phase), medians in list(median_measures(dossier.trials).items())[:_MOST_LISTED]:
+        rows.append({"test": test, "phase": phase, **_both(medians)})
     return rows
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from pytest_repro.model import Signature
+from pytest_repro.verify.limits import Limit
 from pytest_repro.verify.trials import Seen, Trial
 
 _NAMES = frozenset({"ImportError", "ModuleNotFoundError", "NameError", "SyntaxError"})
@@ -45,6 +46,7 @@ class BaseBug:
     Attributes:
         signature: None where the runs do not tell.
         message: Of the first one.
+        limit: The limit that was broken, None for failures.
         tests: Node ids.
         runs: Numbers of the runs in which it was seen.
         standing: What it says about the fix.
@@ -52,6 +54,7 @@ class BaseBug:
 
     signature: Signature | None
     message: str
+    limit: Limit | None
     tests: tuple[str, ...]
     runs: tuple[int, ...]
     standing: Standing
@@ -72,12 +75,12 @@ def bugs_of_base(
     for trial in trials:
         for seen in trial.failing:
             standing = _standing(seen, trials, wanted=wanted, in_fix=in_fix)
-            key = "" if seen.signature is None else seen.signature.key
-            grouped.setdefault((key, standing), []).append((trial.run.number, seen))
+            grouped.setdefault((seen.kind, standing), []).append((trial.run.number, seen))
     bugs = [
         BaseBug(
             signature=found[0][1].signature,
             message=found[0][1].message,
+            limit=found[0][1].limit,
             tests=tuple(dict.fromkeys(seen.test for _, seen in found)),
             runs=tuple(dict.fromkeys(number for number, _ in found)),
             standing=standing,

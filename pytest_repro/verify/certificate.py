@@ -83,6 +83,7 @@ def judge_certificate(
     confidence: float,
     wanted: Wanted | None,
     failed_builds: Sequence[str] = (),
+    mistakes: Sequence[str] = (),
 ) -> CertificateVerdict:
     """Judges the runs of base and fix: certified only if the base failed, the fix never did, and all count.
 
@@ -92,15 +93,16 @@ def judge_certificate(
         confidence: From 0 to 1; Fisher's exact test must reach it.
         wanted: Which failures of the base count; None for all but those that come from the test itself.
         failed_builds: Sides that could not be built.
+        mistakes: What is wrong with limits as they were given.
     """
-    reasons = [f"the build of the {side} failed" for side in failed_builds]
+    reasons = [*mistakes, *(f"the build of the {side} failed" for side in failed_builds)]
     reasons += [reason for trial in trials for reason in reasons_against_trial(trial, trials)]
     counted = [trial for trial in trials if not reasons_against_trial(trial, trials)]
     base = [trial for trial in counted if trial.side is Side.BASE]
     fix = [trial for trial in counted if trial.side is Side.FIX]
     bugs = bugs_of_base(base, wanted=wanted, in_fix=_executed(trials, Side.FIX))
     reproduced = {number for bug in bugs if bug.standing is Standing.REPRODUCED for number in bug.runs}
-    fix_failed = sum(1 for trial in fix if trial.run.is_failing)
+    fix_failed = sum(1 for trial in fix if trial.is_failing)
     if not fix_failed:
         reasons += [
             f"{asked - done} of {asked} runs of the {side.value} did not take place"
@@ -121,7 +123,7 @@ def judge_certificate(
         needed=runs_needed_of_each(len(reproduced), len(base), confidence=confidence),
         bugs=bugs,
         reasons=tuple(reasons),
-        exit_status=_EXIT_STATUSES[kind],
+        exit_status=_EXIT_USAGE if mistakes and not fix_failed else _EXIT_STATUSES[kind],
     )
 
 
@@ -158,7 +160,8 @@ def reasons_against_trial(trial: Trial, trials: Sequence[Trial]) -> tuple[str, .
     reasons = [
         f"{trial.name} imported {module} instead of that of its own worktree" for module in trial.foreign
     ]
-    if run.is_failing:
+    reasons += [f"{trial.name} {what}" for what in trial.gaps]
+    if trial.is_failing:
         if run.report is not None and run.report.collection_errors:
             reasons.append(f"{trial.name} could not collect {named(run.report.collection_errors)}")
         return tuple(reasons)

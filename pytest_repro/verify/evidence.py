@@ -1,4 +1,4 @@
-"""What a run of base or fix tells beside its report: why tests failed, how long they took, whose code ran."""
+"""What a run of base or fix tells beside its report: why tests failed, and whose code ran."""
 
 from __future__ import annotations
 
@@ -18,19 +18,15 @@ EVIDENCE = "evidence.json"
 _STRESS_FAILURES = "failures.jsonl"
 
 
-def evidence_record(
-    *, failures: Sequence[Mapping[str, Any]], durations_ns: Mapping[str, int], foreign: Sequence[str]
-) -> dict[str, Any]:
+def evidence_record(*, failures: Sequence[Mapping[str, Any]], foreign: Sequence[str]) -> dict[str, Any]:
     """Returns what a run writes when its session ends.
 
     Args:
         failures: For each failing test its node id, signature and message.
-        durations_ns: Of each test, all stages together.
         foreign: Modules that came from elsewhere than the run's own worktree.
     """
     return {
         "failures": list(failures),
-        "durations_ns": dict(durations_ns),
         "foreign": list(dict.fromkeys(foreign)),
     }
 
@@ -48,19 +44,16 @@ def trial_of(side: Side, run: Run, folder: Path) -> Trial:
     try:
         told = read_json(folder / EVIDENCE)
     except StoreError:
-        told = evidence_record(failures=(), durations_ns={}, foreign=())
+        told = evidence_record(failures=(), foreign=())
     failures = [_seen(one) for one in told["failures"]]
     if (folder / _STRESS_FAILURES).exists():
         failures += _of_stress(folder / _STRESS_FAILURES)
-    distinct = {
-        (seen.test, None if seen.signature is None else seen.signature.key): seen for seen in failures
-    }
+    distinct = {(seen.test, seen.kind): seen for seen in failures}
     return Trial(
         side=side,
         run=run,
         failures=tuple(distinct.values()),
         foreign=tuple(told["foreign"]),
-        durations_ns={test: int(duration_ns) for test, duration_ns in told["durations_ns"].items()},
     )
 
 

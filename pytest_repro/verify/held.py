@@ -99,8 +99,13 @@ class LimitGap:
     @property
     def reason(self) -> str:
         """Why the run does not count."""
+        return f"run {self.run} {self.what}"
+
+    @property
+    def what(self) -> str:
+        """The same without the run's number."""
         what = f"{self.limit.kind.noun} {self.limit.name}".rstrip()
-        return f"run {self.run} recorded no {what} of {self.test}, which other runs did and which has a limit"
+        return f"recorded no {what} of {self.test}, which other runs did and which has a limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

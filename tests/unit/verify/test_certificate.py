@@ -18,10 +18,14 @@ from pytest_repro.verify.certificate import (
     fewest_runs,
     is_proof,
     judge_certificate,
+    must_stop,
     runs_needed_of_each,
 )
+from pytest_repro.verify.limits import LimitKind, parse_limit
+from pytest_repro.verify.measures import Measure, TestMeasures
 from pytest_repro.verify.runs import Run, RunReport, RunTest
-from pytest_repro.verify.trials import Seen, Side, Trial, median_ns
+from pytest_repro.verify.trial_limits import with_limits
+from pytest_repro.verify.trials import Seen, Side, Trial, median_measures, median_ns
 
 PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 BUG = Signature(exception="ValueError", message="lost", file="pkg/queue.py", function="drain")
@@ -203,6 +207,71 @@ def test_a_failure_of_a_test_that_the_fix_does_not_run_reproduces_nothing() -> N
     verdict = _judged([base, _trial(Side.FIX, 1)])
     assert verdict.bugs[0].standing is Standing.NOT_IN_FIX
     assert verdict.base.failed == 0
+
+
+def _timed(side: Side, number: int, *, took_ns: int, name: str = "to_torch") -> Trial:
+    measure = Measure(count=1, low=took_ns, median=took_ns, high=took_ns)
+    told = RunTest(outcome=PASSED, measures=TestMeasures(phases_ns={name: measure}))
+    report = RunReport(exit_status=0, tests={TEST: told})
+    return Trial(side=side, run=Run(number=number, exit_status=0, duration_ns=1, report=report))
+
+
+LIMIT = parse_limit(LimitKind.PHASE, "to_torch=0.5s")
+
+
+def test_a_limit_that_the_base_breaks_and_the_fix_keeps_is_a_fix() -> None:
+    """A test that is too slow fails as much as any; and a fix that is too slow is none."""
+    slow, fast = 8_600_000_000, 20_000_000
+    trials = [
+        _timed(side, number, took_ns=slow if side is Side.BASE else fast)
+        for number in (1, 2, 3)
+        for side in Side
+    ]
+    held, mistakes = with_limits(trials, [LIMIT])
+    verdict = _judged(list(held))
+    assert (verdict.kind, mistakes) == (CertificateKind.CERTIFIED, ())
+    assert [(bug.limit, bug.runs) for bug in verdict.bugs] == [(LIMIT, (1, 2, 3))]
+    assert median_measures(held) == {(TEST, "to_torch"): {Side.BASE: slow, Side.FIX: fast}}
+    held, _ = with_limits([*trials[:-1], _timed(Side.FIX, 3, took_ns=slow)], [LIMIT])
+    assert _judged(list(held)).kind is CertificateKind.FIX_FAILS
+
+
+def test_a_limit_that_names_nothing_recorded_is_a_mistake() -> None:
+    """A usage error and no certificate; where one side alone recorded it, the other does not count."""
+    trials = [_timed(side, 1, took_ns=1, name="op") for side in Side]
+    held, mistakes = with_limits(trials, [LIMIT])
+    verdict = _judged(list(held), mistakes=mistakes)
+    assert (verdict.kind, verdict.exit_status) == (CertificateKind.INCOMPLETE, 4)
+    assert "no test recorded a phase 'to_torch'" in verdict.reasons[0]
+    held, mistakes = with_limits([trials[0], _timed(Side.FIX, 1, took_ns=1)], [LIMIT])
+    assert mistakes == ()
+    assert f"base run 1 recorded no phase to_torch of {TEST}, which other runs did and which has a limit" in (
+        _judged(list(held)).reasons
+    )
+
+
+@pytest.mark.parametrize(
+    ("trial", "stops"),
+    [
+        (_trial(Side.BASE, 1, BUG), False),
+        (_trial(Side.BASE, 1), False),
+        (_trial(Side.FIX, 1), False),
+        (_trial(Side.FIX, 1, BUG), True),
+        (_trial(Side.BASE, 1, outcomes={TEST: SKIPPED}), True),
+        (_trial(Side.BASE, 1, foreign=("pkg from elsewhere",)), True),
+    ],
+)
+def test_the_comparison_stops_where_it_can_prove_nothing_any_more(trial: Trial, *, stops: bool) -> None:
+    """A failing base is what is wanted; the rest is counted with --verify-keep-going alone."""
+    assert must_stop(trial, [trial], keep_going=False) is stops
+    assert not must_stop(trial, [trial], keep_going=True)
+
+
+@pytest.mark.parametrize("exit_status", [4, 2])
+def test_a_comparison_that_cannot_go_on_stops_at_once(exit_status: int) -> None:
+    """A usage error is the same in each run; an interrupt is meant."""
+    trial = _trial(Side.BASE, 1, exit_status=exit_status, outcomes=None)
+    assert must_stop(trial, [trial], keep_going=True)
 
 
 def test_a_failure_without_a_signature_counts() -> None:

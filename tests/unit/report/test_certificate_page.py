@@ -1,0 +1,205 @@
+"""The certificate for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from fnmatch import fnmatch
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_repro.model import Outcome, Signature
+from pytest_repro.report.certificate import (
+    certificate_lines,
+    certificate_record,
+    certificate_sentence,
+    described,
+    next_steps,
+    opening_lines,
+    trial_line,
+)
+from pytest_repro.report.certificate_page import certificate_page
+from pytest_repro.verify.build import Build
+from pytest_repro.verify.certificate import judge_certificate
+from pytest_repro.verify.dossier import Dossier
+from pytest_repro.verify.runs import Run, RunReport, RunTest
+from pytest_repro.verify.snapshot import Difference, Revision
+from pytest_repro.verify.transplant import Transplant
+from pytest_repro.verify.trials import Seen, Side, Trial
+
+BASE = Revision(name="main", commit="a" * 40, tree="b" * 40)
+FIX = Revision(name="HEAD", commit="c" * 40, tree="d" * 40, is_dirty=True)
+ANY = st.text(alphabet=st.characters(codec="utf-8"), max_size=40) | st.text(
+    alphabet="`|\n# *<>[](){}%-", max_size=20
+)
+
+
+def _trial(side: Side, number: int, *, fails: bool, text: str, hash_seed: str = "7") -> Trial:
+    outcome = Outcome.FAILED if fails else Outcome.PASSED
+    report = RunReport(exit_status=int(fails), tests={text: RunTest(outcome=outcome)}, hash_seed=hash_seed)
+    run = Run(number=number, exit_status=int(fails), duration_ns=1_500_000_000 * number, report=report)
+    signature = Signature(exception="ValueError", message=text, file=text)
+    seen = (Seen(test=text, signature=signature, message=text),) if fails else ()
+    return Trial(side=side, run=run, failures=seen)
+
+
+def _dossier(text: str = "test_a.py::test_a", *, base: int = 3, fix: int = 0, runs: int = 3) -> Dossier:
+    trials = tuple(
+        _trial(side, number, fails=number <= (base if side is Side.BASE else fix), text=text)
+        for number in range(1, runs + 1)
+        for side in Side
+    )
+    return Dossier(
+        base=replace(BASE, name=text),
+        fix=FIX,
+        difference=Difference(files=(text, "b.py"), ahead=2),
+        transplant=Transplant(copied=(text,), changed=(text,), left=(text,)),
+        verdict=judge_certificate(trials, asked=runs, confidence=0.95, wanted=None),
+        trials=trials,
+        command=text,
+        directory=text,
+        import_roots=(text,),
+        build_command=text,
+        builds=(Build(side="base", command=text, exit_status=0, duration_ns=1, output=text, tail=text),),
+        moved_variables=(text,),
+        wanted=text,
+        notes=(text,),
+        facts={"python": text, "versions": {text: text}, "environment": {text: text}},
+    )
+
+
+def test_the_page_tells_what_a_stranger_needs() -> None:
+    """Commits, trees, numbers, each run, how to repeat it."""
+    page = certificate_page(_dossier())
+    for text in (
+        "**certified: the base failed in 3 of 3 runs, the fix in 0 of 3; if they failed alike, ",
+        "that would have a chance of 5.0 % (Fisher's exact test)**",
+        f"- base: `aaaaaaaaaaaa (test_a.py::test_a)`, commit `{'a' * 40}`, tree `{'b' * 40}`; failed in 3 of",
+        "failed in 3 of 3 runs (100 %, interval 29 % to 100 %)",
+        f"- fix: `cccccccccccc with changes that are not committed`, commit `{'c' * 40}`, tree `{'d' * 40}`;",
+        "| base | 1 | failed | 1 | 1 | 0 | 1.5 s | 7 |",
+        "| fix | 3 | passed | 0 | 1 | 0 | 4.5 s | 7 |",
+        "- a whole run: 3.0 s, 3.0 s",
+        "- reproduced in runs 1, 2, 3: `ValueError: test_a.py::test_a",
+        f"`git worktree add --detach ../base {'a' * 40}`",
+    ):
+        assert text in page
+    assert "to do:" not in page
+
+
+@settings(max_examples=25, deadline=None)
+@given(ANY)
+def test_no_text_breaks_out_of_the_page(text: str) -> None:
+    """Whatever tests, branches, files and commands are called, headings and tables are ours."""
+    page = certificate_page(_dossier(text or "x"))
+    plain = certificate_page(_dossier())
+
+    def skeleton(of: str) -> list[str]:
+        return [line[:2] for line in of.split("\n") if line[:1] in ("#", "|")]
+
+    outside, fence = [], ""
+    for line in page.split("\n"):
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```"):
+            fence = line.removesuffix("sh")
+        else:
+            outside.append(line)
+    assert not fence
+    assert skeleton("\n".join(outside)) == skeleton(plain)
+    assert all("<" not in _without_code(line) or "<commit>" in line for line in outside)
+
+
+def _without_code(line: str) -> str:
+    """Returns a line without its code spans, by the rule of CommonMark: a run of marks ends at its like."""
+    kept, place = "", 0
+    while place < len(line):
+        run = len(line[place:]) - len(line[place:].lstrip("`"))
+        if not run:
+            kept += line[place]
+            place += 1
+            continue
+        rest = line[place + run :]
+        ends = [at for at in range(len(rest)) if _is_run(rest, at, run)]
+        assert ends, f"a code span is left open: {line}"
+        place += run + ends[0] + run
+    return kept
+
+
+def _is_run(text: str, at: int, length: int) -> bool:
+    is_start = at == 0 or text[at - 1] != "`"
+    return is_start and text[at : at + length] == "`" * length and text[at + length : at + length + 1] != "`"
+
+
+def test_a_hash_seed_that_is_no_number_does_not_reach_the_table() -> None:
+    """It is what a process says of itself."""
+    dossier = _dossier()
+    trials = (_trial(Side.BASE, 1, fails=True, text="t", hash_seed="1 | <b>"), *dossier.trials[1:])
+    assert "| base | 1 | failed | 1 | 1 | 0 | 1.5 s | not known |" in certificate_page(
+        replace(dossier, trials=trials)
+    )
+
+
+@pytest.mark.parametrize(
+    ("dossier", "sentence", "step"),
+    [
+        (
+            _dossier(fix=1),
+            "not certified: the fix fails: the base failed in 3 of 3 runs, the fix in 1 of 3",
+            None,
+        ),
+        (
+            _dossier(base=0),
+            "not reproduced: nothing is proved: the base failed in 0 of 3 runs, the fix in 0 of 3",
+            "if the fix is in the test itself, leave the base its own: --verify-test none",
+        ),
+        (
+            _dossier(base=2),
+            "not certified: too few runs: the base failed in 2 of 3 runs, the fix in 0 of 3; * 20 % (*)",
+            "if the base goes on to fail as often and the fix never: --verify-runs 6",
+        ),
+    ],
+)
+def test_what_is_not_certified_says_what_is_missing(
+    dossier: Dossier, sentence: str, step: str | None
+) -> None:
+    """And what to do about it."""
+    assert fnmatch(certificate_sentence(dossier.verdict), sentence)
+    assert fnmatch(certificate_lines(dossier)[0], sentence)
+    assert (next_steps(dossier) == []) if step is None else (step in next_steps(dossier))
+
+
+def test_a_certificate_has_no_next_steps() -> None:
+    """There is nothing left to do."""
+    assert next_steps(_dossier()) == []
+
+
+def test_the_record_is_json_with_each_run() -> None:
+    """For programs: rates from 0 to 1, durations in nanoseconds."""
+    record: dict[str, Any] = json.loads(json.dumps(certificate_record(_dossier())))
+    assert (record["verdict"], record["exit_status"], record["runs_needed"]) == ("certified", 0, 3)
+    assert record["base"]["failure_rate"] == 1.0
+    assert record["fix"]["interval"] == pytest.approx([0.0, 0.7076], abs=1e-4)
+    assert record["base"]["median_duration_ns"] == 3_000_000_000
+    assert [(run["side"], run["run"], run["exit_status"]) for run in record["runs"]] == [
+        (side, number, int(side == "base")) for number in (1, 2, 3) for side in ("base", "fix")
+    ]
+    assert record["runs"][0]["failures"][0]["signature"]["exception"] == "ValueError"
+
+
+def test_lines_about_sides_and_runs() -> None:
+    """A commit that was asked for by its number is not told twice."""
+    assert described(replace(BASE, name="a" * 40)) == "a" * 12
+    assert described(BASE) == "aaaaaaaaaaaa (main)"
+    one = Difference(files=("a.py",), ahead=1)
+    assert opening_lines(BASE, FIX, one) == [
+        "base: aaaaaaaaaaaa (main)",
+        "fix: cccccccccccc with changes that are not committed, tree dddddddddddd",
+        "1 file differs, 1 commit between them",
+    ]
+    trial = _trial(Side.BASE, 2, fails=True, text="t")
+    assert trial_line(trial, asked=5, reasons=()) == "base run 2 of 5 failed: 1 test in 3.0 s, 1 failure"
+    assert trial_line(trial, asked=5, reasons=["x"]).startswith("base run 2 of 5 does not count: ")
