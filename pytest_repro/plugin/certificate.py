@@ -26,7 +26,6 @@ from pytest_repro.report.certificate import (
     trial_record,
 )
 from pytest_repro.report.certificate_page import certificate_page
-from pytest_repro.stats import DEFAULT_CONFIDENCE
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, Store, write_json
 from pytest_repro.verify.build import Build
 from pytest_repro.verify.certificate import judge_certificate, must_stop, reasons_against_trial
@@ -60,6 +59,8 @@ class Comparison:
     ) -> None:
         self._config = config
         self._options = options
+        assert options.runs is not None
+        self._runs = options.runs
         self._asked = asked
         self._environment = environment
         self._terminal = GateTerminal(config, clock=monotonic_ns)
@@ -99,7 +100,7 @@ class Comparison:
         return _EXIT_INTERRUPTED if is_interrupted else status
 
     def _open(self, sides: Sides, compared: Compared) -> None:
-        folder = Store(self._config.rootpath).begin("verify", now=now_utc())
+        folder = Store(self._config.rootpath).begin("certificate", now=now_utc())
         if folder.problem is not None:
             raise CertificateError(
                 f"--verify-runs needs a folder for the output of its runs: {folder.problem}",
@@ -107,9 +108,9 @@ class Comparison:
             )
         self._folder = folder
         folder.note_running()
-        self._facts = session_facts(self._config, "verify")
+        self._facts = session_facts(self._config, "certificate")
         folder.write_json("session.json", self._facts)
-        self._terminal.say(f"verify: {self._options.runs} runs of base and fix each: {sides.line()}")
+        self._terminal.say(f"verify: {self._runs} runs of base and fix each: {sides.line()}")
         for line in opening_lines(compared.base, compared.fix, compared.difference):
             self._terminal.say(line)
         copied, left = compared.transplant.copied, compared.transplant.left
@@ -140,6 +141,7 @@ class Comparison:
         if self._asked.build is None:
             return True
         for side in Side:
+            self._terminal.say(f"building the {side.value}")
             build = sides.build(side, output=self._path(f"verify_build_{side.value}.txt"))
             self._builds.append(build)
             is_good = build.exit_status == 0
@@ -151,7 +153,7 @@ class Comparison:
         return True
 
     def _run_all(self, sides: Sides) -> None:
-        for number in range(1, self._options.runs + 1):
+        for number in range(1, self._runs + 1):
             seeds = {"hash_seed": 1 + secrets.randbelow(2**32 - 1), "stress_seed": secrets.randbits(32)}
             for side in Side:
                 self._run(sides, side, number, seeds)
@@ -166,7 +168,7 @@ class Comparison:
 
         def show_progress() -> None:
             self._terminal.show(
-                len(done) + 1, asked=2 * self._options.runs, folder=folder, began_ns=began_ns, before=done
+                len(done) + 1, asked=2 * self._runs, folder=folder, began_ns=began_ns, before=done
             )
 
         run = execute(
@@ -189,7 +191,7 @@ class Comparison:
         is_expected = not reasons and (side is Side.BASE or not trial.is_failing)
         if self._config.getoption("verbose", 0) > 0 or not is_expected:
             self._terminal.say(output.read_text(encoding="utf-8", errors="replace").rstrip())
-        line = trial_line(trial, asked=self._options.runs, reasons=reasons)
+        line = trial_line(trial, asked=self._runs, reasons=reasons)
         self._terminal.say(line, green=is_expected, red=not is_expected)
 
     def _look_for_installed(self, place: Path) -> None:
@@ -204,8 +206,8 @@ class Comparison:
     def _conclude(self, sides: Sides, compared: Compared, folder: SessionFolder) -> int:
         verdict = judge_certificate(
             self._trials,
-            asked=self._options.runs,
-            confidence=DEFAULT_CONFIDENCE,
+            asked=self._runs,
+            confidence=self._options.confidence,
             wanted=self._asked.wanted,
             failed_builds=[build.side for build in self._builds if build.exit_status != 0],
             mistakes=self._mistakes,

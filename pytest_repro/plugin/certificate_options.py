@@ -74,8 +74,8 @@ def read_certificate_options(
     if runs is None:
         raise OptionError(
             "--verify-runs auto cannot be combined with --verify-base: it has no rate of the base to go by",
-            next_step=f"Give a number: {fewest} prove a base that fails in each run, {_fifth(confidence)} one "
-            "that fails in every fifth.",
+            next_step=f"Give a number: {fewest} prove a base that fails in each run, "
+            f"{_fifth(confidence)} one that fails in every fifth.",
         )
     if runs < fewest:
         raise OptionError(

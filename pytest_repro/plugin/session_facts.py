@@ -16,6 +16,7 @@ import pytest
 
 from pytest_repro.clock import now_utc
 from pytest_repro.store import SessionFolder, Store
+from pytest_repro.verify.git import without_repository
 
 _RECORDED_VARIABLE = re.compile(
     r"(TT_|TTNN_|CUDA_|NVIDIA_|TORCH_|PYTORCH_|PYTEST_|PYTHON|OMP_|MKL_|ARCH_NAME$|LOGURU_LEVEL$|CI$|LANG$|LC_|TZ$)"
@@ -72,7 +73,13 @@ def git_facts(root: Path) -> dict[str, Any] | None:
 def _git(root: Path, *arguments: str) -> str | None:
     try:
         result = subprocess.run(
-            ("git", "-C", str(root), *arguments), capture_output=True, text=True, timeout=10, check=True
+            # The user's index is read and never written; variables of a hook lead to another repository.
+            ("git", "--no-optional-locks", "-C", str(root), *arguments),
+            env=without_repository(os.environ),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return None

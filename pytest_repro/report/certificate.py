@@ -13,6 +13,7 @@ from pytest_repro.verify.base_bugs import BaseBug, Standing
 from pytest_repro.verify.build import Build
 from pytest_repro.verify.certificate import CertificateKind, CertificateVerdict, Count
 from pytest_repro.verify.dossier import Dossier
+from pytest_repro.verify.runs import Run
 from pytest_repro.verify.snapshot import Difference, Revision
 from pytest_repro.verify.trials import Side, Trial, median_durations, median_measures
 
@@ -84,7 +85,8 @@ def certificate_lines(dossier: Dossier) -> list[str]:
         (Side.BASE, verdict.base, dossier.base),
         (Side.FIX, verdict.fix, dossier.fix),
     ):
-        lines.append(f"{side.value} {described(revision)}: {rate_words(count)}{_median(medians[side])}")
+        rate = rate_words(count) + iterations_words(dossier.trials, side)
+        lines.append(f"{side.value} {described(revision)}: {rate}{_median(medians[side])}")
     lines += [bug_line(bug) for bug in verdict.bugs]
     lines += dossier.notes
     lines += next_steps(dossier)
@@ -136,11 +138,25 @@ def trial_line(trial: Trial, *, asked: int, reasons: Sequence[str]) -> str:
     if run.iterations:
         counts = f"{counted(run.iterations, 'iteration')} of {counts}"
     word = "does not count" if reasons else "failed" if trial.is_failing else "passed"
-    if run.is_failing:
+    if run.is_failing and run.iterations:
+        counts += f", {counted(_failing_iterations(run), 'failing iteration')}"
+    elif run.is_failing:
         counts += f", {counted(len(run.failed), 'failure')}"
     if trial.overruns:
         counts += f", {counted(len(trial.overruns), 'limit')} broken"
     return f"{trial.side.value} run {run.number} of {asked} {word}: {counts}"
+
+
+def _failing_iterations(run: Run) -> int:
+    return sum(told.failures for told in run.tests.values())
+
+
+def iterations_words(trials: Sequence[Trial], side: Side) -> str:
+    """Returns `, 7 of 60,000 iterations failed` for stress runs inside, nothing without."""
+    runs = [trial.run for trial in trials if trial.side is side]
+    iterations = sum(run.iterations for run in runs)
+    failing = sum(_failing_iterations(run) for run in runs)
+    return f", {failing:,} of {counted(iterations, 'iteration')} failed" if iterations else ""
 
 
 def build_line(build: Build) -> str:

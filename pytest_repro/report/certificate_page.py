@@ -9,6 +9,7 @@ from pytest_repro.report.certificate import (
     build_line,
     certificate_sentence,
     described,
+    iterations_words,
     next_steps,
     rate_words,
 )
@@ -82,7 +83,7 @@ def _side(dossier: Dossier, side: Side) -> dict[str, Any]:
         "described": described(revision),
         "commit": revision.commit,
         "tree": revision.tree,
-        "rate": Safe(rate_words(count)),
+        "rate": Safe(rate_words(count) + iterations_words(dossier.trials, side)),
     }
 
 

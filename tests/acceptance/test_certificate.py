@@ -186,7 +186,14 @@ def test_stress_inside_the_comparison_and_a_bug_that_is_looked_for(
     options = ("--repro-stress=4", "--repro-match=AssertionError", "-n2")
     result = _compare(pytester, checkout, "test_queues.py", *options)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["fix run 1 of 3 passed: 4 iterations of 1 test in *", "certified: *"])
+    result.stdout.fnmatch_lines(
+        [
+            "base run 1 of 3 failed: 4 iterations of 1 test in *, 1 failing iteration",
+            "fix run 1 of 3 passed: 4 iterations of 1 test in *",
+            "certified: *",
+            "base *: failed in 3 of 3 runs (*), 3 of 12 iterations failed, median *",
+        ]
+    )
     seeds = [run["report"]["seeds"]["--repro-seed"] for run in _certificate(checkout)["runs"]]
     assert seeds[0::2] == seeds[1::2]
 
