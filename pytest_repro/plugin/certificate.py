@@ -179,11 +179,12 @@ class Comparison:
             clock=monotonic_ns,
             meanwhile=show_progress,
         )
-        known = [*self._trials, trial_of(side, run, folder)]
-        self._trials, mistakes = with_limits(known, self._options.limits)
+        # The runs before recorded what the first two did, or the comparison would have stopped.
+        some = (*self._trials[:2], trial_of(side, run, folder))
+        (*_, trial), mistakes = with_limits(some, self._options.limits)
         # What the base alone did not record may be what the fix adds.
         self._mistakes = mistakes if side is Side.FIX else ()
-        trial = self._trials[-1]
+        self._trials = (*self._trials, trial)
         assert self._folder is not None
         self._folder.append("runs.jsonl", trial_record(trial))
         reasons = (*self._mistakes, *reasons_against_trial(trial, self._trials))
@@ -204,8 +205,9 @@ class Comparison:
             )
 
     def _conclude(self, sides: Sides, compared: Compared, folder: SessionFolder) -> int:
+        trials, _ = with_limits(self._trials, self._options.limits)
         verdict = judge_certificate(
-            self._trials,
+            trials,
             asked=self._runs,
             confidence=self._options.confidence,
             wanted=self._asked.wanted,
@@ -218,7 +220,7 @@ class Comparison:
             difference=compared.difference,
             transplant=compared.transplant,
             verdict=verdict,
-            trials=self._trials,
+            trials=trials,
             command=sides.line(),
             directory=sides.directory,
             import_roots=sides.roots,

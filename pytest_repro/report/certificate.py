@@ -70,10 +70,21 @@ def next_steps(dossier: Dossier) -> list[str]:
             "have each side run its own code: --verify-build "
             "'{python} -m pip install --no-deps --target {site} .' installs it beside its worktree"
         )
-    lacks = any(" lacks " in reason or "could not collect" in reason for reason in verdict.reasons)
-    if lacks and verdict.kind is CertificateKind.INCOMPLETE:
+    if verdict.kind is CertificateKind.INCOMPLETE and any(_lacks_tests(trial) for trial in dossier.trials):
         steps.append("name with --verify-test the files of tests that the base needs from the fix")
     return steps
+
+
+def _lacks_tests(trial: Trial) -> bool:
+    """Tells whether a run of the base did not find what the command line names, or could not read it."""
+    report = trial.run.report
+    if trial.side is not Side.BASE:
+        return False
+    return (
+        trial.run.exit_status in (4, 5)
+        if report is None
+        else not report.tests or bool(report.collection_errors)
+    )
 
 
 def certificate_lines(dossier: Dossier) -> list[str]:

@@ -183,7 +183,11 @@ def must_stop(trial: Trial, trials: Sequence[Trial], *, keep_going: bool) -> boo
     if run.exit_status == _EXIT_INTERRUPTED and not run.is_failing and run.report is None:
         return True
     speaks_against = trial.side is Side.FIX and run.is_failing
-    return not keep_going and (speaks_against or bool(reasons_against_trial(trial, trials)))
+    # What the first run did not do shows when another one does it.
+    suspects = (trials[0], trial)
+    return not keep_going and (
+        speaks_against or any(reasons_against_trial(suspect, trials) for suspect in suspects)
+    )
 
 
 def is_proof(chance: float, confidence: float) -> bool:

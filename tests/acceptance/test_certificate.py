@@ -143,7 +143,7 @@ def test_a_test_that_uses_what_only_the_fix_has_reproduces_nothing(
     """Without the fix it cannot pass, whatever the bug."""
     test = "import queues\n\ndef test_drains():\n    assert queues.drain_all([1]) == [1]\n"
     checkout.commit({"src/queues.py": FIXED + "\n\ndrain_all = drain\n", "test_queues.py": test})
-    result = _compare(pytester, checkout, "test_queues.py", "-n1")
+    result = _compare(pytester, checkout, "test_queues.py")
     assert result.ret == 6
     result.stdout.fnmatch_lines(
         [
@@ -163,7 +163,12 @@ def test_code_of_the_checkout_in_the_runs_is_no_proof(
         {"src/queues.py": FIXED, "test_queues.py": TEST, "pytest.ini": "", "conftest.py": conftest}
     )
     result = _compare(
-        pytester, checkout, "test_queues.py", "--verify-test=test_queues.py", "--verify-test=conftest.py"
+        pytester,
+        checkout,
+        "test_queues.py",
+        "--verify-test=test_queues.py",
+        "--verify-test=conftest.py",
+        "-n1",
     )
     assert result.ret == 6
     file = checkout.path / "src" / "queues.py"
@@ -183,7 +188,7 @@ def test_stress_inside_the_comparison_and_a_bug_that_is_looked_for(
     checkout.commit({"src/queues.py": "LOSES = True\n"})
     checkout.git("tag", "--force", "base")
     checkout.commit({"src/queues.py": "LOSES = False\n", "test_queues.py": body})
-    options = ("--repro-stress=4", "--repro-match=AssertionError", "-n2")
+    options = ("--repro-stress=4", "--repro-match=AssertionError")
     result = _compare(pytester, checkout, "test_queues.py", *options)
     assert result.ret == 0
     result.stdout.fnmatch_lines(
@@ -247,7 +252,7 @@ def test_a_comparison_from_a_folder_of_the_repository(pytester: pytest.Pytester,
     result.stdout.fnmatch_lines([f"the base runs the fix's {part}/test_queues.py", "certified: *"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_comparison_that_is_broken_off_leaves_nothing_behind(
     pytester: pytest.Pytester, checkout: Checkout, number: signal.Signals
 ) -> None:

@@ -172,6 +172,26 @@ def test_what_is_not_certified_says_what_is_missing(
     assert (next_steps(dossier) == []) if step is None else (step in next_steps(dossier))
 
 
+def test_a_base_without_the_test_is_told_how_it_gets_it() -> None:
+    """The command line names a folder or a file that the base does not have."""
+    for exit_status, report in ((4, None), (5, RunReport(exit_status=5, tests={}))):
+        run = Run(number=1, exit_status=exit_status, duration_ns=1, report=report)
+        trials = (Trial(side=Side.BASE, run=run),)
+        verdict = judge_certificate(trials, asked=3, confidence=0.95, wanted=None)
+        dossier = replace(_dossier(), trials=trials, verdict=verdict)
+        assert "name with --verify-test the files of tests that the base needs from the fix" in next_steps(
+            dossier
+        )
+
+
+def test_a_crash_is_told_how_it_counts() -> None:
+    """A process that died has no report; a worker of xdist that died is a failing test."""
+    trials = (Trial(side=Side.BASE, run=Run(number=1, exit_status=-11, duration_ns=1, report=None)),)
+    verdict = judge_certificate(trials, asked=3, confidence=0.95, wanted=None)
+    dossier = replace(_dossier(), trials=trials, verdict=verdict)
+    assert "a crash ends a run without a report: with -n 1 it is a failing test" in next_steps(dossier)
+
+
 def test_a_certificate_has_no_next_steps() -> None:
     """There is nothing left to do."""
     assert next_steps(_dossier()) == []

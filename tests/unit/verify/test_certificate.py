@@ -267,6 +267,14 @@ def test_the_comparison_stops_where_it_can_prove_nothing_any_more(trial: Trial, 
     assert not must_stop(trial, [trial], keep_going=True)
 
 
+def test_the_comparison_stops_where_the_fix_shows_what_the_base_did_not_run() -> None:
+    """A first run has nothing beside it to be compared with."""
+    base = _trial(Side.BASE, 1)
+    fix = _trial(Side.FIX, 1, outcomes={TEST: PASSED, "test_a.py::test_new": PASSED})
+    assert not must_stop(base, [base], keep_going=False)
+    assert must_stop(fix, [base, fix], keep_going=False)
+
+
 @pytest.mark.parametrize("exit_status", [4, 2])
 def test_a_comparison_that_cannot_go_on_stops_at_once(exit_status: int) -> None:
     """A usage error is the same in each run; an interrupt is meant."""
