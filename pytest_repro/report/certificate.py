@@ -9,6 +9,7 @@ from pytest_repro.report.measures import limit_record
 from pytest_repro.report.verify import run_record
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
+from pytest_repro.stats import ruled_out_rate
 from pytest_repro.verify.base_bugs import BaseBug, Standing
 from pytest_repro.verify.build import Build
 from pytest_repro.verify.certificate import CertificateKind, CertificateVerdict, Count
@@ -37,6 +38,19 @@ def certificate_sentence(verdict: CertificateVerdict) -> str:
     if verdict.kind is CertificateKind.TOO_FEW:
         return f"not certified: too few runs: {both}; {chance}"
     return "incomplete: this says nothing about the fix"
+
+
+def what_remains(verdict: CertificateVerdict) -> str | None:
+    """Returns what clean runs of the fix leave open, None where it failed or none counts."""
+    fix = verdict.fix
+    if fix.failed or not fix.runs:
+        return None
+    rate = percent(ruled_out_rate(fix.runs, confidence=verdict.confidence))
+    return (
+        f"of the fix alone, {counted(fix.runs, 'clean run')} "
+        f"{'rules' if fix.runs == 1 else 'rule'} out a failure rate above {rate} "
+        f"at {percent(verdict.confidence)} confidence, and no lower one"
+    )
 
 
 def next_steps(dossier: Dossier) -> list[str]:
@@ -98,6 +112,8 @@ def certificate_lines(dossier: Dossier) -> list[str]:
     ):
         rate = rate_words(count) + iterations_words(dossier.trials, side)
         lines.append(f"{side.value} {described(revision)}: {rate}{_median(medians[side])}")
+    remains = what_remains(verdict)
+    lines += [] if remains is None else [remains]
     lines += [bug_line(bug) for bug in verdict.bugs]
     lines += dossier.notes
     lines += next_steps(dossier)
@@ -204,6 +220,11 @@ def certificate_record(dossier: Dossier) -> dict[str, Any]:
         "next_steps": next_steps(dossier),
         "base": _side_record(dossier.base, verdict.base, medians[Side.BASE]),
         "fix": _side_record(dossier.fix, verdict.fix, medians[Side.FIX]),
+        "ruled_out_rate_of_fix": (
+            None
+            if what_remains(verdict) is None
+            else ruled_out_rate(verdict.fix.runs, confidence=verdict.confidence)
+        ),
         "difference": {
             "files": list(dossier.difference.files),
             "commits_ahead": dossier.difference.ahead,

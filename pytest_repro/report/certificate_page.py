@@ -12,6 +12,7 @@ from pytest_repro.report.certificate import (
     iterations_words,
     next_steps,
     rate_words,
+    what_remains,
 )
 from pytest_repro.report.words import percent, seconds
 from pytest_repro.scaffold.render import Safe, render
@@ -31,8 +32,10 @@ def certificate_page(dossier: Dossier) -> str:
         ScaffoldError: The template cannot be filled in.
     """
     verdict = dossier.verdict
+    remains = what_remains(verdict)
     context: dict[str, Any] = {
         "sentence": Safe(certificate_sentence(verdict)),
+        "remains": None if remains is None else Safe(remains),
         "reasons": verdict.reasons,
         "steps": next_steps(dossier) if verdict.exit_status else [],
         "notes": dossier.notes,

@@ -20,6 +20,7 @@ from pytest_repro.report.certificate import (
     next_steps,
     opening_lines,
     trial_line,
+    what_remains,
 )
 from pytest_repro.report.certificate_page import certificate_page
 from pytest_repro.verify.build import Build
@@ -190,6 +191,15 @@ def test_a_crash_is_told_how_it_counts() -> None:
     verdict = judge_certificate(trials, asked=3, confidence=0.95, wanted=None)
     dossier = replace(_dossier(), trials=trials, verdict=verdict)
     assert "a crash ends a run without a report: with -n 1 it is a failing test" in next_steps(dossier)
+
+
+def test_clean_runs_of_the_fix_say_what_they_leave_open() -> None:
+    """A fix that fails less often than the base may still fail: three clean runs say little of it alone."""
+    remains = "of the fix alone, 3 clean runs rule out a failure rate above 63 % at 95 % confidence"
+    remains += ", and no lower one"
+    assert remains in certificate_lines(_dossier())
+    assert f"- {remains}" in certificate_page(_dossier())
+    assert what_remains(_dossier(fix=1).verdict) is None
 
 
 def test_a_certificate_has_no_next_steps() -> None:
