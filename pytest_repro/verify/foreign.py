@@ -59,32 +59,34 @@ def foreign_modules(files: Mapping[str, str], places: Places, *, prefixes: Itera
         places: Where they should come from.
         prefixes: Folders of the interpreter.
     """
-    found: dict[str, str] = {}
     kept = [prefix for prefix in prefixes if not _is_below(places.checkout, prefix)]
+    held: dict[str, bool] = {}
+    found: dict[str, str] = {}
     for name, file in sorted(files.items()):
         top = name.partition(".")[0]
         if top in found or top == "__main__":
             continue
-        real = os.path.join(_real(os.path.dirname(file)), os.path.basename(file))  # noqa: PTH118, PTH119, PTH120
-        if _is_below(real, places.worktree):
-            continue
-        is_installed = any(part in real for part in _INSTALLED)
-        if any(_is_below(real, prefix) for prefix in kept) and not is_installed:
-            continue
-        is_of_user = _is_below(real, places.checkout) and not any(_is_below(real, prefix) for prefix in kept)
-        is_of_other = _is_below(real, places.above) and not _is_made_for(real, places)
-        if (
-            is_of_user
-            or is_of_other
-            or (is_installed and _is_held(top, places) and not _is_below(real, places.above))
-        ):
+        real = _real(file)
+        if any(part in real for part in _INSTALLED) and not _is_below(real, places.above):
+            if top not in held:
+                held[top] = _is_held(top, places)
+            is_foreign = held[top] or _is_of_user(real, places, kept)
+        else:
+            is_foreign = _is_of_user(real, places, kept) or _is_of_other(real, places)
+        if is_foreign:
             found[top] = real
     return tuple(f"{top} from {file}" for top, file in found.items())
 
 
-def _is_made_for(file: str, places: Places) -> bool:
-    """Tells whether a file lies in what was built for this worktree and not for the other."""
-    return _is_below(file, f"{places.worktree}-site")
+def _is_of_user(file: str, places: Places, prefixes: Iterable[str]) -> bool:
+    """Tells whether a file lies in the checkout, and in no interpreter that lives there."""
+    return _is_below(file, places.checkout) and not any(_is_below(file, prefix) for prefix in prefixes)
+
+
+def _is_of_other(file: str, places: Places) -> bool:
+    """Tells whether a file lies in what was made for the other side."""
+    own = (places.worktree, f"{places.worktree}-site")
+    return _is_below(file, places.above) and not any(_is_below(file, folder) for folder in own)
 
 
 def _is_held(top: str, places: Places) -> bool:
@@ -99,6 +101,11 @@ def _is_below(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
+def _real(file: str) -> str:
+    folder, name = os.path.split(file)
+    return f"{_real_folder(folder)}{os.sep}{name}"
+
+
 @lru_cache(maxsize=4096)
-def _real(folder: str) -> str:
+def _real_folder(folder: str) -> str:
     return os.path.realpath(folder)
