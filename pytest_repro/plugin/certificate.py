@@ -21,6 +21,7 @@ from pytest_repro.report.certificate import (
     build_line,
     certificate_lines,
     certificate_record,
+    next_steps,
     opening_lines,
     trial_line,
     trial_record,
@@ -242,7 +243,9 @@ class Comparison:
         is_certified = verdict.exit_status == 0
         self._terminal.title("verify", green=is_certified, red=not is_certified, bold=True)
         for line in certificate_lines(dossier):
-            self._terminal.say(line)
+            self._terminal.tell(line)
+        for step in next_steps(dossier):
+            self._terminal.say(step)  # whole: options to be copied stand in it
         self._terminal.say(f"certificate: {shown_path(self._config, folder.path)}/certificate.md")
         if folder.problem is not None:
             self._terminal.say(f"records are incomplete: {folder.problem}")

@@ -102,7 +102,7 @@ def _lacks_tests(trial: Trial) -> bool:
 
 
 def certificate_lines(dossier: Dossier) -> list[str]:
-    """Returns the verdict, its numbers, what is missing and what to do, as lines for a terminal."""
+    """Returns the verdict, its numbers and what is missing, as lines for a terminal."""
     verdict = dossier.verdict
     medians = median_durations(dossier.trials)
     lines = [certificate_sentence(verdict), *verdict.reasons]
@@ -115,9 +115,7 @@ def certificate_lines(dossier: Dossier) -> list[str]:
     remains = what_remains(verdict)
     lines += [] if remains is None else [remains]
     lines += [bug_line(bug) for bug in verdict.bugs]
-    lines += dossier.notes
-    lines += next_steps(dossier)
-    return lines
+    return [*lines, *dossier.notes]
 
 
 def described(revision: Revision) -> str:
