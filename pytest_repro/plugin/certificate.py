@@ -28,15 +28,15 @@ from pytest_repro.report.certificate import (
 )
 from pytest_repro.report.certificate_page import certificate_page
 from pytest_repro.store import FORMAT_VERSION, SessionFolder, Store, write_json
-from pytest_repro.verify.build import Build
-from pytest_repro.verify.certificate import judge_certificate, must_stop, reasons_against_trial
-from pytest_repro.verify.dossier import Dossier
-from pytest_repro.verify.evidence import trial_of
-from pytest_repro.verify.import_roots import installed_from
+from pytest_repro.verify.certificate.build import Build
+from pytest_repro.verify.certificate.dossier import Dossier
+from pytest_repro.verify.certificate.evidence import trial_of
+from pytest_repro.verify.certificate.import_roots import installed_from
+from pytest_repro.verify.certificate.judgement import judge_certificate, must_stop, reasons_against_trial
+from pytest_repro.verify.certificate.trial_limits import with_limits
+from pytest_repro.verify.certificate.trials import Side, Trial
+from pytest_repro.verify.certificate.worktrees import Workplace
 from pytest_repro.verify.process import execute, termination_as_interrupt
-from pytest_repro.verify.trial_limits import with_limits
-from pytest_repro.verify.trials import Side, Trial
-from pytest_repro.verify.worktrees import Workplace
 
 _EXIT_INTERRUPTED = 2
 

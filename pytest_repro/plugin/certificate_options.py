@@ -67,8 +67,8 @@ def read_certificate_options(
         for name in ("verify-build", "verify-test"):
             read.refuse_alone(name, "--verify-base REF", without="a base to compare with")
         return None
-    from pytest_repro.verify.build import parse_build_command
-    from pytest_repro.verify.certificate import fewest_runs
+    from pytest_repro.verify.certificate.build import parse_build_command
+    from pytest_repro.verify.certificate.judgement import fewest_runs
 
     fewest = fewest_runs(confidence)
     if runs is None:
@@ -95,7 +95,7 @@ def read_certificate_options(
 
 
 def _fifth(confidence: float) -> int | None:
-    from pytest_repro.verify.certificate import runs_needed_of_each
+    from pytest_repro.verify.certificate.judgement import runs_needed_of_each
 
     return runs_needed_of_each(1, 5, confidence=confidence)
 

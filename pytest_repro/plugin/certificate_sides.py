@@ -23,16 +23,22 @@ from pytest_repro.plugin.command import (
     without_options,
 )
 from pytest_repro.plugin.session import CODE_PLACES_VARIABLE, RUN_FOLDER_VARIABLE
-from pytest_repro.verify.build import Build, run_build
-from pytest_repro.verify.foreign import Places, prefixes_of_this_process
-from pytest_repro.verify.git import Repository, repository_of
-from pytest_repro.verify.import_roots import import_roots
+from pytest_repro.verify.certificate.build import Build, run_build
+from pytest_repro.verify.certificate.foreign import Places, prefixes_of_this_process
+from pytest_repro.verify.certificate.git import Repository, repository_of
+from pytest_repro.verify.certificate.import_roots import import_roots
+from pytest_repro.verify.certificate.relocation import Relocation, below
+from pytest_repro.verify.certificate.snapshot import (
+    Difference,
+    Revision,
+    difference_of,
+    revision_of,
+    snapshot_of,
+)
+from pytest_repro.verify.certificate.transplant import Transplant, named_tests, selected_tests, transplant
+from pytest_repro.verify.certificate.trials import Side
+from pytest_repro.verify.certificate.worktrees import Workplace
 from pytest_repro.verify.process import RunCommand, with_hash_seed
-from pytest_repro.verify.relocation import Relocation, below
-from pytest_repro.verify.snapshot import Difference, Revision, difference_of, revision_of, snapshot_of
-from pytest_repro.verify.transplant import Transplant, named_tests, selected_tests, transplant
-from pytest_repro.verify.trials import Side
-from pytest_repro.verify.worktrees import Workplace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,13 @@ import pytest
 from pytest_repro.plugin.raised import base_folder, first_line, raised_of
 from pytest_repro.signature import signature_to_dict
 from pytest_repro.store import SessionFolder
-from pytest_repro.verify.evidence import EVIDENCE, evidence_record
-from pytest_repro.verify.foreign import Places, foreign_modules, loaded_modules, prefixes_of_this_process
+from pytest_repro.verify.certificate.evidence import EVIDENCE, evidence_record
+from pytest_repro.verify.certificate.foreign import (
+    Places,
+    foreign_modules,
+    loaded_modules,
+    prefixes_of_this_process,
+)
 
 _RAISED = "repro_raised"
 _FOREIGN = "repro_foreign"

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_repro.clock import now_utc
 from pytest_repro.store import SessionFolder, Store
-from pytest_repro.verify.git import without_repository
+from pytest_repro.verify.certificate.git import without_repository
 
 _RECORDED_VARIABLE = re.compile(
     r"(TT_|TTNN_|CUDA_|NVIDIA_|TORCH_|PYTORCH_|PYTEST_|PYTHON|OMP_|MKL_|ARCH_NAME$|LOGURU_LEVEL$|CI$|LANG$|LC_|TZ$)"

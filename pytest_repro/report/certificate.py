@@ -10,13 +10,13 @@ from pytest_repro.report.verify import run_record
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.signature import signature_to_dict
 from pytest_repro.stats import ruled_out_rate
-from pytest_repro.verify.base_bugs import BaseBug, Standing
-from pytest_repro.verify.build import Build
-from pytest_repro.verify.certificate import CertificateKind, CertificateVerdict, Count
-from pytest_repro.verify.dossier import Dossier
+from pytest_repro.verify.certificate.base_bugs import BaseBug, Standing
+from pytest_repro.verify.certificate.build import Build
+from pytest_repro.verify.certificate.dossier import Dossier
+from pytest_repro.verify.certificate.judgement import CertificateKind, CertificateVerdict, Count
+from pytest_repro.verify.certificate.snapshot import Difference, Revision
+from pytest_repro.verify.certificate.trials import Side, Trial, median_durations, median_measures
 from pytest_repro.verify.runs import Run
-from pytest_repro.verify.snapshot import Difference, Revision
-from pytest_repro.verify.trials import Side, Trial, median_durations, median_measures
 
 _MOST_NAMED = 5
 

@@ -16,10 +16,10 @@ from pytest_repro.report.certificate import (
 )
 from pytest_repro.report.words import percent, seconds
 from pytest_repro.scaffold.render import Safe, render
-from pytest_repro.verify.base_bugs import Standing
-from pytest_repro.verify.dossier import Dossier
-from pytest_repro.verify.snapshot import Revision
-from pytest_repro.verify.trials import Side, Trial, median_durations, median_measures
+from pytest_repro.verify.certificate.base_bugs import Standing
+from pytest_repro.verify.certificate.dossier import Dossier
+from pytest_repro.verify.certificate.snapshot import Revision
+from pytest_repro.verify.certificate.trials import Side, Trial, median_durations, median_measures
 
 TEMPLATE = "certificate.md.j2"
 _MOST_LISTED = 100

@@ -23,13 +23,13 @@ from pytest_repro.report.certificate import (
     what_remains,
 )
 from pytest_repro.report.certificate_page import certificate_page
-from pytest_repro.verify.build import Build
-from pytest_repro.verify.certificate import judge_certificate
-from pytest_repro.verify.dossier import Dossier
+from pytest_repro.verify.certificate.build import Build
+from pytest_repro.verify.certificate.dossier import Dossier
+from pytest_repro.verify.certificate.judgement import judge_certificate
+from pytest_repro.verify.certificate.snapshot import Difference, Revision
+from pytest_repro.verify.certificate.transplant import Transplant
+from pytest_repro.verify.certificate.trials import Seen, Side, Trial
 from pytest_repro.verify.runs import Run, RunReport, RunTest
-from pytest_repro.verify.snapshot import Difference, Revision
-from pytest_repro.verify.transplant import Transplant
-from pytest_repro.verify.trials import Seen, Side, Trial
 
 BASE = Revision(name="main", commit="a" * 40, tree="b" * 40)
 FIX = Revision(name="HEAD", commit="c" * 40, tree="d" * 40, is_dirty=True)

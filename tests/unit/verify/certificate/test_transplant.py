@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pytest_repro.errors import CertificateError
-from pytest_repro.verify.transplant import Transplant, named_tests, selected_tests, transplant
+from pytest_repro.verify.certificate.transplant import Transplant, named_tests, selected_tests, transplant
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 from pytest_repro.model import Signature
 from pytest_repro.signature import signature_to_dict
-from pytest_repro.verify.evidence import EVIDENCE, evidence_record, trial_of
+from pytest_repro.verify.certificate.evidence import EVIDENCE, evidence_record, trial_of
+from pytest_repro.verify.certificate.trials import Seen, Side, Trial
 from pytest_repro.verify.runs import Run
-from pytest_repro.verify.trials import Seen, Side, Trial
 
 RUN = Run(number=2, exit_status=1, duration_ns=5, report=None)
 BUG = Signature(exception="ValueError", message="lost", file="queue.py")

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from pytest_repro.model import Signature
+from pytest_repro.verify.certificate.trials import Seen, Trial
 from pytest_repro.verify.limits import Limit
-from pytest_repro.verify.trials import Seen, Trial
 
 _NAMES = frozenset({"ImportError", "ModuleNotFoundError", "NameError", "SyntaxError"})
 _CALLS = re.compile(

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_repro.verify.build import Build
-from pytest_repro.verify.certificate import CertificateVerdict
-from pytest_repro.verify.snapshot import Difference, Revision
-from pytest_repro.verify.transplant import Transplant
-from pytest_repro.verify.trials import Trial
+from pytest_repro.verify.certificate.build import Build
+from pytest_repro.verify.certificate.judgement import CertificateVerdict
+from pytest_repro.verify.certificate.snapshot import Difference, Revision
+from pytest_repro.verify.certificate.transplant import Transplant
+from pytest_repro.verify.certificate.trials import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

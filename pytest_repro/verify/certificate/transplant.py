@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_repro.errors import CertificateError
-from pytest_repro.verify.relocation import below
+from pytest_repro.verify.certificate.relocation import below
 
 NOTHING = "none"
 """Value of `--verify-test` that copies nothing."""

@@ -8,8 +8,8 @@ from enum import Enum
 
 from pytest_repro.model import EXIT_INCOMPLETE
 from pytest_repro.stats import Interval, chance_of_more_failures, failure_rate_interval
-from pytest_repro.verify.base_bugs import BaseBug, Standing, Wanted, bugs_of_base
-from pytest_repro.verify.trials import Side, Trial
+from pytest_repro.verify.certificate.base_bugs import BaseBug, Standing, Wanted, bugs_of_base
+from pytest_repro.verify.certificate.trials import Side, Trial
 from pytest_repro.verify.verdict import named, reasons_against
 
 MOST_RUNS_NEEDED = 10_000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.verify.build import Build, parse_build_command, run_build
+from pytest_repro.verify.certificate.build import Build, parse_build_command, run_build
 
 
 def _built(tmp_path: Path, text: str) -> Build:

@@ -17,8 +17,8 @@ from typing import Any
 
 from pytest_repro.errors import CertificateError
 from pytest_repro.store import is_left_behind, note_owner
-from pytest_repro.verify.git import Git, GitFailedError, Repository
-from pytest_repro.verify.snapshot import Revision, submodules_of
+from pytest_repro.verify.certificate.git import Git, GitFailedError, Repository
+from pytest_repro.verify.certificate.snapshot import Revision, submodules_of
 
 PREFIX = "pytest-repro-verify-"
 """Of the names of temporary folders with worktrees."""

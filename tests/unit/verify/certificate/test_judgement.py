@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pytest_repro.model import Outcome, Signature
 from pytest_repro.stress.match import PatternMatch
-from pytest_repro.verify.base_bugs import Standing, looks_lacking
-from pytest_repro.verify.certificate import (
+from pytest_repro.verify.certificate.base_bugs import Standing, looks_lacking
+from pytest_repro.verify.certificate.judgement import (
     CertificateKind,
     CertificateVerdict,
     fewest_runs,
@@ -21,11 +21,11 @@ from pytest_repro.verify.certificate import (
     must_stop,
     runs_needed_of_each,
 )
+from pytest_repro.verify.certificate.trial_limits import with_limits
+from pytest_repro.verify.certificate.trials import Seen, Side, Trial, median_measures, median_ns
 from pytest_repro.verify.limits import LimitKind, parse_limit
 from pytest_repro.verify.measures import Measure, TestMeasures
 from pytest_repro.verify.runs import Run, RunReport, RunTest
-from pytest_repro.verify.trial_limits import with_limits
-from pytest_repro.verify.trials import Seen, Side, Trial, median_measures, median_ns
 
 PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
 BUG = Signature(exception="ValueError", message="lost", file="pkg/queue.py", function="drain")

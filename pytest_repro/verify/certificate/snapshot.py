@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_repro.errors import CertificateError
-from pytest_repro.verify.git import Git, GitFailedError, Repository, commit_of
+from pytest_repro.verify.certificate.git import Git, GitFailedError, Repository, commit_of
 
 _SUBMODULE = "160000"
 

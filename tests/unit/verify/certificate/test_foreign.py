@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.verify.foreign import Places, foreign_modules, loaded_modules, prefixes_of_this_process
+from pytest_repro.verify.certificate.foreign import (
+    Places,
+    foreign_modules,
+    loaded_modules,
+    prefixes_of_this_process,
+)
 
 
 @pytest.fixture

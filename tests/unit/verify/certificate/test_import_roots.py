@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.verify.import_roots import import_roots, installed_from
+from pytest_repro.verify.certificate.import_roots import import_roots, installed_from
 
 
 def _install(library: Path, name: str, source: Path, *packages: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.verify.relocation import Relocation, below
+from pytest_repro.verify.certificate.relocation import Relocation, below
 
 
 @pytest.fixture

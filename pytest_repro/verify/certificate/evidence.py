@@ -9,8 +9,8 @@ from typing import Any
 from pytest_repro.errors import StoreError
 from pytest_repro.signature import signature_from_dict
 from pytest_repro.store import read_json, read_json_lines
+from pytest_repro.verify.certificate.trials import Seen, Side, Trial
 from pytest_repro.verify.runs import Run
-from pytest_repro.verify.trials import Seen, Side, Trial
 
 EVIDENCE = "evidence.json"
 """File in the folder of a run."""

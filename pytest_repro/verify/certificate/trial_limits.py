@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pytest_repro.verify.certificate.trials import Overrun, Trial
 from pytest_repro.verify.held import hold_limits
 from pytest_repro.verify.limits import Limit
-from pytest_repro.verify.trials import Overrun, Trial
 
 
 def with_limits(

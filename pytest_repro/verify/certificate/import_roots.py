@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from pytest_repro.verify.relocation import below
+from pytest_repro.verify.certificate.relocation import below
 
 
 def import_roots(

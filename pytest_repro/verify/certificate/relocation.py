@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_repro.verify.git import without_repository
+from pytest_repro.verify.certificate.git import without_repository
 
 # Options whose value is a path, relative to where pytest is started: the file may be one that git ignores.
 _PATH_OPTIONS = frozenset(

@@ -12,9 +12,9 @@ import pytest
 
 from pytest_repro.errors import CertificateError
 from pytest_repro.store import OWNER, write_json
-from pytest_repro.verify.git import Repository, repository_of, without_repository
-from pytest_repro.verify.snapshot import Revision, difference_of, revision_of, snapshot_of
-from pytest_repro.verify.worktrees import Workplace, remove_left_behind
+from pytest_repro.verify.certificate.git import Repository, repository_of, without_repository
+from pytest_repro.verify.certificate.snapshot import Revision, difference_of, revision_of, snapshot_of
+from pytest_repro.verify.certificate.worktrees import Workplace, remove_left_behind
 from tests.repositories import Checkout
 
 PLAIN = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -171,9 +171,9 @@ def test_a_second_interrupt_does_not_end_the_cleaning_up(checkout: Checkout, pla
     script = f"""
 import os, shutil, signal
 from pathlib import Path
-from pytest_repro.verify import worktrees
-from pytest_repro.verify.git import repository_of
-from pytest_repro.verify.snapshot import revision_of
+from pytest_repro.verify.certificate import worktrees
+from pytest_repro.verify.certificate.git import repository_of
+from pytest_repro.verify.certificate.snapshot import revision_of
 
 real = shutil.rmtree
 def slow(*arguments, **options):
@@ -204,9 +204,9 @@ def test_what_a_killed_gate_left_behind_is_removed_by_the_next(checkout: Checkou
     script = f"""
 import os, signal
 from pathlib import Path
-from pytest_repro.verify.git import repository_of
-from pytest_repro.verify.snapshot import revision_of
-from pytest_repro.verify.worktrees import Workplace
+from pytest_repro.verify.certificate.git import repository_of
+from pytest_repro.verify.certificate.snapshot import revision_of
+from pytest_repro.verify.certificate.worktrees import Workplace
 
 repository = repository_of(Path({str(checkout.path)!r}), start=Path("."), environment=dict(os.environ))
 with Workplace(repository, place=Path({str(place)!r})) as workplace:

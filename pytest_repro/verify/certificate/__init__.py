@@ -1,0 +1,1 @@
+"""The fix certificate: base and fix in worktrees of their own, run by turns, and what that proves."""
