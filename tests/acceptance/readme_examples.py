@@ -141,6 +141,8 @@ def run_example(example: Example, folder: Path) -> str:
 _CHANGING = (
     # Ten seconds in, a plain line tells how far a run is: a slow machine shows one, a fast one none.
     (re.compile(r"^stress: .*$|^[.FEsxX]+(?: +\[ *\d+%\])?$|^ +\[ *\d+%\]$", re.MULTILINE), ""),
+    # So does the gate; and where something else worked meanwhile, its runs took unlike times.
+    (re.compile(r"^verify: run .*$|^unsteady: .*$", re.MULTILINE), ""),
     (re.compile(r"\b\d+(?:\.\d+)? (?:µs|us|ms|s)\b|\b\d+\.\d+s\b|\b\d+ min \d+ s\b"), "TIME"),
     (re.compile(r"\b\d{8}-\d{6}-(\w+)-[0-9a-f]{4}\b"), r"SESSION-\1"),
     (re.compile(r"(?:/[\w.+-]+)+/(?=site-packages/|\.pytest_repro/|lib/python)"), "/FOLDER/"),
