@@ -42,7 +42,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Runs the gate, or leases a device, before the first conftest can look for one."""
     known = early_config.known_args_namespace
-    if _is_gate_asked_for(early_config, known.verify_runs):
+    if known.repro_run is None and _is_gate_asked_for(early_config, known.verify_runs):
         from pytest_repro.plugin.gate import run_gate_early
 
         run_gate_early(early_config)
@@ -56,7 +56,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Runs the gate instead of a session, if it was asked for."""
-    if not _is_gate_asked_for(config, config.getoption("verify_runs")):
+    is_run = config.getoption("repro_run") is not None
+    if is_run or not _is_gate_asked_for(config, config.getoption("verify_runs")):
         return None
     from pytest_repro.plugin.gate import gate_exit_status
 

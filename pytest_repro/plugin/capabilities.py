@@ -24,8 +24,8 @@ from pytest_repro.plugin.session import (
     WORKER_INPUT,
     is_worker,
     place_of,
+    run_folder_of,
     take_code_places,
-    take_run_folder,
     worker_input,
 )
 from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
@@ -63,7 +63,7 @@ class Capabilities:
         self._current = Current(self._place.id)
         self._timekeeper = Timekeeper(automatic=options.timing, place=self._place, clock=clock)
         self._timing_hooks: TimingHooks | None = None
-        self._run_folder = take_run_folder()
+        self._run_folder = run_folder_of(config)
         self._code_places: Mapping[str, Any] | None = None
         self._folder: SessionFolder | None = None
         self._book: ProfileBook | None = None

@@ -192,7 +192,7 @@ class Comparison:
         # The base is to fail: its failures are told in one line each.
         is_expected = not reasons and (side is Side.BASE or not trial.is_failing)
         if self._config.getoption("verbose", 0) > 0 or not is_expected:
-            self._terminal.say(output.read_text(encoding="utf-8", errors="replace").rstrip())
+            self._terminal.show_file(output)
         line = trial_line(trial, asked=self._runs, reasons=reasons)
         self._terminal.say(line, green=is_expected, red=not is_expected)
 

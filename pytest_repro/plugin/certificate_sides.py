@@ -22,7 +22,7 @@ from pytest_repro.plugin.command import (
     without_gate_options,
     without_options,
 )
-from pytest_repro.plugin.session import CODE_PLACES_VARIABLE, RUN_FOLDER_VARIABLE
+from pytest_repro.plugin.session import CODE_PLACES_VARIABLE, RUN_OPTION
 from pytest_repro.verify.certificate.build import Build, run_build
 from pytest_repro.verify.certificate.foreign import Places, prefixes_of_this_process
 from pytest_repro.verify.certificate.git import Repository, repository_of
@@ -188,10 +188,11 @@ class Sides:
         )
         environment = self._variables(side, move) | {CODE_PLACES_VARIABLE: json.dumps(asdict(places))}
         return RunCommand(
-            arguments=(*pytest_of_this_process(), f"--rootdir={root}", *moved),
+            launcher=pytest_of_this_process(),
+            arguments=(f"--rootdir={root}", *moved),
             directory=move.directory(self._start),
             environment=with_hash_seed(environment, hash_seed),
-            folder_variable=RUN_FOLDER_VARIABLE,
+            folder_option=RUN_OPTION,
             as_typed=(*pytest_as_typed(), *given),
         )
 

@@ -32,7 +32,7 @@ _DROPPED_FLAGS = frozenset(
         "--stepwise",
         "--stepwise-skip",
         "--cache-clear",
-        "--verify-keep-going",
+        *(f"--{name}" for name, _ in VERIFY_FLAGS),
         "-f",
         "--looponfail",
         "--collect-only",
@@ -90,6 +90,7 @@ _INI_FILES = (
     "tox.ini",
     "setup.cfg",
 )
+_WITH_A_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 _VERBOSITY = re.compile(r"-[vqlsx]+")
 
 
@@ -212,7 +213,21 @@ def pytest_script() -> Path | None:
 
 def pytest_as_typed() -> tuple[str, ...]:
     """Returns how a person starts pytest the way this process was started."""
-    return ("python", "-m", "pytest") if pytest_script() is None else ("pytest",)
+    return (
+        ("python", *_interpreter_options_as_typed(), "-m", "pytest")
+        if pytest_script() is None
+        else ("pytest",)
+    )
+
+
+def _interpreter_options_as_typed() -> list[str]:
+    """Returns the options between interpreter and module, such as `-O`; none that a variable stands for."""
+    words, taken = list(sys.orig_argv[1:]), []
+    while words and re.match(r"-(?![cm]|$)", words[0]):
+        taken.append(words.pop(0))
+        if taken[-1] in _WITH_A_VALUE and words:
+            taken.append(words.pop(0))
+    return taken
 
 
 def pytest_of_this_process() -> tuple[str, ...]:

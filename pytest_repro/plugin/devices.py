@@ -11,7 +11,7 @@ import pytest
 from pytest_repro.plugin.internals.workers import lower_workers
 from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.resets import DeviceResets
-from pytest_repro.plugin.session import is_run
+from pytest_repro.plugin.session import run_folder_of
 from pytest_repro.report.devices import lease_line
 from pytest_repro.store import SessionFolder
 from pytest_repro.stress.device_tally import DeviceReport, DeviceTally
@@ -37,7 +37,7 @@ def lease_early(config: pytest.Config) -> None:
 
     is_distributed = given("numprocesses") or given("tx") or given("dist") not in (None, "no")
     is_other = is_isolated() or _WORKER_VARIABLE in os.environ or given("collectonly")
-    is_other = is_other or (given("verify_runs") and not is_run())
+    is_other = is_other or (given("verify_runs") and run_folder_of(config) is None)
     if is_distributed or is_other or not any(given(name) for name in _STRESS_OPTIONS):
         return
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from pytest_repro.errors import OptionError
 from pytest_repro.plugin.command import pytest_as_typed, pytest_of_this_process, without_gate
 from pytest_repro.plugin.gate_progress import GateTerminal
 from pytest_repro.plugin.internals.process import is_started_as_pytest, use_options_known_early
-from pytest_repro.plugin.session import RUN_FOLDER_VARIABLE, is_run, is_worker, shown_path
+from pytest_repro.plugin.session import IN_RUN_VARIABLE, RUN_OPTION, is_worker, run_folder_of, shown_path
 from pytest_repro.plugin.session_facts import session_facts
 from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for, read_verify_options
 from pytest_repro.report.proof import required_lines
@@ -48,7 +47,6 @@ def run_gate_early(config: pytest.Config) -> None:
     with use_options_known_early(config):
         status = gate_exit_status(config)
     if status is not None:
-        sys.stdout.flush()
         raise SystemExit(status)
 
 
@@ -58,8 +56,8 @@ def gate_exit_status(config: pytest.Config) -> int | None:
     Raises:
         pytest.UsageError: Options contradict each other.
     """
-    # A run's xdist workers hold the same options, and the variable is gone by then.
-    if is_run() or is_worker(config) or _asks_for_information(config) or not is_gate_asked_for(config):
+    is_part_of_one = run_folder_of(config) is not None or is_worker(config)
+    if is_part_of_one or _asks_for_information(config) or not is_gate_asked_for(config):
         return None
     try:
         options = read_verify_options(config)
@@ -90,14 +88,16 @@ class Gate:
         self._store = Store(config.rootpath)
         self._folder = self._store.begin("verify", now=now_utc())
         self._command = RunCommand(
-            arguments=(*pytest_of_this_process(), *config.invocation_params.args),
+            launcher=pytest_of_this_process(),
+            arguments=config.invocation_params.args,
             directory=config.invocation_params.dir,
             environment=_environment_as_given(),
-            folder_variable=RUN_FOLDER_VARIABLE,
+            folder_option=RUN_OPTION,
             as_typed=(*pytest_as_typed(), *without_gate(config)),
         )
         self._runs: list[Run] = []
         self._held = NO_FINDINGS
+        self._problems: list[str] = []
         self._begun = 0
         self._has_facts = False
 
@@ -122,17 +122,11 @@ class Gate:
     def _run_all(self) -> None:
         while (number := len(self._runs) + 1) <= self._planned:
             self._begun = number
-            folder, began_ns = self._folder.path / f"run_{number}", monotonic_ns()
-            run = execute(
-                self._command,
-                number=number,
-                folder=folder,
-                output=self._output(number),
-                clock=monotonic_ns,
-                meanwhile=lambda number=number, folder=folder, began_ns=began_ns: self._show_progress(  # type: ignore[misc]
-                    number, folder, began_ns
-                ),
-            )
+            try:
+                run = self._execute(number)
+            except OSError as error:
+                self._problems.append(f"run {number} did not take place: {error}")
+                break
             self._runs.append(run)
             if number == 1:
                 self._look_back(run)
@@ -144,6 +138,17 @@ class Gate:
             if number == 1 and self._evidence.required is not None:
                 for line in required_lines(self._evidence.required, run):
                     self._terminal.tell(line)
+
+    def _execute(self, number: int) -> Run:
+        folder, began_ns = self._folder.path / f"run_{number}", monotonic_ns()
+        return execute(
+            self._command,
+            number=number,
+            folder=folder,
+            output=self._output(number),
+            clock=monotonic_ns,
+            meanwhile=lambda: self._show_progress(number, folder, began_ns),
+        )
 
     def _look_back(self, first: Run) -> None:
         """Reads what is on record of the tests, now that the first run has told which they are."""
@@ -170,9 +175,7 @@ class Gate:
         broken = sum(1 for one in self._held.broken if one.run == run.number)
         is_good = not run.is_failing and not reasons and not broken
         if self._config.getoption("verbose", 0) > 0 or not is_good:
-            self._terminal.say(
-                self._output(run.number).read_text(encoding="utf-8", errors="replace").rstrip()
-            )
+            self._terminal.show_file(self._output(run.number))
         line = run_line(run, asked=self._asked or self._planned, reasons=reasons, broken=broken)
         self._terminal.say(line, green=is_good, red=not is_good)
 
@@ -184,7 +187,7 @@ class Gate:
             asked=self._asked or FEWEST_RUNS,
             held=held,
             broken_off=broken_off,
-            unproved=() if required is None else required.unproved,
+            unproved=(*self._problems, *(() if required is None else required.unproved)),
         )
         record = verdict_record(verdict, self._runs, evidence=self._evidence)
         self._folder.write_json("summary.json", record)
@@ -212,8 +215,10 @@ class Gate:
 
 
 def _environment_as_given() -> dict[str, str]:
-    """Returns the variables without the one that pytest itself has set in this process."""
-    return {name: value for name, value in os.environ.items() if name != "PYTEST_VERSION"}
+    """Returns the variables for the runs, without the one that pytest itself has set in this process."""
+    given = {name: value for name, value in os.environ.items() if name != "PYTEST_VERSION"}
+    # What a run printed before it was killed must be in its file.
+    return {"PYTHONUNBUFFERED": "1", **given, IN_RUN_VARIABLE: "1"}
 
 
 def _asks_for_information(config: pytest.Config) -> bool:

@@ -17,6 +17,9 @@ from pytest_repro.plugin.run_progress import read_progress
 from pytest_repro.report.progress import GateProgress
 from pytest_repro.verify.runs import Run
 
+_BLOCK = 2**16
+"""Characters of an output that are shown at once: a run may have printed more than memory holds."""
+
 _COMMAND = " again: "
 """Comes before a command that is to be copied."""
 
@@ -61,6 +64,21 @@ class GateTerminal:
             break_on_hyphens=False,
         ):
             self.say(part)
+
+    def show_file(self, path: Path) -> None:
+        """Writes what a run printed, as far as it is still there."""
+        self._erase()
+        try:
+            with path.open(encoding="utf-8", errors="replace") as file:
+                ends_line = True
+                while block := file.read(_BLOCK):
+                    self._writer.write(block)
+                    ends_line = block.endswith("\n")
+                if not ends_line:
+                    self._writer.line()
+        except OSError as error:
+            self._writer.line(f"the output of the run cannot be shown: {error}")
+        self._writer.flush()
 
     def title(self, title: str, **markup: bool) -> None:
         """Writes a rule with a title."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.limit_options import LIMIT_VALUES, add_limit_options
 from pytest_repro.plugin.match_option import read_match
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
-from pytest_repro.plugin.session import is_run, is_worker
+from pytest_repro.plugin.session import RUN_OPTION, is_worker, run_folder_of
 from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES, is_gate_asked_for
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def add_options(parser: pytest.Parser) -> None:
             f"--{name}", dest=destination(positive), action="store_false", default=None, help=text
         )
     add_limit_options(parser, group)
+    group.addoption(RUN_OPTION, dest="repro_run", metavar="FOLDER", default=None, help=argparse.SUPPRESS)
     reseed_text = "Seed the random number generators before each iteration."
     parser.addini(destination("repro-reseed"), reseed_text, type="bool", default=None)
 
@@ -208,7 +210,7 @@ def resolve(config: pytest.Config) -> Options:
         for name in _ONLY_STRESSED:
             read.refuse_alone(name, "--repro-stress N")
     _refuse_misleading_path(config)
-    is_own_session = not (is_isolated() or is_run() or is_worker(config))
+    is_own_session = not (is_isolated() or is_worker(config)) and run_folder_of(config) is None
     if is_own_session and not is_gate_asked_for(config):
         only_gate = (*VERIFY_VALUES[1:], *VERIFY_LISTS, *VERIFY_FLAGS, *LIMIT_VALUES)
         for name in (name for name, *_ in only_gate):

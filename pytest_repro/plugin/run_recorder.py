@@ -55,6 +55,7 @@ class RunRecorder:
         clock: MonotonicNs,
     ) -> None:
         self._folder = folder
+        self._pid = os.getpid()
         self._stressed = stressed
         self._is_stressed = is_stressed
         self._measures = measures
@@ -125,6 +126,9 @@ class RunRecorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Writes the report: its being there says that the session came to its end."""
+        if os.getpid() != self._pid:
+            # A test forked, and its child went on.
+            return
         report = RunReport(
             exit_status=int(exitstatus),
             tests=self._tests(),
@@ -141,7 +145,7 @@ class RunRecorder:
             locale=f"{locale.setlocale(locale.LC_ALL)} {locale.getpreferredencoding(do_setlocale=False)}",
             directory=str(Path.cwd()),
         )
-        self._folder.write_json(REPORT, report.to_payload())
+        self._folder.write_json(REPORT, {"pid": self._pid, **report.to_payload()})
 
     def _note_outcome(self, report: pytest.TestReport) -> None:
         test = report.nodeid

@@ -16,8 +16,11 @@ import pytest
 
 from pytest_repro.store import is_left_behind, note_owner
 
-RUN_FOLDER_VARIABLE = "PYTEST_REPRO_RUN_FOLDER"
-"""Set by the gate: the folder of this run, inside the gate's session. Read once, then removed."""
+RUN_OPTION = "--repro-run"
+"""Given by the gate: the folder of this run, inside the gate's session."""
+
+IN_RUN_VARIABLE = "PYTEST_REPRO_IN_RUN"
+"""Set by the gate for its runs and all that they start: there a gate must be asked for by hand."""
 
 CODE_PLACES_VARIABLE = "PYTEST_REPRO_CODE_PLACES"
 """Set for each run of base and fix: where its code should come from, as JSON. Read once, then removed."""
@@ -71,18 +74,13 @@ def worker_input(config: pytest.Config) -> Mapping[str, Any]:
     return told
 
 
-def is_run() -> bool:
-    """Tells whether this session is a run of the gate, as long as the folder was not taken."""
-    return RUN_FOLDER_VARIABLE in os.environ
-
-
-def take_run_folder() -> Path | None:
-    """Returns the folder that the gate gave to this run, or None outside a run.
-
-    The variable is removed: a pytest that a test starts is no run of the gate.
-    """
-    folder = os.environ.pop(RUN_FOLDER_VARIABLE, None)
-    return Path(folder) if folder else None
+def run_folder_of(config: pytest.Config) -> Path | None:
+    """Returns the folder that the gate gave to this run, or None outside a run, and in its workers."""
+    folder = getattr(config.option, "repro_run", None)
+    if folder is None:
+        # Before any conftest is loaded.
+        folder = getattr(getattr(config, "known_args_namespace", None), "repro_run", None)
+    return None if folder is None or is_worker(config) else Path(folder)
 
 
 def take_code_places() -> dict[str, Any] | None:

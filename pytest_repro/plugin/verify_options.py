@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from pytest_repro.plugin.certificate_options import (
 )
 from pytest_repro.plugin.limit_options import read_limits
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one
+from pytest_repro.plugin.session import IN_RUN_VARIABLE
 
 if TYPE_CHECKING:
     from pytest_repro.verify.limits import Limit
@@ -76,7 +78,16 @@ def is_gate_asked_for(config: pytest.Config) -> bool:
         # The ini file asks for the gate, the command line for one iteration.
         return False
     asked = config.getini("verify_runs") if given is None else given
+    if IN_RUN_VARIABLE in os.environ and not _is_given_by_hand(config):
+        # A pytest that a test of a run starts.
+        return False
     return bool(asked) and asked.strip() != NO_GATE
+
+
+def _is_given_by_hand(config: pytest.Config) -> bool:
+    """Tells whether the command line itself asks for the gate, and no ini file or variable behind it."""
+    arguments = config.invocation_params.args
+    return any(argument.startswith(("--verify-runs", "@")) for argument in arguments)
 
 
 def read_verify_options(config: pytest.Config) -> VerifyOptions:

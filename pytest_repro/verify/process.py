@@ -35,17 +35,19 @@ class RunCommand:
     """How each run is started.
 
     Attributes:
-        arguments: Interpreter, pytest, and its arguments.
+        launcher: Interpreter and pytest.
+        arguments: Of pytest, gate and all.
         directory: Working directory.
         environment: All variables.
-        folder_variable: Variable that tells the run its folder.
+        folder_option: Option that tells the run its folder, and that it is one.
         as_typed: The same command without the gate, as a person would type it.
     """
 
+    launcher: Sequence[str]
     arguments: Sequence[str]
     directory: Path
     environment: Mapping[str, str]
-    folder_variable: str
+    folder_option: str
     as_typed: Sequence[str]
 
     def line(self, *, hash_seed: str | None = None, seeds: Mapping[str, str] | None = None) -> str:
@@ -57,10 +59,14 @@ class RunCommand:
         """
         variable = "" if hash_seed is None else f"{_HASH_SEED}={shlex.quote(hash_seed)} "
         words = list(self.as_typed)
-        for option, value in (seeds or {}).items():
-            if not any(word == option or word.startswith(f"{option}=") for word in words):
-                words += [option, value]
-        return variable + shlex.join(words)
+        new = [
+            f"{option}={value}"
+            for option, value in (seeds or {}).items()
+            if not any(word == option or word.startswith(f"{option}=") for word in words)
+        ]
+        # After a double dash all words are files.
+        end = words.index("--") if "--" in words else len(words)
+        return variable + shlex.join([*words[:end], *new, *words[end:]])
 
 
 def with_hash_seed(environment: Mapping[str, str], hash_seed: int | None = None) -> dict[str, str]:
@@ -102,11 +108,13 @@ def execute(
         KeyboardInterrupt: The gate was interrupted; the process has ended.
     """
     folder.mkdir(parents=True)
-    environment = {**with_hash_seed(command.environment), command.folder_variable: str(folder)}
+    environment = with_hash_seed(command.environment)
     began_ns = clock()
     with output.open("wb") as file:
         process = subprocess.Popen(
-            command.arguments,
+            # On the command line: a conftest that empties the environment must not make a gate of a run, and
+            # no pytest that the tests start must take itself for one.
+            (*command.launcher, f"{command.folder_option}={folder}", *command.arguments),
             cwd=command.directory,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -117,7 +125,7 @@ def execute(
         )
         _wait(process, meanwhile)
     duration_ns = clock() - began_ns
-    report = _read_report(folder)
+    report = _read_report(folder, pid=process.pid)
     hash_seed = environment.get(_HASH_SEED)
     return Run(
         number=number,
@@ -187,8 +195,10 @@ def _end(process: subprocess.Popen[bytes], ended: threading.Event) -> None:
         ended.wait()
 
 
-def _read_report(folder: Path) -> RunReport | None:
+def _read_report(folder: Path, *, pid: int) -> RunReport | None:
+    """Returns what the run itself told; what a fork of it left there is no report."""
     try:
-        return RunReport.from_payload(read_json(folder / REPORT))
+        record = read_json(folder / REPORT)
+        return RunReport.from_payload(record) if record.get("pid") == pid else None
     except StoreError:
         return None

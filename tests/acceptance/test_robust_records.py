@@ -162,7 +162,7 @@ def test_standard_output_that_nobody_reads_ends_nothing(pytester: pytest.Pyteste
         os.close(reading)
         _, told = session.communicate(timeout=LIMIT_S)
         assert session.returncode == 1
-        assert told == "pytest: standard output is lost (Broken pipe); the stress run goes on\n"
+        assert told == "pytest: standard output is lost (Broken pipe); the session goes on\n"
         summary = session_summary(pytester)
         assert (summary["iterations_executed"], summary["failures"], summary["exit_status"]) == (20, 1, 1)
         shutil.rmtree(pytester.path / ".pytest_repro")
@@ -199,9 +199,7 @@ def test_a_full_disk_under_standard_output_changes_no_exit_status(pytester: pyte
             timeout=LIMIT_S,
         )
     assert done.returncode == 0
-    assert (
-        done.stderr == "pytest: standard output is lost (No space left on device); the stress run goes on\n"
-    )
+    assert done.stderr == "pytest: standard output is lost (No space left on device); the session goes on\n"
     assert session_summary(pytester)["iterations_executed"] == 3
 
 

@@ -140,7 +140,66 @@ def test_the_seed_of_a_shuffled_session_is_in_its_command(pytester: pytest.Pytes
     )
     pytester.makepyfile("def test_a(pytestconfig):\n    assert pytestconfig.option.randomly_seed != 77\n")
     result = run_pytest(pytester, "--verify-runs=2", "-p", "no:randomly")
-    result.stdout.fnmatch_lines(["run 1 again: PYTHONHASHSEED=* --randomly-seed 77"])
+    result.stdout.fnmatch_lines(["run 1 again: PYTHONHASHSEED=* --randomly-seed=77"])
+
+
+def test_a_run_stays_one_where_its_environment_is_emptied(pytester: pytest.Pytester) -> None:
+    """As hermetic conftests do; a run that took itself for a gate would start runs without end."""
+    pytester.makeconftest("import os\nos.environ.clear()\n")
+    pytester.makepyfile(PASSES)
+    assert run_pytest(pytester, "--verify-runs=2").ret == 0
+
+
+def test_another_pytest_does_not_report_in_the_place_of_a_run(pytester: pytest.Pytester) -> None:
+    """One that a conftest starts passes, the run itself ends without a word."""
+    pytester.makeini("[pytest]\nverify_runs = 2\n")
+    pytester.makeconftest(
+        """
+        import subprocess, sys
+        subprocess.run([sys.executable, "-m", "pytest", "--noconftest", "other.py"], check=True)
+        """
+    )
+    pytester.makepyfile(other=PASSES, test_a="import os\ndef test_a():\n    os._exit(0)\n")
+    result = run_pytest(pytester)
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(["run 1 ended with exit status 0 and left no report"])
+
+
+def test_a_child_that_a_test_forks_does_not_report_in_the_place_of_a_run(pytester: pytest.Pytester) -> None:
+    """It comes to the end of the session, the run does not."""
+    pytester.makepyfile(
+        """
+        import os
+
+        def test_a():
+            child = os.fork()
+            if child:
+                os.waitpid(child, 0)
+                os._exit(0)
+        """
+    )
+    assert run_pytest(pytester, "--verify-runs=1").ret == 6
+
+
+@pytest.mark.parametrize("output", ["| head -1", ">&-", pytest.param("> /dev/full", marks=pytest.mark.slow)])
+def test_an_output_that_nobody_takes_changes_no_verdict(pytester: pytest.Pytester, output: str) -> None:
+    """The records tell it."""
+    pytester.makepyfile(PASSES)
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m pytest --verify-runs=2 {output}"
+    done = subprocess.run(["bash", "-c", command], cwd=pytester.path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((session_folder(pytester) / "summary.json").read_text(encoding="utf-8"))
+    assert summary["verdict"] == "stable"
+
+
+def test_a_test_that_removes_the_records_ends_no_gate(pytester: pytest.Pytester) -> None:
+    """It is told what is missing, and nothing is proved."""
+    pytester.makepyfile("import shutil\ndef test_a():\n    shutil.rmtree('.pytest_repro')\n")
+    result = run_pytest(pytester, "--verify-runs=2")
+    assert result.ret == 6
+    result.stdout.fnmatch_lines(
+        ["the output of the run cannot be shown: *", "run 1 ended with exit status 0 and left no report"]
+    )
 
 
 def test_passing_output_is_shown_only_if_asked_for(pytester: pytest.Pytester) -> None:

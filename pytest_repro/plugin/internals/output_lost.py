@@ -61,7 +61,7 @@ class LastingOutput:
         os.close(nowhere)
         # Maybe nobody is left to tell.
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"pytest: standard output is lost ({error.strerror}); the stress run goes on\n")
+            sys.stderr.write(f"pytest: standard output is lost ({error.strerror}); the session goes on\n")
 
 
 def outlast_output(config: pytest.Config) -> None:

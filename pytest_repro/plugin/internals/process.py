@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import pytest
 from _pytest._io import TerminalWriter
 from _pytest.config import create_terminal_writer
 from _pytest.terminal import TerminalReporter
 
+from pytest_repro.plugin.internals.output_lost import LastingOutput
 from pytest_repro.processes import is_running
 
 
@@ -25,8 +26,8 @@ def terminal_writer(config: pytest.Config) -> Any:
     if sys.stdout is None:
         return TerminalWriter(io.StringIO())
     if not hasattr(config.option, "color"):
-        return TerminalWriter(sys.stdout)
-    return create_terminal_writer(config, sys.stdout)
+        return TerminalWriter(cast("TextIO", LastingOutput(sys.stdout)))
+    return create_terminal_writer(config, cast("TextIO", LastingOutput(sys.stdout)))
 
 
 def terminal_file(config: pytest.Config) -> TextIO | None:

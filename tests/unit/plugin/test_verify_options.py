@@ -75,6 +75,16 @@ def test_the_gate_is_asked_for_by_flag_or_ini(
     assert is_gate_asked_for(_config(pytester, *arguments, ini=ini)) is expected
 
 
+def test_in_a_run_the_gate_must_be_asked_for_by_hand(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test of a run starts finds the same ini file and variables."""
+    monkeypatch.setenv("PYTEST_REPRO_IN_RUN", "1")
+    assert not is_gate_asked_for(_config(pytester, ini="verify_runs = 2"))
+    assert not is_gate_asked_for(_config(pytester, ini="addopts = --verify-runs=2"))
+    assert is_gate_asked_for(_config(pytester, "--verify-runs=2"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
