@@ -199,6 +199,7 @@ class RunRecorder:
             iterations=executed,
             missing=0 if summary.is_complete else max(1, (summary.planned or 1) - executed),
             failures=summary.failures,
+            outcomes=dict(summary.outcomes),
             marks=self._marks.get(summary.test, {}),
             measures=self._measures.of(summary.test),
         )

@@ -45,17 +45,18 @@ def proof(runs: Sequence[Run], evidence: Evidence) -> str:
     confidence = evidence.confidence
     rate = percent(ruled_out_rate(len(runs), confidence=confidence))
     ruled_out = f"a failure rate above {rate} is ruled out at {percent(confidence)} confidence"
-    if not any(run.iterations for run in runs):
+    if not any(told.unexcused for run in runs for told in run.tests.values()):
         return ruled_out
     distinct = _with_distinct_seeds(runs)
-    ran = f"{counted(sum(run.iterations for run in distinct), 'iteration')} ran without a failure"
+    iterations = sum(told.unexcused for run in distinct for told in run.tests.values())
+    ran = f"{counted(iterations, 'iteration')} ran without a failure"
     if len(distinct) < len(runs):
         ran += f", the same in {counted(len(runs) - len(distinct) + 1, 'run')} (one seed)"
     if any(each.rate.unit is Unit.PROCESS for each in evidence.asking(runs)):
         return f"{ruled_out}; {ran}, but on record failures come together in a process: runs count"
     # Each test has its own rate: that which ran the least is the one that least is proved of.
-    tests = frozenset[str]().union(*(run.executed for run in distinct))
-    least = min(sum(run.tests[test].iterations for run in distinct if test in run.tests) for test in tests)
+    tests = {test for run in distinct for test, told in run.tests.items() if told.is_proof}
+    least = min(sum(run.tests[test].unexcused for run in distinct if test in run.tests) for test in tests)
     of_iterations = percent(ruled_out_rate(least, confidence=confidence))
     return f"{ruled_out}, above {of_iterations} of the iterations if each fails by itself; {ran}"
 

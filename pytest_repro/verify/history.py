@@ -222,7 +222,7 @@ def _stress_counts(folder: Path) -> _Counts:
         processes = tests.setdefault(batch["test"], {})
         is_isolated = is_isolated or bool(batch["hash_seeds"])
         for label, name, number in by_process(batch):
-            if Outcome(name).is_executed:
+            if Outcome(name).is_executed and name != Outcome.XFAILED.value:
                 tally = processes.setdefault(label, ProcessTally(label=label))
                 tally.add(is_failure=Outcome(name).is_failure, number=number)
         number = sum(number for _, number in batch["outcomes"])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
 
+from pytest_repro.model import Outcome
 from pytest_repro.stats import DEFAULT_CONFIDENCE, chance_if_unchanged, clean_iterations_needed
 from pytest_repro.verify.history import RecordedRate, Unit
 from pytest_repro.verify.runs import Run
@@ -136,7 +137,13 @@ class Evidence:
         Args:
             runs: They tell which tests are executed, and how often; the run that did the least counts.
         """
-        executed = frozenset[str]().union(*(run.executed for run in runs))
+        executed = {
+            test
+            for run in runs
+            for test, told in run.tests.items()
+            # What is excused (xfail) is no evidence: the verdict says that nothing is proved of it.
+            if told.is_executed and told.outcome is not Outcome.XFAILED
+        }
         found = [
             Requirement(
                 rate=self.rates[test],
@@ -144,7 +151,7 @@ class Evidence:
                 confidence=self.confidence,
                 is_repeated=self.is_repeated,
             )
-            for test in sorted(executed & frozenset(self.rates))
+            for test in sorted(executed & self.rates.keys())
             if not any(_is_deterministic(run, test, self.rates[test]) for run in runs if test in run.executed)
         ]
         return sorted(found, key=lambda each: (each.is_comparable, -(each.runs or 0)))
@@ -177,7 +184,7 @@ def _is_deterministic(first: Run, test: str, rate: RecordedRate | None) -> bool:
 
 
 def _least_iterations(test: str, runs: Sequence[Run]) -> int:
-    return max(1, min(run.tests[test].iterations for run in runs if test in run.executed))
+    return max(1, min(run.tests[test].unexcused for run in runs if test in run.executed))
 
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(%?)")

@@ -13,6 +13,8 @@ from pytest_repro.verify.measures import TestMeasures
 REPORT = "run.json"
 """File in which a run reports itself; written when its session ends, so its absence says it did not."""
 
+_PASSED = (Outcome.PASSED, Outcome.XPASSED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTest:
@@ -25,6 +27,7 @@ class RunTest:
         iterations: Iterations of a stress run that executed it, 0 without.
         missing: Iterations of a stress run that were asked for and did not execute it.
         failures: How many of the iterations failed.
+        outcomes: How often it ended how: by executions in one run, by iterations in a stress run.
         skipped_parts: Subtests of it that were skipped.
         marks: What its mark `repro_verify` says.
         measures: What was measured of it.
@@ -35,6 +38,7 @@ class RunTest:
     iterations: int = 0
     missing: int = 0
     failures: int = 0
+    outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     skipped_parts: tuple[str, ...] = ()
     marks: Mapping[str, Any] = field(default_factory=dict)
     measures: TestMeasures = field(default_factory=TestMeasures)
@@ -42,7 +46,27 @@ class RunTest:
     @property
     def is_proof(self) -> bool:
         """Whether it says something in favour of the test: a failure that was expected does not."""
-        return self.is_executed and self.outcome in (Outcome.PASSED, Outcome.XPASSED)
+        return self.is_executed and self.outcome in _PASSED
+
+    @property
+    def executions(self) -> int:
+        """How often it was executed; 0 where nobody counted."""
+        return sum(number for outcome, number in self.outcomes.items() if outcome.is_executed)
+
+    @property
+    def excused(self) -> int:
+        """How often it failed as expected (xfail)."""
+        return self.outcomes.get(Outcome.XFAILED, 0)
+
+    @property
+    def unexcused(self) -> int:
+        """Iterations of a stress run that say something of it: a failure that was expected does not."""
+        return self.iterations - self.excused if self.iterations else 0
+
+    @property
+    def is_partly_excused(self) -> bool:
+        """Whether it failed as expected in a part of its executions, and passed in others."""
+        return bool(self.excused) and any(self.outcomes.get(outcome) for outcome in _PASSED)
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> RunTest:
@@ -57,6 +81,7 @@ class RunTest:
             iterations=int(payload["iterations"]),
             missing=int(payload["missing"]),
             failures=int(payload["failures"]),
+            outcomes={Outcome(name): int(number) for name, number in payload["outcomes"].items()},
             skipped_parts=tuple(payload["skipped_parts"]),
             marks=dict(payload["marks"]),
             measures=TestMeasures.from_payload(payload["measures"]),
@@ -70,6 +95,7 @@ class RunTest:
             "iterations": self.iterations,
             "missing": self.missing,
             "failures": self.failures,
+            "outcomes": {outcome.value: number for outcome, number in self.outcomes.items()},
             "skipped_parts": list(self.skipped_parts),
             "marks": dict(self.marks),
             "measures": self.measures.to_payload(),

@@ -166,6 +166,12 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
         first = report.tests[short[0]]
         asked = first.iterations + first.missing
         yield f"executed {first.iterations} of {asked} iterations of {named(short)}"
+    excused = [test for test, told in report.tests.items() if told.is_partly_excused]
+    if excused:
+        first = report.tests[excused[0]]
+        unit = "iterations" if first.iterations else "executions"
+        parts = f"{first.excused:,} of {first.executions:,} {unit}"
+        yield f"excused {parts} of {named(excused)} (xfail), which passed in others"
     if not run.executed and not uncalled and not report.not_run and not report.collection_errors:
         yield f"skipped all of its {len(report.tests)} tests" if report.tests else "collected no test"
     elif run.executed and not any(told.is_proof for told in report.tests.values()):

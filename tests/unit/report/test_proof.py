@@ -76,6 +76,22 @@ def run(
     return Run(number=number, exit_status=0, duration_ns=duration_ns, report=report)
 
 
+def test_iterations_that_were_excused_are_no_clean_ones() -> None:
+    """A failure that was expected (xfail) proves nothing of a test, so neither does a hundred of them."""
+    told = {
+        "t": RunTest(outcome=Outcome.PASSED, iterations=50, outcomes={Outcome.PASSED: 50}),
+        "u": RunTest(outcome=Outcome.XFAILED, iterations=50, outcomes={Outcome.XFAILED: 50}),
+    }
+    report = RunReport(exit_status=0, tests=told)
+    runs = [Run(number=number, exit_status=0, duration_ns=1, report=report) for number in (1, 2)]
+    assert proof(runs, Evidence()).endswith(
+        "above 3.0 % of the iterations if each fails by itself; 100 iterations ran without a failure"
+    )
+    assert asked_of(runs, {"t": rate(1, 10), "u": rate(1, 10, test="u")}) == asked_of(
+        runs, {"t": rate(1, 10)}
+    )
+
+
 BEFORE = f"t failed 10 of 100 iterations in session {SESSION}"
 
 

@@ -89,7 +89,7 @@ class Records:
 
 def batch(outcomes: str, *, worker: str = "main", first: int = 1) -> dict[str, Any]:
     """Makes the record of one batch."""
-    names = {".": "passed", "F": "failed", "S": "skipped"}
+    names = {".": "passed", "F": "failed", "S": "skipped", "x": "xfailed"}
     return {
         "format_version": 1,
         "test": TEST,
@@ -129,7 +129,7 @@ def test_without_a_failure_on_record_nothing_is_known(records: Records) -> None:
 
 def test_iterations_that_fail_by_themselves_are_counted_each(records: Records) -> None:
     """Over all processes; what was skipped did not run; only tests that failed are there."""
-    records.stress(MIXED, "S" + MIXED + PASSING, command="pytest --repro-stress 51")
+    records.stress(MIXED, "Sx" + MIXED + PASSING, command="pytest --repro-stress 52")
     (rate,) = records.rates().values()
     assert rate == RecordedRate(
         test=TEST,
@@ -139,7 +139,7 @@ def test_iterations_that_fail_by_themselves_are_counted_each(records: Records) -
         failed_iterations=10,
         iterations=50,
         sessions=("20261121-120001-stress-0000",),
-        command="pytest --repro-stress 51",
+        command="pytest --repro-stress 52",
     )
 
 

@@ -18,7 +18,7 @@ from pytest_repro.verify.measures import Measure, TestMeasures
 from pytest_repro.verify.runs import Run, RunReport, RunTest
 from pytest_repro.verify.verdict import VerdictKind, judge, must_stop, named
 
-PASSED, FAILED, SKIPPED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED
+PASSED, FAILED, SKIPPED, XFAILED = Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED, Outcome.XFAILED
 
 
 def _run(number: int = 1, *, exit_status: int = 0, **changes: Any) -> Run:
@@ -72,6 +72,14 @@ def test_one_failing_run_is_unstable() -> None:
         (
             _run(tests={"t": RunTest(outcome=Outcome.XFAILED)}),
             "run 1 has only tests that failed as expected (xfail): nothing passed",
+        ),
+        (
+            _run(tests={"t": RunTest(outcome=PASSED, iterations=50, outcomes={PASSED: 1, XFAILED: 49})}),
+            "run 1 excused 49 of 50 iterations of t (xfail), which passed in others",
+        ),
+        (
+            _run(tests={"t": RunTest(outcome=PASSED, outcomes={Outcome.XPASSED: 2, XFAILED: 1})}),
+            "run 1 excused 1 of 3 executions of t (xfail), which passed in others",
         ),
         (
             replace(_run(exit_status=1), exit_status=0),
@@ -159,6 +167,8 @@ def test_a_run_reports_itself_through_a_file() -> None:
     """What is written is what is read; anything else is refused."""
     report = _run(1, outcomes={"t": PASSED, "u": SKIPPED}, rescued=("t",), seeds={"--repro-seed": "1"}).report
     assert report is not None
+    told = RunTest(outcome=PASSED, outcomes={PASSED: 2, XFAILED: 1})
+    report = replace(report, tests={**report.tests, "v": told})
     assert RunReport.from_payload(json.loads(json.dumps(report.to_payload()))) == report
     with pytest.raises(StoreError, match="A run's report cannot be read"):
         RunReport.from_payload(report.to_payload() | {"tests": {"t": {"outcome": "splendid"}}})
