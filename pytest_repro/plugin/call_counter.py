@@ -10,6 +10,12 @@ import pytest
 CALLS = "repro_calls"
 """Attribute of the teardown report: how often the test was called."""
 
+TRIES = "repro_tries"
+"""Attribute of the teardown report: how often the test was set up or called, whichever is more."""
+
+FAILURES = "repro_failures"
+"""Attribute of the teardown report: how often it failed, whatever became of the reports."""
+
 MARKS = "repro_marks"
 """Attribute of every report: the keyword arguments of the test's mark `repro_verify`."""
 
@@ -35,16 +41,21 @@ def _as_builtins(value: Any) -> Any:
 
 
 class CallCounter:
-    """Counts how often each test is called, in a process that runs tests: twice means a rerun."""
+    """Counts how often each test is set up and called, in a process that runs tests: twice means a rerun."""
 
     def __init__(self) -> None:
-        self._calls = 0
-        self._reports = 0
+        self._begin()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Generator[None, object, object]:
         """A test begins."""
-        self._calls = self._reports = 0
+        self._begin()
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+        """Counts a setup: one that fails has no call."""
+        self._setups += 1
         return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -53,7 +64,7 @@ class CallCounter:
         self._calls += 1
         return (yield)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -62,9 +73,22 @@ class CallCounter:
         # A plugin with a protocol of its own may call tests without pytest's hook, and reports the call.
         # The number of reports says nothing: each subtest is reported like a call.
         self._reports += call.when == "call"
+        self._failures += _is_failure(report, call)
         if call.when == "teardown":
             setattr(report, CALLS, self._calls or min(1, self._reports))
+            setattr(report, TRIES, max(self._setups, self._calls))
+            setattr(report, FAILURES, self._failures)
         marks = marks_of(item)
         if marks:
             setattr(report, MARKS, marks)
         return report
+
+    def _begin(self) -> None:
+        self._setups = self._calls = self._reports = self._failures = 0
+
+
+def _is_failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> bool:
+    """Tells whether something failed; also where a plugin has made a pass of it."""
+    if report.failed or report.skipped or hasattr(report, "wasxfail"):
+        return report.failed
+    return call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception)

@@ -13,7 +13,8 @@ import pytest
 
 from pytest_repro.clock import MonotonicNs, now_utc
 from pytest_repro.model import Outcome
-from pytest_repro.plugin.call_counter import CALLS, MARKS
+from pytest_repro.plugin.call_counter import MARKS
+from pytest_repro.plugin.run_outcomes import RunOutcomes, ToldTest, worst
 from pytest_repro.plugin.run_progress import note_progress
 from pytest_repro.store import SessionFolder
 from pytest_repro.verify.runs import REPORT, RunReport, RunTest
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
     from pytest_repro.plugin.run_measures import RunMeasures
     from pytest_repro.stress.plan import StressPlan
     from pytest_repro.stress.summary import TestSummary
-
-_OUTCOMES = ("passed", "failed", "skipped")
-
-_FAILURES = {"setup": Outcome.ERROR, "call": Outcome.FAILED, "teardown": Outcome.ERROR}
-"""By stage; xdist reports a test whose worker died in a stage that has no name."""
 
 _NOTE_NS = 100_000_000
 """Progress is noted no more often than that."""
@@ -61,11 +57,8 @@ class RunRecorder:
         self._measures = measures
         self._seeds = seeds
         self._clock = clock
-        self._outcomes: dict[str, Outcome] = {}
-        self._uncalled: set[str] = set()
+        self._outcomes = RunOutcomes(is_stressed=is_stressed)
         self._marks: dict[str, Mapping[str, Any]] = {}
-        self._skipped_parts: dict[str, dict[str, None]] = {}
-        self._rerun: dict[str, None] = {}
         self._finished: set[str] = set()
         self._collected: dict[str, None] = {}
         self._deselected: dict[str, None] = {}
@@ -103,22 +96,14 @@ class RunRecorder:
             self._lost_workers[str(node.gateway.id)] = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Notes the outcome of a stage; the worst one of a test counts."""
+        """Notes the outcome of a stage."""
         test = report.nodeid
         marks = getattr(report, MARKS, None)
         if marks:
             self._marks[test] = marks
-        calls = getattr(report, CALLS, None)
-        # In a stress run each test is called again and again, and reruns do not take place.
-        if str(report.outcome) not in _OUTCOMES or ((calls or 0) > 1 and not self._is_stressed):
-            self._rerun[test] = None
-        if str(report.outcome) not in _OUTCOMES:
-            return
-        if report.when == "call":
-            self._uncalled.add(test)
-        if calls:
-            self._uncalled.discard(test)
-        self._note_outcome(report)
+        self._outcomes.add(report)
+        if report.failed:
+            self._failures.add(test)
         if report.when == "teardown":
             self._finished.add(test)
             self._show_progress()
@@ -129,13 +114,16 @@ class RunRecorder:
         if os.getpid() != self._pid:
             # A test forked, and its child went on.
             return
+        told = self._outcomes.end()
+        tests = self._tests(told)
+        passed = [test for test, each in told.items() if not tests.get(test, each).outcome.is_failure]
+        rescued = tuple(test for test in passed if told[test].is_rerun)
         report = RunReport(
             exit_status=int(exitstatus),
-            tests=self._tests(),
-            rescued=tuple(
-                test for test in self._rerun if not self._outcomes.get(test, Outcome.PASSED).is_failure
-            ),
-            not_run=tuple(test for test in self._collected if test not in self._outcomes),
+            tests=tests,
+            rescued=rescued,
+            hidden=tuple(test for test in passed if told[test].is_hidden and test not in rescued),
+            not_run=tuple(test for test in self._collected if test not in told),
             deselected=tuple(self._deselected),
             collection_errors=tuple(self._collection_errors),
             lost_workers=tuple(self._lost_workers),
@@ -147,52 +135,35 @@ class RunRecorder:
         )
         self._folder.write_json(REPORT, {"pid": self._pid, **report.to_payload()})
 
-    def _note_outcome(self, report: pytest.TestReport) -> None:
-        test = report.nodeid
-        known = self._outcomes.get(test)
-        if report.failed:
-            self._outcomes[test] = _FAILURES.get(str(report.when), Outcome.CRASH)
-            self._failures.add(test)
-        elif known is not None and known.is_failure:
-            return
-        elif report.skipped and hasattr(report, "context"):
-            self._skipped_parts.setdefault(test, {})[_subtest(report.context)] = None
-        elif report.skipped:
-            is_expected = hasattr(report, "wasxfail")
-            self._outcomes[test] = Outcome.XFAILED if is_expected else Outcome.SKIPPED
-            if report.when != "call":
-                # Excused before it began.
-                self._uncalled.add(test)
-        elif report.when == "call":
-            self._outcomes[test] = Outcome.XPASSED if hasattr(report, "wasxfail") else Outcome.PASSED
-
-    def _tests(self) -> dict[str, RunTest]:
+    def _tests(self, told: Mapping[str, ToldTest]) -> dict[str, RunTest]:
         if not self._is_stressed:
-            return {test: self._tested(test, outcome) for test, outcome in self._outcomes.items()}
-        tests = {summary.test: self._stressed_test(summary) for summary in self._stressed()}
+            return {test: self._tested(test, each) for test, each in told.items()}
+        tests = {summary.test: self._stressed_test(summary, told) for summary in self._stressed()}
         # What failed beside the iterations, such as the teardown of a module.
-        failed = {test: outcome for test, outcome in self._outcomes.items() if outcome.is_failure}
-        for test, outcome in failed.items():
+        failed = {test: each for test, each in told.items() if each.outcome.is_failure}
+        for test, each in failed.items():
             if test in tests and not tests[test].outcome.is_failure:
-                tests[test] = replace(tests[test], outcome=outcome)
-            elif not any(told.outcome.is_failure for told in tests.values()):
-                tests[test] = self._tested(test, outcome)
+                tests[test] = replace(tests[test], outcome=each.outcome)
+            elif not any(known.outcome.is_failure for known in tests.values()):
+                tests[test] = self._tested(test, each)
         return tests
 
-    def _tested(self, test: str, outcome: Outcome) -> RunTest:
+    def _tested(self, test: str, told: ToldTest) -> RunTest:
+        outcome = told.outcome
         return RunTest(
             outcome=outcome,
-            is_executed=outcome.is_executed and (outcome.is_failure or test not in self._uncalled),
-            skipped_parts=tuple(self._skipped_parts.get(test, ())),
+            is_executed=outcome.is_executed and (outcome.is_failure or not told.is_uncalled),
+            outcomes=dict(told.outcomes),
+            skipped_parts=tuple(told.skipped_parts),
             marks=self._marks.get(test, {}),
             measures=self._measures.of(test),
         )
 
-    def _stressed_test(self, summary: TestSummary) -> RunTest:
+    def _stressed_test(self, summary: TestSummary, told: Mapping[str, ToldTest]) -> RunTest:
         executed = summary.executed
-        outcomes = sorted(summary.outcomes, key=_worst_first)
-        outcome = outcomes[0] if outcomes else Outcome.SKIPPED
-        is_excused = outcome is Outcome.XFAILED and summary.test in self._uncalled
+        outcome = worst(summary.outcomes)
+        is_uncalled = summary.test in told and told[summary.test].is_uncalled
+        is_excused = outcome is Outcome.XFAILED and is_uncalled
         return RunTest(
             outcome=outcome,
             is_executed=executed > 0 and not is_excused,
@@ -215,20 +186,6 @@ class RunRecorder:
                 failures=len(self._failures),
                 unit="test",
             )
-
-
-def _worst_first(outcome: Outcome) -> int:
-    """Orders the outcomes of the iterations of one test: a failure says most of it, a skip least."""
-    if outcome.is_failure:
-        return 0
-    return 1 + (Outcome.PASSED, Outcome.XPASSED, Outcome.XFAILED, Outcome.SKIPPED).index(outcome)
-
-
-def _subtest(context: Any) -> str:
-    """Names a subtest as pytest does."""
-    message = [f"[{context.msg}]"] if context.msg else []
-    values = ", ".join(f"{name}={value}" for name, value in context.kwargs.items())
-    return " ".join([*message, *([f"({values})"] if values else [])])
 
 
 def _without_group(nodeid: str) -> str:

@@ -264,7 +264,7 @@ def _gate_counts(folder: Path) -> _Counts:
             seeds |= counts.seeds
             continue
         for test, told in report.tests.items():
-            is_failure = told.outcome.is_failure or test in report.rescued
+            is_failure = told.outcome.is_failure or test in (*report.rescued, *report.hidden)
             if is_failure or told.is_proof:
                 tally = ProcessTally(label=run.name)
                 tally.add(is_failure=is_failure, number=1)

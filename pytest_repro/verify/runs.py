@@ -110,6 +110,7 @@ class RunReport:
         exit_status: That the session ended with; the process may end with another one.
         tests: By node id.
         rescued: Tests that failed and passed on a rerun.
+        hidden: Tests that failed and are reported as passed, without a rerun.
         not_run: Tests that were collected and never reported.
         deselected: Tests that were collected and then left out.
         collection_errors: Files or folders that could not be collected.
@@ -124,6 +125,7 @@ class RunReport:
     exit_status: int
     tests: Mapping[str, RunTest]
     rescued: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
     not_run: tuple[str, ...] = ()
     deselected: tuple[str, ...] = ()
     collection_errors: tuple[str, ...] = ()
@@ -169,7 +171,7 @@ class RunReport:
         }
 
 
-_LISTS = ("rescued", "not_run", "deselected", "collection_errors", "lost_workers")
+_LISTS = ("rescued", "hidden", "not_run", "deselected", "collection_errors", "lost_workers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

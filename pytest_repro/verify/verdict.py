@@ -152,6 +152,8 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
         yield f"lost {named(report.lost_workers)} of xdist's workers"
     if report.rescued:
         yield f"passed only because of a rerun of {named(report.rescued)}"
+    if report.hidden:
+        yield f"reports as passed what failed: {named(report.hidden)}"
     uncalled = [
         test
         for test, told in report.tests.items()

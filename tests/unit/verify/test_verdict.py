@@ -55,6 +55,7 @@ def test_one_failing_run_is_unstable() -> None:
         (_run(outcomes={"t": SKIPPED, "u": SKIPPED}), "run 1 skipped all of its 2 tests"),
         (_run(exit_status=5, outcomes={}), "run 1 collected no test"),
         (_run(rescued=("t",)), "run 1 passed only because of a rerun of t"),
+        (_run(hidden=("t",)), "run 1 reports as passed what failed: t"),
         (_run(exit_status=2, collection_errors=("test_a.py",)), "run 1 could not collect test_a.py"),
         (_run(exit_status=3), "run 1 shows no failing test but ended with exit status 3"),
         (_run(exit_status=6), "run 1 shows no failing test but ended with exit status 6"),
