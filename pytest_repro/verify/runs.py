@@ -64,6 +64,11 @@ class RunTest:
         return self.iterations - self.excused if self.iterations else 0
 
     @property
+    def is_partly_skipped(self) -> bool:
+        """Whether some of its executions in one run were skipped, and some were not."""
+        return not self.iterations and bool(self.outcomes.get(Outcome.SKIPPED)) and bool(self.executions)
+
+    @property
     def is_partly_excused(self) -> bool:
         """Whether it failed as expected in a part of its executions, and passed in others."""
         return bool(self.excused) and any(self.outcomes.get(outcome) for outcome in _PASSED)

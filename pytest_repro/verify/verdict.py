@@ -168,6 +168,9 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
         first = report.tests[short[0]]
         asked = first.iterations + first.missing
         yield f"executed {first.iterations} of {asked} iterations of {named(short)}"
+    partly = [test for test, told in report.tests.items() if told.is_partly_skipped]
+    if partly:
+        yield f"both executed and skipped {named(partly)}"
     excused = [test for test, told in report.tests.items() if told.is_partly_excused]
     if excused:
         first = report.tests[excused[0]]
@@ -191,6 +194,9 @@ def _beside(run: Run, report: RunReport, everywhere: _Everywhere) -> Iterator[st
     for verb, tests in (("skipped", skipped), ("deselected", deselected), ("lacks", absent)):
         if tests:
             yield f"{verb} {named(tests)}, which other runs executed"
+    fewer = [test for test, most in everywhere.executions.items() if 0 < _executions(run, test) < most]
+    if fewer:
+        yield f"executed {named(sorted(fewer))} less often than other runs"
     expected = [
         test
         for test, told in report.tests.items()
@@ -212,26 +218,44 @@ class _Everywhere:
     Attributes:
         executed: Tests that any run executed.
         proved: Tests that passed in any run.
+        executions: How often a test was executed in the run that did so most often, where that was more than
+            once: it may have several items of one name, or run on each worker.
         skipped_parts: Of a test that any run executed, the subtests that no run executed.
     """
 
     executed: frozenset[str]
     proved: frozenset[str]
+    executions: Mapping[str, int]
     skipped_parts: Mapping[str, frozenset[str]]
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> _Everywhere:
         """Adds the runs up."""
         proved: set[str] = set()
+        executions: dict[str, int] = {}
         parts: dict[str, frozenset[str]] = {}
         for run in runs:
             for test, told in run.tests.items():
                 if told.is_proof:
                     proved.add(test)
+                if _executions(run, test) > max(1, executions.get(test, 0)):
+                    executions[test] = _executions(run, test)
                 if told.is_executed:
                     skipped = frozenset(told.skipped_parts)
                     parts[test] = parts.get(test, skipped) & skipped
-        return cls(executed=frozenset(parts), proved=frozenset(proved), skipped_parts=parts)
+        return cls(
+            executed=frozenset(parts),
+            proved=frozenset(proved),
+            executions=executions,
+            skipped_parts=parts,
+        )
+
+
+def _executions(run: Run, test: str) -> int:
+    """Returns how often a run executed a test; iterations of a stress run, and reruns, are told otherwise."""
+    told = run.tests.get(test)
+    is_rerun = run.report is not None and test in run.report.rescued
+    return 0 if told is None or told.iterations or is_rerun else told.executions
 
 
 def _notes(runs: Sequence[Run]) -> Iterator[str]:

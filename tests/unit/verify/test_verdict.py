@@ -83,6 +83,10 @@ def test_one_failing_run_is_unstable() -> None:
             "run 1 excused 1 of 3 executions of t (xfail), which passed in others",
         ),
         (
+            _run(tests={"t": RunTest(outcome=PASSED, outcomes={PASSED: 1, SKIPPED: 1})}),
+            "run 1 both executed and skipped t",
+        ),
+        (
             replace(_run(exit_status=1), exit_status=0),
             "run 1 ended with exit status 0, its session with exit status 1",
         ),
@@ -155,6 +159,20 @@ def test_a_subtest_that_only_one_run_skipped_speaks_against_it() -> None:
     runs = [_run(1, tests={"t": whole}), _run(2, tests={"t": partly})]
     assert judge(runs, asked=2).reasons == ("run 2 skipped parts of t that other runs executed: (i=1)",)
     assert judge([_run(1, tests={"t": partly}), runs[1]], asked=2).kind is VerdictKind.STABLE
+
+
+def test_every_run_must_execute_a_test_as_often() -> None:
+    """Its items of one name, or those on each worker, count each; reruns and iterations are told otherwise."""
+    twice, once = ({"t": RunTest(outcome=PASSED, outcomes={PASSED: number})} for number in (2, 1))
+    runs = [_run(1, tests=twice), _run(2, tests=once)]
+    assert judge(runs, asked=2).reasons == ("run 2 executed t less often than other runs",)
+    rerun = [_run(1, tests=twice, rescued=("t",)), _run(2, tests=once)]
+    assert judge(rerun, asked=2).reasons == ("run 1 passed only because of a rerun of t",)
+    stressed = [
+        _run(number, tests={"t": RunTest(outcome=PASSED, iterations=number, outcomes={PASSED: number})})
+        for number in (1, 2)
+    ]
+    assert judge(stressed, asked=2).kind is VerdictKind.STABLE
 
 
 def test_many_tests_are_named_by_some() -> None:
