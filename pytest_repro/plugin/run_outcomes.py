@@ -17,6 +17,9 @@ _OUTCOMES = ("passed", "failed", "skipped")
 _FAILURES = {"setup": Outcome.ERROR, "call": Outcome.FAILED, "teardown": Outcome.ERROR}
 """By stage; xdist reports a test whose worker died in a stage that has no name."""
 
+MOST_PARTS = 300
+"""So many subtests of a test are kept by name; all are counted."""
+
 _PASSED = (Outcome.PASSED, Outcome.XPASSED)
 
 
@@ -45,6 +48,8 @@ class ToldTest:
         is_rerun: Whether it was tried again after a failure.
         is_hidden: Whether it failed where nobody reported it.
         skipped_parts: Subtests that were skipped.
+        parts: The first names of subtests that were executed.
+        parts_executed: How many were.
     """
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
@@ -52,6 +57,14 @@ class ToldTest:
     is_rerun: bool = False
     is_hidden: bool = False
     skipped_parts: dict[str, None] = field(default_factory=dict)
+    parts: dict[str, None] = field(default_factory=dict)
+    parts_executed: int = 0
+
+    def add_part(self, name: str) -> None:
+        """Adds a subtest that was executed."""
+        self.parts_executed += 1
+        if len(self.parts) < MOST_PARTS:
+            self.parts[name] = None
 
     @property
     def outcome(self) -> Outcome:
@@ -123,13 +136,15 @@ def _worst_first(outcome: Outcome) -> int:
 
 
 def _note_outcome(execution: _Execution, test: ToldTest, report: pytest.TestReport) -> None:
-    is_part = hasattr(report, "context")
+    context = getattr(report, "context", None)
+    if context is not None and not report.skipped:
+        test.add_part(_subtest(context))
     if report.failed:
         execution.outcome = _FAILURES.get(str(report.when), Outcome.CRASH)
     elif execution.outcome is not None and execution.outcome.is_failure:
         return
-    elif report.skipped and is_part:
-        test.skipped_parts[_subtest(report.context)] = None
+    elif report.skipped and context is not None:
+        test.skipped_parts[_subtest(context)] = None
     elif report.skipped:
         execution.outcome = Outcome.XFAILED if hasattr(report, "wasxfail") else Outcome.SKIPPED
         if report.when != "call":

@@ -63,6 +63,7 @@ class RunRecorder:
         self._collected: dict[str, None] = {}
         self._deselected: dict[str, None] = {}
         self._collection_errors: dict[str, None] = {}
+        self._skipped_files: dict[str, None] = {}
         self._lost_workers: dict[str, None] = {}
         self._failures: set[str] = set()
         self._next_note_ns = 0
@@ -71,6 +72,8 @@ class RunRecorder:
         """Notes what could not be collected."""
         if report.failed:
             self._collection_errors[report.nodeid or "the session"] = None
+        elif report.skipped:
+            self._skipped_files[report.nodeid] = None
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Notes what is left out."""
@@ -126,6 +129,7 @@ class RunRecorder:
             not_run=tuple(test for test in self._collected if test not in told),
             deselected=tuple(self._deselected),
             collection_errors=tuple(self._collection_errors),
+            skipped_files=tuple(self._skipped_files),
             lost_workers=tuple(self._lost_workers),
             seeds=self._seeds(),
             hash_seed=os.environ.get("PYTHONHASHSEED"),
@@ -155,6 +159,8 @@ class RunRecorder:
             is_executed=outcome.is_executed and (outcome.is_failure or not told.is_uncalled),
             outcomes=dict(told.outcomes),
             skipped_parts=tuple(told.skipped_parts),
+            parts=tuple(told.parts),
+            parts_executed=told.parts_executed,
             marks=self._marks.get(test, {}),
             measures=self._measures.of(test),
         )

@@ -29,6 +29,8 @@ class RunTest:
         failures: How many of the iterations failed.
         outcomes: How often it ended how: by executions in one run, by iterations in a stress run.
         skipped_parts: Subtests of it that were skipped.
+        parts: The first names of subtests of it that were executed.
+        parts_executed: How many were, as far as pytest tells of those that pass.
         marks: What its mark `repro_verify` says.
         measures: What was measured of it.
     """
@@ -40,6 +42,8 @@ class RunTest:
     failures: int = 0
     outcomes: Mapping[Outcome, int] = field(default_factory=dict)
     skipped_parts: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    parts_executed: int = 0
     marks: Mapping[str, Any] = field(default_factory=dict)
     measures: TestMeasures = field(default_factory=TestMeasures)
 
@@ -88,6 +92,8 @@ class RunTest:
             failures=int(payload["failures"]),
             outcomes={Outcome(name): int(number) for name, number in payload["outcomes"].items()},
             skipped_parts=tuple(payload["skipped_parts"]),
+            parts=tuple(payload["parts"]),
+            parts_executed=int(payload["parts_executed"]),
             marks=dict(payload["marks"]),
             measures=TestMeasures.from_payload(payload["measures"]),
         )
@@ -102,6 +108,8 @@ class RunTest:
             "failures": self.failures,
             "outcomes": {outcome.value: number for outcome, number in self.outcomes.items()},
             "skipped_parts": list(self.skipped_parts),
+            "parts": list(self.parts),
+            "parts_executed": self.parts_executed,
             "marks": dict(self.marks),
             "measures": self.measures.to_payload(),
         }
@@ -119,6 +127,7 @@ class RunReport:
         not_run: Tests that were collected and never reported.
         deselected: Tests that were collected and then left out.
         collection_errors: Files or folders that could not be collected.
+        skipped_files: Files or folders that were skipped as a whole when they were collected.
         lost_workers: Workers of xdist that ended before their time.
         seeds: Options that make its random choices again, each with its value.
         hash_seed: `PYTHONHASHSEED`, None where Python chose one that nobody can tell.
@@ -134,6 +143,7 @@ class RunReport:
     not_run: tuple[str, ...] = ()
     deselected: tuple[str, ...] = ()
     collection_errors: tuple[str, ...] = ()
+    skipped_files: tuple[str, ...] = ()
     lost_workers: tuple[str, ...] = ()
     seeds: Mapping[str, str] = field(default_factory=dict)
     hash_seed: str | None = None
@@ -176,7 +186,7 @@ class RunReport:
         }
 
 
-_LISTS = ("rescued", "hidden", "not_run", "deselected", "collection_errors", "lost_workers")
+_LISTS = ("rescued", "hidden", "not_run", "deselected", "collection_errors", "skipped_files", "lost_workers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from enum import Enum
 
 from pytest_repro.model import EXIT_INCOMPLETE, Outcome
 from pytest_repro.verify.held import NO_FINDINGS, BrokenLimit, LimitFindings
-from pytest_repro.verify.runs import Run, RunReport
+from pytest_repro.verify.runs import Run, RunReport, RunTest
 from pytest_repro.verify.steadiness import TimedRun, Unsteady, find_unsteady
 
 _EXIT_INTERRUPTED = 2
@@ -168,6 +168,15 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
         first = report.tests[short[0]]
         asked = first.iterations + first.missing
         yield f"executed {first.iterations} of {asked} iterations of {named(short)}"
+    yield from _mixed(report)
+    if not run.executed and not uncalled and not report.not_run and not report.collection_errors:
+        yield f"skipped all of its {len(report.tests)} tests" if report.tests else "collected no test"
+    elif run.executed and not any(told.is_proof for told in report.tests.values()):
+        yield "has only tests that failed as expected (xfail): nothing passed"
+
+
+def _mixed(report: RunReport) -> Iterator[str]:
+    """Yields what a run did in some executions of a test, and not in others."""
     partly = [test for test, told in report.tests.items() if told.is_partly_skipped]
     if partly:
         yield f"both executed and skipped {named(partly)}"
@@ -177,10 +186,6 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
         unit = "iterations" if first.iterations else "executions"
         parts = f"{first.excused:,} of {first.executions:,} {unit}"
         yield f"excused {parts} of {named(excused)} (xfail), which passed in others"
-    if not run.executed and not uncalled and not report.not_run and not report.collection_errors:
-        yield f"skipped all of its {len(report.tests)} tests" if report.tests else "collected no test"
-    elif run.executed and not any(told.is_proof for told in report.tests.values()):
-        yield "has only tests that failed as expected (xfail): nothing passed"
 
 
 def _beside(run: Run, report: RunReport, everywhere: _Everywhere) -> Iterator[str]:
@@ -204,11 +209,48 @@ def _beside(run: Run, report: RunReport, everywhere: _Everywhere) -> Iterator[st
     ]
     if expected:
         yield f"excused {named(expected)} (xfail), which passed in other runs"
+    yield from _parts_beside(run, report, everywhere)
+
+
+def _parts_beside(run: Run, report: RunReport, everywhere: _Everywhere) -> Iterator[str]:
+    """Yields the subtests that another run executed and this one did not."""
     for test in sorted(test for test in run.executed if report.tests[test].skipped_parts):
         all_skipped = everywhere.skipped_parts[test]
         more = [part for part in report.tests[test].skipped_parts if part not in all_skipped]
         if more:
             yield f"skipped parts of {test} that other runs executed: {named(more)}"
+    for test in sorted(run.executed & everywhere.parts.keys()):
+        told = report.tests[test]
+        skipped = frozenset(told.skipped_parts)
+        gone = [part for part in everywhere.parts[test].lacking(told) if part not in skipped]
+        most = everywhere.parts[test].most
+        if gone:
+            yield f"lacks parts of {test} that other runs executed: {named(gone)}"
+        elif told.parts_executed + len(skipped) < most:
+            yield f"executed fewer parts of {test} than other runs: {told.parts_executed:,} of {most:,}"
+
+
+class _Parts:
+    """The subtests of one test that runs executed.
+
+    Attributes:
+        most: How many the run executed that executed the most.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._named: dict[frozenset[str], tuple[str, ...]] = {}
+
+    def add(self, told: RunTest) -> None:
+        """Adds those of one run."""
+        self.most = max(self.most, told.parts_executed)
+        self._named.setdefault(frozenset(told.parts), told.parts)
+
+    def lacking(self, told: RunTest) -> list[str]:
+        """Returns what a run lacks that executed nothing else in its place: names may differ by chance."""
+        ours = frozenset(told.parts)
+        more = [names for known, names in self._named.items() if ours < known]
+        return [name for name in max(more, key=len, default=()) if name not in ours]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,19 +263,22 @@ class _Everywhere:
         executions: How often a test was executed in the run that did so most often, where that was more than
             once: it may have several items of one name, or run on each worker.
         skipped_parts: Of a test that any run executed, the subtests that no run executed.
+        parts: Of such a test, the subtests that runs executed, where there are any.
     """
 
     executed: frozenset[str]
     proved: frozenset[str]
     executions: Mapping[str, int]
     skipped_parts: Mapping[str, frozenset[str]]
+    parts: Mapping[str, _Parts]
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> _Everywhere:
         """Adds the runs up."""
         proved: set[str] = set()
         executions: dict[str, int] = {}
-        parts: dict[str, frozenset[str]] = {}
+        skipped_parts: dict[str, frozenset[str]] = {}
+        parts: dict[str, _Parts] = {}
         for run in runs:
             for test, told in run.tests.items():
                 if told.is_proof:
@@ -242,12 +287,15 @@ class _Everywhere:
                     executions[test] = _executions(run, test)
                 if told.is_executed:
                     skipped = frozenset(told.skipped_parts)
-                    parts[test] = parts.get(test, skipped) & skipped
+                    skipped_parts[test] = skipped_parts.get(test, skipped) & skipped
+                if told.is_executed and told.parts_executed:
+                    parts.setdefault(test, _Parts()).add(told)
         return cls(
-            executed=frozenset(parts),
+            executed=frozenset(skipped_parts),
             proved=frozenset(proved),
             executions=executions,
-            skipped_parts=parts,
+            skipped_parts=skipped_parts,
+            parts=parts,
         )
 
 
@@ -264,7 +312,11 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
         test: [run.tests[test] for run in runs if test in run.tests] for run in runs for test in run.tests
     }
     skipped = [test for test, told in tests.items() if all(each.outcome is Outcome.SKIPPED for each in told)]
-    if skipped and len(skipped) < len(tests):
+    skipped = skipped if len(skipped) < len(tests) else []
+    files = [run.report.skipped_files for run in runs if run.report is not None]
+    if tests and files:
+        skipped += [file for file in files[0] if all(file in others for others in files)]
+    if skipped:
         yield f"nothing is proved of what every run skipped: {named(skipped)}"
     expected = [test for test, told in tests.items() if all(each.outcome is Outcome.XFAILED for each in told)]
     if expected and len(expected) < len(tests):

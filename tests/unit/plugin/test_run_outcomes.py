@@ -9,7 +9,7 @@ import pytest
 
 from pytest_repro.model import Outcome
 from pytest_repro.plugin.call_counter import CALLS, FAILURES, TRIES, CallCounter
-from pytest_repro.plugin.run_outcomes import RunOutcomes, ToldTest
+from pytest_repro.plugin.run_outcomes import MOST_PARTS, RunOutcomes, ToldTest
 
 PASSED, SKIPPED, XFAILED = Outcome.PASSED, Outcome.SKIPPED, Outcome.XFAILED
 
@@ -60,6 +60,19 @@ def test_an_execution_that_came_to_no_end_counts_as_far_as_it_came() -> None:
     """A worker may die in it, or the session end."""
     assert told(report("passed", "setup"), report("passed")).outcomes == {PASSED: 1}
     assert told(report("failed", "???")).outcomes == {Outcome.CRASH: 1}
+
+
+def test_subtests_are_counted_and_the_first_are_named() -> None:
+    """Those that were skipped were not executed."""
+    parts = [part("passed", i=str(number)) for number in range(MOST_PARTS + 2)]
+    test = told(*parts, part("skipped", i="x"), *executed())
+    assert (test.parts_executed, len(test.parts), next(iter(test.parts))) == (
+        MOST_PARTS + 2,
+        MOST_PARTS,
+        "(i=0)",
+    )
+    assert list(test.skipped_parts) == ["(i=x)"]
+    assert test.outcomes == {PASSED: 1}
 
 
 def test_a_second_try_is_a_rerun() -> None:

@@ -161,8 +161,43 @@ def test_a_subtest_that_only_one_run_skipped_speaks_against_it() -> None:
     assert judge([_run(1, tests={"t": partly}), runs[1]], asked=2).kind is VerdictKind.STABLE
 
 
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ((), "run 2 lacks parts of t that other runs executed: (i=0), (i=1)"),
+        (("(i=1)",), "run 2 lacks parts of t that other runs executed: (i=0)"),
+        (("(i=1)", "(i=1)"), "run 2 lacks parts of t that other runs executed: (i=0)"),
+        (("(i=2)",), "run 2 executed fewer parts of t than other runs: 1 of 2"),
+        # A name may hold a folder, or what was drawn: as many parts under other names are no fewer.
+        (("(i=2)", "(i=3)"), ""),
+    ],
+)
+def test_a_subtest_that_is_gone_in_one_run_speaks_against_it(parts: tuple[str, ...], reason: str) -> None:
+    """The test passed, a part of it did not run."""
+    whole = RunTest(outcome=PASSED, parts=("(i=0)", "(i=1)"), parts_executed=2)
+    other = RunTest(outcome=PASSED, parts=tuple(dict.fromkeys(parts)), parts_executed=len(parts))
+    verdict = judge([_run(1, tests={"t": whole}), _run(2, tests={"t": other})], asked=2)
+    assert verdict.reasons == ((reason,) if reason else ())
+
+
+def test_a_subtest_that_was_skipped_is_told_once() -> None:
+    """It is not gone as well."""
+    whole = RunTest(outcome=PASSED, parts=("(i=0)", "(i=1)"), parts_executed=2)
+    other = RunTest(outcome=PASSED, parts=("(i=0)",), parts_executed=1, skipped_parts=("(i=1)",))
+    verdict = judge([_run(1, tests={"t": whole}), _run(2, tests={"t": other})], asked=2)
+    assert verdict.reasons == ("run 2 skipped parts of t that other runs executed: (i=1)",)
+
+
+def test_nothing_is_proved_of_files_that_every_run_skips() -> None:
+    """Their tests have no names."""
+    runs = [_run(number, skipped_files=("b.py", f"{number}.py")) for number in (1, 2)]
+    verdict = judge(runs, asked=2)
+    assert verdict.kind is VerdictKind.STABLE
+    assert verdict.notes == ("nothing is proved of what every run skipped: b.py",)
+
+
 def test_every_run_must_execute_a_test_as_often() -> None:
-    """Its items of one name, or those on each worker, count each; reruns and iterations are told otherwise."""
+    """Items of one name, or those on each worker, count each; reruns and iterations are told otherwise."""
     twice, once = ({"t": RunTest(outcome=PASSED, outcomes={PASSED: number})} for number in (2, 1))
     runs = [_run(1, tests=twice), _run(2, tests=once)]
     assert judge(runs, asked=2).reasons == ("run 2 executed t less often than other runs",)
