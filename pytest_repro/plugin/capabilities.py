@@ -193,7 +193,7 @@ class Capabilities:
         self._config.pluginmanager.register(self._measures, "repro-run-measures")
         recorder = RunRecorder(
             SessionFolder(folder),
-            stressed=lambda: () if self._controller is None else self._controller.report().tests,
+            stressed=lambda: None if self._controller is None else self._controller.report(),
             is_stressed=self._is_stressed,
             measures=self._measures,
             seeds=lambda: seeds_of(self._config, self._options.stress),

@@ -21,6 +21,7 @@ from pytest_repro.verify.runs import REPORT, RunReport, RunTest
 
 if TYPE_CHECKING:
     from pytest_repro.plugin.run_measures import RunMeasures
+    from pytest_repro.report.stress import StressReport
     from pytest_repro.stress.plan import StressPlan
     from pytest_repro.stress.summary import TestSummary
 
@@ -33,7 +34,7 @@ class RunRecorder:
 
     Args:
         folder: Where the report goes.
-        stressed: Asked at the end for what a stress run inside has learned of each test; empty without.
+        stressed: Asked at the end for what a stress run inside has learned; None without.
         is_stressed: Whether there is one.
         measures: Asked at the end for what was measured of each test.
         seeds: Asked at the end for options that make random choices again, each with its value.
@@ -44,7 +45,7 @@ class RunRecorder:
         self,
         folder: SessionFolder,
         *,
-        stressed: Callable[[], Sequence[TestSummary]],
+        stressed: Callable[[], StressReport | None],
         is_stressed: bool,
         measures: RunMeasures,
         seeds: Callable[[], Mapping[str, str]],
@@ -57,6 +58,8 @@ class RunRecorder:
         self._measures = measures
         self._seeds = seeds
         self._clock = clock
+        # Tests may change them in this process, for themselves.
+        self._conditions = _conditions()
         self._outcomes = RunOutcomes(is_stressed=is_stressed)
         self._marks: dict[str, Mapping[str, Any]] = {}
         self._finished: set[str] = set()
@@ -94,8 +97,8 @@ class RunRecorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """Notes a worker of xdist that ended early; a stress run counts such by itself."""
-        if error is not None and not self._is_stressed:
+        """Notes a worker of xdist that ended early."""
+        if error is not None:
             self._lost_workers[str(node.gateway.id)] = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -118,7 +121,10 @@ class RunRecorder:
             # A test forked, and its child went on.
             return
         told = self._outcomes.end()
-        tests = self._tests(told)
+        stressed = self._stressed()
+        tests = self._tests(told, () if stressed is None else stressed.tests)
+        # A stress run counts a death in an iteration as a failure of it.
+        booked = () if stressed is None else stressed.died
         passed = [test for test, each in told.items() if not tests.get(test, each).outcome.is_failure]
         rescued = tuple(test for test in passed if told[test].is_rerun)
         report = RunReport(
@@ -130,19 +136,16 @@ class RunRecorder:
             deselected=tuple(self._deselected),
             collection_errors=tuple(self._collection_errors),
             skipped_files=tuple(self._skipped_files),
-            lost_workers=tuple(self._lost_workers),
+            lost_workers=tuple(worker for worker in self._lost_workers if worker not in booked),
             seeds=self._seeds(),
-            hash_seed=os.environ.get("PYTHONHASHSEED"),
-            time_zone=now_utc().astimezone().strftime("%Z %z"),
-            locale=f"{locale.setlocale(locale.LC_ALL)} {locale.getpreferredencoding(do_setlocale=False)}",
-            directory=str(Path.cwd()),
+            **self._conditions,
         )
         self._folder.write_json(REPORT, {"pid": self._pid, **report.to_payload()})
 
-    def _tests(self, told: Mapping[str, ToldTest]) -> dict[str, RunTest]:
+    def _tests(self, told: Mapping[str, ToldTest], stressed: Sequence[TestSummary]) -> dict[str, RunTest]:
         if not self._is_stressed:
             return {test: self._tested(test, each) for test, each in told.items()}
-        tests = {summary.test: self._stressed_test(summary, told) for summary in self._stressed()}
+        tests = {summary.test: self._stressed_test(summary, told) for summary in stressed}
         # What failed beside the iterations, such as the teardown of a module.
         failed = {test: each for test, each in told.items() if each.outcome.is_failure}
         for test, each in failed.items():
@@ -201,6 +204,16 @@ def _without_group(nodeid: str) -> str:
         if nodeid.rfind("@") > max(nodeid.rfind("]"), nodeid.rfind("::"))
         else nodeid
     )
+
+
+def _conditions() -> dict[str, Any]:
+    """Returns what this process has found."""
+    return {
+        "hash_seed": os.environ.get("PYTHONHASHSEED"),
+        "time_zone": now_utc().astimezone().strftime("%Z %z"),
+        "locale": f"{locale.setlocale(locale.LC_ALL)} {locale.getpreferredencoding(do_setlocale=False)}",
+        "directory": str(Path.cwd()),
+    }
 
 
 def seeds_of(config: pytest.Config, plan: StressPlan | None) -> dict[str, str]:

@@ -297,6 +297,7 @@ class StressController:
             },
             devices=self._devices.report(),
             replaced=0 if self._deaths is None else self._deaths.replaced,
+            died=() if self._deaths is None else tuple(self._deaths.booked),
             folder=shown_path(self._config, self._folder.path),
             problem=self._folder.problem or self._folder.removed(),
         )

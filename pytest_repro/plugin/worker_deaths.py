@@ -87,6 +87,7 @@ class WorkerDeaths:
 
     Attributes:
         replaced: Workers that died with an iteration, and in whose place xdist starts another.
+        booked: Workers whose death is that of an iteration.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class WorkerDeaths:
         clock: MonotonicNs,
     ) -> None:
         self.replaced = 0
+        self.booked: dict[str, None] = {}
         self._config = config
         self._root = str(config.rootpath)
         self._plan = plan
@@ -227,6 +229,7 @@ class WorkerDeaths:
                 has_lost_channel=code is None,
             )
         failure = self._failure(death, test=test, worker=worker)
+        self.booked[worker] = None
         return WorkerDeath(position=position, failure=failure, is_counted=is_counted, how=how)
 
     def _death_after(self, position: Position, *, code: int | None, stacks: str, is_counted: bool) -> Death:

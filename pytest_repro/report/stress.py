@@ -36,6 +36,7 @@ class StressReport:
         bugs: Those that are looked for first, then in order of appearance.
         replays: Command that runs the first failure again, by signature key.
         replaced: Workers that died in an iteration and were replaced.
+        died: Workers whose death is that of an iteration, replaced or not.
         folder: Where the records are.
         problem: Why they are incomplete, or None.
         devices: What is known of devices.
@@ -48,6 +49,7 @@ class StressReport:
     folder: str
     problem: str | None
     replaced: int = 0
+    died: tuple[str, ...] = ()
     devices: DeviceReport = field(default_factory=DeviceReport)
 
     @property
