@@ -83,12 +83,40 @@ def pytest_runtest_protocol(item, nextitem):
     from _pytest.runner import runtestprotocol
     reports = runtestprotocol(item, nextitem=None, log=False)
     if any(report.failed for report in reports):
+        item._initrequest()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     return True
 """
 FAILS_FIRST = "tries = []\ndef test_a():\n    tries.append(1)\n    assert len(tries) > 1\n"
+SETUP_FAILS_FIRST = (
+    "import pytest\ntries = []\n@pytest.fixture\ndef device():\n    tries.append(1)\n"
+    "    assert len(tries) > 1\ndef test_a(device):\n    pass\n"
+)
+SWALLOWS = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        report.outcome, report.longrepr = "passed", None
+    return report
+"""
+TWICE = """
+import copy
+
+def pytest_collection_modifyitems(items):
+    items += [copy.copy(item) for item in items]
+"""
+SKIPS_FIRST = (
+    "import pytest\ntries = []\ndef test_a():\n    tries.append(1)\n"
+    "    if len(tries) == 1:\n        pytest.skip('busy')\n"
+)
+EXCUSES_ITERATIONS = (
+    "import pytest\ndef test_a(repro):\n    if repro.iteration > 1:\n        pytest.xfail('known')\n"
+)
 FROM_A_CACHE = """
 import pytest
 
@@ -189,6 +217,20 @@ SCENARIOS = (
         status=6,
     ),
     Scenario(
+        name="some iterations of a stress run inside excused (xfail)",
+        tests=EXCUSES_ITERATIONS,
+        arguments=("--repro-stress=30",),
+        line="run 1 excused 29 of 30 iterations of *::test_a (xfail), which passed in others",
+        status=6,
+    ),
+    Scenario(
+        name="a test executed and skipped in one run",
+        tests=SKIPS_FIRST,
+        conftest=TWICE,
+        line="run 1 both executed and skipped *::test_a",
+        status=6,
+    ),
+    Scenario(
         name="nothing but excused failures (xfail)",
         tests=EXCUSED,
         line="run 1 has only tests that failed as expected (xfail): nothing passed",
@@ -199,6 +241,20 @@ SCENARIOS = (
         tests=FAILS_FIRST,
         conftest=RESCUES,
         line="run 1 passed only because of a rerun of *::test_a",
+        status=6,
+    ),
+    Scenario(
+        name="a fixture rescued by a rerun",
+        tests=SETUP_FAILS_FIRST,
+        conftest=RESCUES,
+        line="run 1 passed only because of a rerun of *::test_a",
+        status=6,
+    ),
+    Scenario(
+        name="a failure that a plugin reports as passed",
+        tests=FAILS,
+        conftest=SWALLOWS,
+        line="run 1 reports as passed what failed: *::test_a",
         status=6,
     ),
     Scenario(
