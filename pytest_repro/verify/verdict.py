@@ -177,9 +177,6 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
 
 def _mixed(report: RunReport) -> Iterator[str]:
     """Yields what a run did in some executions of a test, and not in others."""
-    partly = [test for test, told in report.tests.items() if told.is_partly_skipped]
-    if partly:
-        yield f"both executed and skipped {named(partly)}"
     excused = [test for test, told in report.tests.items() if told.is_partly_excused]
     if excused:
         first = report.tests[excused[0]]
@@ -318,6 +315,9 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
         skipped += [file for file in files[0] if all(file in others for others in files)]
     if skipped:
         yield f"nothing is proved of what every run skipped: {named(skipped)}"
+    partly = [test for test, told in tests.items() if any(each.is_partly_skipped for each in told)]
+    if partly:
+        yield f"of what was both executed and skipped, only the former is proved: {named(partly)}"
     expected = [test for test, told in tests.items() if all(each.outcome is Outcome.XFAILED for each in told)]
     if expected and len(expected) < len(tests):
         yield f"nothing is proved of what every run excused (xfail): {named(expected)}"

@@ -104,16 +104,6 @@ def pytest_runtest_makereport(item, call):
         report.outcome, report.longrepr = "passed", None
     return report
 """
-TWICE = """
-import copy
-
-def pytest_collection_modifyitems(items):
-    items += [copy.copy(item) for item in items]
-"""
-SKIPS_FIRST = (
-    "import pytest\ntries = []\ndef test_a():\n    tries.append(1)\n"
-    "    if len(tries) == 1:\n        pytest.skip('busy')\n"
-)
 EXCUSES_ITERATIONS = (
     "import pytest\ndef test_a(repro):\n    if repro.iteration > 1:\n        pytest.xfail('known')\n"
 )
@@ -221,13 +211,6 @@ SCENARIOS = (
         tests=EXCUSES_ITERATIONS,
         arguments=("--repro-stress=30",),
         line="run 1 excused 29 of 30 iterations of *::test_a (xfail), which passed in others",
-        status=6,
-    ),
-    Scenario(
-        name="a test executed and skipped in one run",
-        tests=SKIPS_FIRST,
-        conftest=TWICE,
-        line="run 1 both executed and skipped *::test_a",
         status=6,
     ),
     Scenario(
