@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+
+from pytest_repro.verify.runs import POSITIONAL
 
 CALLS = "repro_calls"
 """Attribute of the teardown report: how often the test was called."""
@@ -17,18 +19,18 @@ FAILURES = "repro_failures"
 """Attribute of the teardown report: how often it failed, whatever became of the reports."""
 
 MARKS = "repro_marks"
-"""Attribute of every report: the keyword arguments of the test's mark `repro_verify`."""
+"""Attribute of every report: the arguments of the test's marks `repro_verify`, the nearest mark first."""
 
 MARK = "repro_verify"
 """Mark by which a test talks to the gate."""
 
 
-def marks_of(item: pytest.Item) -> dict[str, Any]:
-    """Returns what the marks `repro_verify` of a test say; the closest one has the last word."""
-    told: dict[str, Any] = {}
-    for mark in item.iter_markers(MARK):
-        told = {**_as_builtins(mark.kwargs), **told}
-    return told
+def marks_of(item: pytest.Item) -> list[dict[str, Any]]:
+    """Returns the arguments of each mark `repro_verify` of a test, those of the nearest one first."""
+    return [
+        _as_builtins({**({POSITIONAL: mark.args} if mark.args else {}), **mark.kwargs})
+        for mark in item.iter_markers(MARK)
+    ]
 
 
 def _as_builtins(value: Any) -> Any:
@@ -37,7 +39,20 @@ def _as_builtins(value: Any) -> Any:
         return {str(name): _as_builtins(each) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_as_builtins(each) for each in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    # Of a subclass, an enumeration perhaps, the value: xdist sends no other than the builtin itself.
+    for builtin, convert in _EXACT:
+        if isinstance(value, builtin):
+            return convert(value)
+    return str(value)
+
+
+_EXACT: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, str.__str__),
+)
 
 
 class CallCounter:

@@ -61,7 +61,7 @@ class RunRecorder:
         # Tests may change them in this process, for themselves.
         self._conditions = _conditions()
         self._outcomes = RunOutcomes(is_stressed=is_stressed)
-        self._marks: dict[str, Mapping[str, Any]] = {}
+        self._marks: dict[str, tuple[Mapping[str, Any], ...]] = {}
         self._finished: set[str] = set()
         self._collected: dict[str, None] = {}
         self._deselected: dict[str, None] = {}
@@ -106,7 +106,7 @@ class RunRecorder:
         test = report.nodeid
         marks = getattr(report, MARKS, None)
         if marks:
-            self._marks[test] = marks
+            self._marks[test] = tuple(marks)
         self._outcomes.add(report)
         if report.failed:
             self._failures.add(test)
@@ -164,7 +164,7 @@ class RunRecorder:
             skipped_parts=tuple(told.skipped_parts),
             parts=tuple(told.parts),
             parts_executed=told.parts_executed,
-            marks=self._marks.get(test, {}),
+            marks=self._marks.get(test, ()),
             measures=self._measures.of(test),
         )
 
@@ -180,7 +180,7 @@ class RunRecorder:
             missing=0 if summary.is_complete else max(1, (summary.planned or 1) - executed),
             failures=summary.failures,
             outcomes=dict(summary.outcomes),
-            marks=self._marks.get(summary.test, {}),
+            marks=self._marks.get(summary.test, ()),
             measures=self._measures.of(summary.test),
         )
 

@@ -166,7 +166,7 @@ def hold_limits(limits: Sequence[Limit], runs: Sequence[Run]) -> LimitFindings:
         own: dict[str, Sequence[Limit]] = {}
         for test, told in passed.items():
             try:
-                own[test] = limits_of_mark(test, told.marks)
+                own[test] = nearest(*(limits_of_mark(test, mark) for mark in told.marks))
             except OptionError as error:
                 problems[str(error)] = None
         tests = {test: told.measures for test, told in passed.items()}

@@ -13,6 +13,7 @@ from typing import Any
 from pytest_repro.clock import parse_duration_ns
 from pytest_repro.errors import OptionError
 from pytest_repro.verify.measures import Measure, TestMeasures
+from pytest_repro.verify.runs import POSITIONAL
 
 _METRIC = re.compile(r"(?P<name>.*?[^\s<>=!])\s*(?P<relation>>=|<=|==|>|<)\s*(?P<number>[^\s<>=]+)")
 
@@ -120,7 +121,7 @@ def parse_limit(kind: LimitKind, text: str) -> Limit:
 
 
 def limits_of_mark(test: str, keywords: Mapping[str, Any]) -> tuple[Limit, ...]:
-    """Reads the limits in the keyword arguments of a test's mark.
+    """Reads the limits in the arguments of a test's mark.
 
     Args:
         test: Node id.
@@ -129,6 +130,13 @@ def limits_of_mark(test: str, keywords: Mapping[str, Any]) -> tuple[Limit, ...]:
     Raises:
         OptionError: One cannot be read, or says nothing to the gate.
     """
+    if POSITIONAL in keywords:
+        given = ", ".join(map(repr, keywords[POSITIONAL]))
+        raise OptionError(
+            f"repro_verify({given}) cannot be used: it takes keyword arguments alone",
+            place=test,
+            next_step=f"Use {', '.join(_KEYWORDS)}, such as max_duration={_EXAMPLES[LimitKind.DURATION]}.",
+        )
     for keyword in keywords:
         if keyword not in _KEYWORDS:
             raise OptionError(

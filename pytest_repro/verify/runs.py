@@ -16,6 +16,10 @@ REPORT = "run.json"
 _PASSED = (Outcome.PASSED, Outcome.XPASSED)
 
 
+POSITIONAL = "*"
+"""Among the arguments of a mark, those without a keyword; it takes none of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunTest:
     """What one run tells of one test.
@@ -31,7 +35,7 @@ class RunTest:
         skipped_parts: Subtests of it that were skipped.
         parts: The first names of subtests of it that were executed.
         parts_executed: How many were, as far as pytest tells of those that pass.
-        marks: What its mark `repro_verify` says.
+        marks: Arguments of each of its marks `repro_verify`, those of the nearest one first.
         measures: What was measured of it.
     """
 
@@ -44,7 +48,7 @@ class RunTest:
     skipped_parts: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     parts_executed: int = 0
-    marks: Mapping[str, Any] = field(default_factory=dict)
+    marks: tuple[Mapping[str, Any], ...] = ()
     measures: TestMeasures = field(default_factory=TestMeasures)
 
     @property
@@ -94,7 +98,7 @@ class RunTest:
             skipped_parts=tuple(payload["skipped_parts"]),
             parts=tuple(payload["parts"]),
             parts_executed=int(payload["parts_executed"]),
-            marks=dict(payload["marks"]),
+            marks=tuple(dict(mark) for mark in payload["marks"]),
             measures=TestMeasures.from_payload(payload["measures"]),
         )
 
@@ -110,7 +114,7 @@ class RunTest:
             "skipped_parts": list(self.skipped_parts),
             "parts": list(self.parts),
             "parts_executed": self.parts_executed,
-            "marks": dict(self.marks),
+            "marks": [dict(mark) for mark in self.marks],
             "measures": self.measures.to_payload(),
         }
 
@@ -169,7 +173,7 @@ class RunReport:
                 directory=payload["directory"],
                 **{name: tuple(payload[name]) for name in _LISTS},
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise StoreError(f"A run's report cannot be read: {error!r}", next_step="Repeat it.") from error
 
     def to_payload(self) -> dict[str, Any]:

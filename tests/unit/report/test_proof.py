@@ -69,7 +69,7 @@ def run(
         outcome=Outcome.FAILED if failures else Outcome.PASSED,
         iterations=iterations,
         failures=failures,
-        marks={"deterministic": True} if marked else {},
+        marks=({"deterministic": True},) if marked else (),
     )
     seeds = {} if seed is None else {"--repro-seed": seed}
     report = RunReport(exit_status=0, tests=dict.fromkeys(tests, told), seeds=seeds, hash_seed=hash_seed)

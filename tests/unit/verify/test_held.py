@@ -8,7 +8,7 @@ from pytest_repro.model import Outcome
 from pytest_repro.verify.held import LimitGap, MeasuredRun, UnrecordedLimit, hold, hold_limits
 from pytest_repro.verify.limits import Limit, LimitKind, parse_limit
 from pytest_repro.verify.measures import Measure, TestMeasures
-from pytest_repro.verify.runs import Run, RunReport, RunTest
+from pytest_repro.verify.runs import POSITIONAL, Run, RunReport, RunTest
 
 DURATION, PHASE, METRIC = LimitKind.DURATION, LimitKind.PHASE, LimitKind.METRIC
 
@@ -95,7 +95,7 @@ def test_marks_and_measures_are_taken_from_the_reports_of_the_runs() -> None:
         _told(
             1,
             t=RunTest(outcome=Outcome.PASSED, measures=slow),
-            marked=RunTest(outcome=Outcome.PASSED, measures=slow, marks={"max_duration": "3s"}),
+            marked=RunTest(outcome=Outcome.PASSED, measures=slow, marks=({"max_duration": "3s"},)),
             failed=RunTest(outcome=Outcome.FAILED, measures=slow),
             skipped=RunTest(outcome=Outcome.SKIPPED, is_executed=False),
         ),
@@ -110,7 +110,7 @@ def test_marks_and_measures_are_taken_from_the_reports_of_the_runs() -> None:
 
 def test_a_mark_that_cannot_be_read_is_a_mistake_told_once() -> None:
     """Every run has it."""
-    bad = RunTest(outcome=Outcome.PASSED, measures=_took(1), marks={"max_phase": "decode"})
+    bad = RunTest(outcome=Outcome.PASSED, measures=_took(1), marks=({"max_phase": "decode"},))
     findings = hold_limits([], [_told(1, t=bad), _told(2, t=bad)])
     assert findings.mistakes == (
         (
@@ -118,6 +118,21 @@ def test_a_mark_that_cannot_be_read_is_a_mistake_told_once() -> None:
             "Give a phase and its time, such as to_torch=0.5s."
         ),
     )
+
+
+def test_the_marks_of_a_test_hold_together() -> None:
+    """The nearer one replaces what a farther one says of the same, and of nothing else."""
+    measures = _took(2 * 10**9, metrics={"loss": _measure(9.0), "acc": _measure(1.0)})
+    near, far = {"metric": "acc>0.5", "max_duration": "3s"}, {"metric": "loss<0.1", "max_duration": "1s"}
+    told = RunTest(outcome=Outcome.PASSED, measures=measures, marks=(near, far))
+    assert [one.limit.text for one in hold_limits([], [_told(1, t=told)]).broken] == ["loss<0.1"]
+
+
+def test_arguments_of_a_mark_without_a_keyword_are_a_mistake() -> None:
+    """They would limit nothing."""
+    bad = RunTest(outcome=Outcome.PASSED, measures=_took(1), marks=({POSITIONAL: ["max_duration=0.01s"]},))
+    (mistake,) = hold_limits([], [_told(1, t=bad)]).mistakes
+    assert mistake.startswith("repro_verify('max_duration=0.01s') cannot be used: it takes keyword arguments")
 
 
 def test_a_limit_that_names_nothing_says_what_there_is_and_what_to_do() -> None:

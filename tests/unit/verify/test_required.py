@@ -60,7 +60,7 @@ def first(
 ) -> Run:
     """Makes a first run that passed."""
     told = RunTest(
-        outcome=Outcome.PASSED, iterations=iterations, marks={"deterministic": True} if marked else {}
+        outcome=Outcome.PASSED, iterations=iterations, marks=({"deterministic": True},) if marked else ()
     )
     report = RunReport(exit_status=0, tests=dict.fromkeys(tests, told))
     return Run(number=1, exit_status=0, duration_ns=duration_ns, report=report)
@@ -108,6 +108,17 @@ def test_a_failure_that_is_marked_deterministic_takes_two_runs() -> None:
     partly = replace(marked, report=replace(marked.report, tests=mixed))
     assert came_to(partly, {}).asked == FEWEST_RUNS
     assert came_to(partly, {"t": rate(1, 1)}).asked == FEWEST_RUNS
+
+
+def test_the_nearest_mark_says_whether_a_failure_is_deterministic() -> None:
+    """One that says nothing of it leaves the word to the next."""
+    yes, no, other = {"deterministic": True}, {"deterministic": False}, {"max_duration": "1s"}
+    marks: list[list[Mapping[str, object]]] = [[other, yes], [no, yes]]
+    asked = [
+        came_to(replace(first(), report=RunReport(exit_status=0, tests={"t": told})), {}).asked
+        for told in (RunTest(outcome=Outcome.PASSED, marks=tuple(each)) for each in marks)
+    ]
+    assert asked == [FEWEST_DETERMINISTIC_RUNS, FEWEST_RUNS]
 
 
 def test_the_test_that_asks_for_the_most_decides() -> None:

@@ -223,6 +223,9 @@ def test_a_run_reports_itself_through_a_file() -> None:
     assert RunReport.from_payload(json.loads(json.dumps(report.to_payload()))) == report
     with pytest.raises(StoreError, match="A run's report cannot be read"):
         RunReport.from_payload(report.to_payload() | {"tests": {"t": {"outcome": "splendid"}}})
+    endless = report.tests["t"].to_payload() | {"iterations": float("inf")}
+    with pytest.raises(StoreError, match="A run's report cannot be read"):
+        RunReport.from_payload(report.to_payload() | {"tests": {"t": endless}})
 
 
 @given(
@@ -273,7 +276,7 @@ def test_the_gate_stops_where_no_further_run_helps(run: Run, *, keep_going: bool
 def _measured(number: int, duration_s: float, **marks: str) -> Run:
     value = round(duration_s * 10**9)
     measures = TestMeasures(duration_ns=Measure(count=1, low=value, median=value, high=value))
-    tests = {"t": RunTest(outcome=PASSED, measures=measures, marks=marks)}
+    tests = {"t": RunTest(outcome=PASSED, measures=measures, marks=(marks,))}
     return Run(number=number, exit_status=0, duration_ns=1, report=RunReport(exit_status=0, tests=tests))
 
 
