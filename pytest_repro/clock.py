@@ -15,6 +15,7 @@ monotonic_ns: MonotonicNs = time.perf_counter_ns
 """The machine's monotonic clock; on Linux and macOS the same for all processes."""
 
 _UNITS_NS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
+_LONGEST_NS = 365 * 24 * 3600 * 10**9
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|)")
 
 
@@ -22,13 +23,16 @@ def parse_duration_ns(text: str) -> int:
     """Reads `90`, `90s`, `1.5m`, `250ms`, `300us` or `1h` as nanoseconds; a bare number is seconds.
 
     Raises:
-        ValueError: It is none of these, or zero.
+        ValueError: It is none of these, zero, or longer than anybody waits.
     """
     found = _DURATION.fullmatch(text.strip())
-    duration_ns = round(float(found[1]) * _UNITS_NS[found[2]]) if found else 0
-    if duration_ns <= 0:
+    # Rounded later: so many digits that they make it infinite cannot be.
+    duration_ns = float(found[1]) * _UNITS_NS[found[2]] if found else 0.0
+    if duration_ns > _LONGEST_NS:
+        raise ValueError("a time of less than a year such as 90s, 5m or 1h")
+    if round(duration_ns) <= 0:
         raise ValueError("a time above zero such as 90s, 5m or 1h")
-    return duration_ns
+    return round(duration_ns)
 
 
 def now_utc() -> datetime:

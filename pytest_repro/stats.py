@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,9 @@ _MOST_DEALS = 9_999
 
 _DEALT_AT_ONCE = 1_000_000
 """Numbers that are dealt, and held in memory, at a time."""
+
+_MOST_PROCESSES = 10_000
+"""More processes than that are put together, blindly, before failures are dealt out to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,10 +186,11 @@ def chance_of_clusters(processes: Sequence[tuple[int, int]]) -> float:
     for failed, executed in processes:
         _refuse_impossible(failed, executed)
     ran = [(failed, executed) for failed, executed in processes if executed]
-    sizes = sorted(executed for _, executed in ran)
-    failures, total = sum(failed for failed, _ in ran), sum(sizes)
+    failures, total = sum(failed for failed, _ in ran), sum(executed for _, executed in ran)
     if len(ran) < 2 or failures == total or max(failed for failed, _ in ran) < 2:
         return 1.0
+    ran = _put_together(ran)
+    sizes = sorted(executed for _, executed in ran)
     counted = _counted_chance(
         sizes,
         failures,
@@ -196,6 +201,19 @@ def chance_of_clusters(processes: Sequence[tuple[int, int]]) -> float:
     rate = failures / total
     squares = math.fsum((failed - executed * rate) ** 2 for failed, executed in ran)
     return _estimated_chance(sizes, failures, observed=squares)
+
+
+def _put_together(ran: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Bounds the work: what gathers in a process gathers in the group that it is in.
+
+    Who is put together is drawn with a fixed seed, since neighbours may take turns at failing.
+    """
+    size = -(-len(ran) // _MOST_PROCESSES)
+    if size < 2:
+        return ran
+    drawn = random.Random(0).sample(sorted(ran), len(ran))
+    groups = [drawn[first : first + size] for first in range(0, len(drawn), size)]
+    return [(sum(failed for failed, _ in group), sum(executed for _, executed in group)) for group in groups]
 
 
 def _spread(failed: int, executed: int, *, failures: int, total: int) -> int:

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[\w-]+")
 
 _FAILURES = "failures.jsonl"
 
-_DIED = frozenset({Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
+_DIED = frozenset(outcome.value for outcome in (Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT))
 
 
 class Unit(str, Enum):
@@ -329,7 +329,8 @@ def _is_death(record: Mapping[str, Any]) -> bool:
         and isinstance(record.get("worker"), str)
         and _is_count(record.get("iteration"))
         and record.get("is_surplus") is not True
-        and record.get("outcome") in {outcome.value for outcome in _DIED}
+        and isinstance(record.get("outcome"), str)
+        and record["outcome"] in _DIED
     )
 
 

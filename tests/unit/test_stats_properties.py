@@ -256,6 +256,9 @@ def test_the_order_of_the_processes_does_not_matter(processes: list[tuple[int, i
         ([(5, 5), (5, 5)], False),
         ([(0, 9), (0, 9)], False),
         ([], False),
+        ([(2, 7), (0, 5), (0, 5)] * 20_000, True),
+        ([(5, 5)] * 3 + [(0, 5)] * 60_000, True),
+        ([(2, 700), (3, 700), (1, 700)] * 20_000, False),
     ],
 )
 def test_failures_that_gather_in_processes_are_told_from_chance(

@@ -263,3 +263,10 @@ def test_a_bad_ini_value_is_named_by_its_place(pytester: pytest.Pytester) -> Non
 def test_a_time_is_read_in_the_unit_that_it_names(text: str, expected_s: float) -> None:
     """A bare number is seconds."""
     assert parse_duration_ns(text) == round(expected_s * 10**9)
+
+
+@pytest.mark.parametrize("text", ["1" * 400, "9" * 308 + "h", "9000h", "0s", "0.0001us", "", "s", "-1s"])
+def test_a_time_that_nobody_can_wait_for_is_refused(text: str) -> None:
+    """However many digits it has; nor is zero one."""
+    with pytest.raises(ValueError, match="such as 90s, 5m or 1h"):
+        parse_duration_ns(text)

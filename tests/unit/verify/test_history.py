@@ -267,6 +267,8 @@ def test_a_session_that_was_broken_off_counts_as_far_as_it_came(records: Records
     assert records.counts() == (Unit.ITERATION, 5, 20)
 
 
+ENDLESS = RunTest(outcome=Outcome.FAILED, iterations=float("inf"))  # type: ignore[arg-type]
+
 HOSTILE = [
     b"",
     b"\xff\xfe\x00",
@@ -290,6 +292,8 @@ HOSTILE = [
     json.dumps(batch("F") | {"step": 0}).encode() + b"\n",
     json.dumps(death(1) | {"iteration": "1"}).encode() + b"\n",
     json.dumps(death(1) | {"worker": None}).encode() + b"\n",
+    json.dumps(death(1) | {"outcome": ["crash"]}).encode() + b"\n",
+    json.dumps(RunReport(exit_status=1, tests={TEST: ENDLESS}).to_payload()).encode(),
 ]
 
 
