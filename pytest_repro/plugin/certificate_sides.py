@@ -15,6 +15,7 @@ from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import CertificateError
 from pytest_repro.plugin.certificate_options import CertificateOptions
 from pytest_repro.plugin.command import (
+    plugins_by_name,
     pytest_as_typed,
     pytest_of_this_process,
     pytest_script,
@@ -206,7 +207,7 @@ class Sides:
         given = without_gate_options(given)
         if not self._is_stressed:
             given = without_options(given, flags=frozenset(), values=frozenset({"--repro-match"}))
-        return given
+        return [*plugins_by_name(self._config), *given]
 
     def _variables(self, side: Side, move: Relocation) -> dict[str, str]:
         variables = move.environment(self._environment, start=self._start)

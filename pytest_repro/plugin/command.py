@@ -274,6 +274,12 @@ def with_files_read(arguments: Sequence[str], *, folder: Path) -> list[str]:
     return read
 
 
+def plugins_by_name(config: pytest.Config) -> list[str]:
+    """Returns the options that load what `pytest.main()` was given by name in its `plugins`."""
+    plugins: Sequence[object] = config.invocation_params.plugins or ()
+    return [word for plugin in plugins if isinstance(plugin, str) for word in ("-p", plugin)]
+
+
 def without_gate(config: pytest.Config) -> list[str]:
     """Returns the arguments of one run of the gate, to be given by hand: without the gate itself."""
     kept = without_gate_options(config.invocation_params.args)
@@ -283,6 +289,7 @@ def without_gate(config: pytest.Config) -> list[str]:
         *with_files_read(kept, folder=config.invocation_params.dir),
     )
     is_asked_for = config.getini("verify_runs") or any("--verify-runs" in text for text in elsewhere)
+    kept = [*plugins_by_name(config), *kept]
     return [f"--verify-runs={NO_GATE}", *kept] if is_asked_for else kept
 
 

@@ -13,7 +13,12 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import OptionError
-from pytest_repro.plugin.command import pytest_as_typed, pytest_of_this_process, without_gate
+from pytest_repro.plugin.command import (
+    plugins_by_name,
+    pytest_as_typed,
+    pytest_of_this_process,
+    without_gate,
+)
 from pytest_repro.plugin.gate_progress import GateTerminal
 from pytest_repro.plugin.internals.process import is_started_as_pytest, use_options_known_early
 from pytest_repro.plugin.session import IN_RUN_VARIABLE, RUN_OPTION, is_worker, run_folder_of, shown_path
@@ -89,7 +94,7 @@ class Gate:
         self._folder = self._store.begin("verify", now=now_utc())
         self._command = RunCommand(
             launcher=pytest_of_this_process(),
-            arguments=config.invocation_params.args,
+            arguments=(*plugins_by_name(config), *config.invocation_params.args),
             directory=config.invocation_params.dir,
             environment=_environment_as_given(),
             folder_option=RUN_OPTION,

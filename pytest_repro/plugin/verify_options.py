@@ -130,6 +130,7 @@ _REFUSED = (
     ("trace", "--trace", "its runs have no terminal", "Drop one of them."),
     ("lf", "--lf", "a run changes what the next selects", "Name the tests instead."),
     ("stepwise", "--stepwise", "a run changes what the next selects", "Name the tests instead."),
+    ("stepwise_skip", "--sw-skip", "a run changes what the next selects", "Name the tests instead."),
     ("looponfail", "--looponfail", "its runs would never end", "Drop one of them."),
 )
 

@@ -65,6 +65,13 @@ def test_a_run_of_the_gate_is_repeated_without_the_gate(pytester: pytest.Pyteste
     assert _without_gate(pytester, *arguments) == ["tests", "-n", "2", "-x"]
 
 
+def test_plugins_that_were_given_by_name_reach_the_runs(pytester: pytest.Pytester) -> None:
+    """As `pytest.main(plugins=[...])` takes them; objects are refused elsewhere."""
+    pytester.plugins = ["pytest_repro.plugin.terminal", object()]
+    left = _without_gate(pytester, "--verify-runs=2", "-x")
+    assert left == ["-p", "pytest_repro.plugin.terminal", "-x"]
+
+
 @pytest.mark.parametrize("ini", ["verify_runs = 5", "addopts = -x --verify-runs 5"])
 def test_a_gate_that_the_ini_file_asks_for_is_taken_back(pytester: pytest.Pytester, ini: str) -> None:
     """The command repeats one run, and no gate."""

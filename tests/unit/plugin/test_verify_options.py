@@ -104,6 +104,10 @@ def test_in_a_run_the_gate_must_be_asked_for_by_hand(
             ("--verify-runs=2", "--lf"),
             "--verify-runs cannot be combined with --lf: * Name the tests instead.",
         ),
+        (
+            ("--verify-runs=2", "--sw-skip"),
+            "--verify-runs cannot be combined with --sw-skip: * Name the tests instead.",
+        ),
     ],
 )
 def test_what_the_gate_cannot_do_is_refused(
