@@ -19,6 +19,7 @@ from pytest_repro.plugin.command import (
     pytest_of_this_process,
     without_gate,
 )
+from pytest_repro.plugin.fixed_choices import fixed_choices
 from pytest_repro.plugin.gate_progress import GateTerminal
 from pytest_repro.plugin.internals.process import is_started_as_pytest, use_options_known_early
 from pytest_repro.plugin.session import IN_RUN_VARIABLE, RUN_OPTION, is_worker, run_folder_of, shown_path
@@ -159,8 +160,8 @@ class Gate:
         """Reads what is on record of the tests, now that the first run has told which they are."""
         others = [path for path in self._store.sessions() if path != self._folder.path]
         rates = recorded_rates(others, first.executed)
-        is_repeated = self._options.is_seed_fixed and first.iterations > 0
-        evidence = replace(self._evidence, rates=rates, is_repeated=is_repeated)
+        fixed = fixed_choices(self._config, first, is_seed_fixed=self._options.is_seed_fixed)
+        evidence = replace(self._evidence, rates=rates, fixed=fixed)
         if self._asked is None:
             required = runs_required(first, evidence)
             self._asked, self._planned = required.asked, required.planned
@@ -186,13 +187,12 @@ class Gate:
 
     def _conclude(self, *, broken_off: int | None = None) -> int:
         held = hold_limits(self._options.limits, self._runs)
-        required = self._evidence.required
         verdict = judge(
             self._runs,
             asked=self._asked or FEWEST_RUNS,
             held=held,
             broken_off=broken_off,
-            unproved=(*self._problems, *(() if required is None else required.unproved)),
+            unproved=(*self._problems, *self._evidence.unproved(self._runs)),
         )
         record = verdict_record(verdict, self._runs, evidence=self._evidence)
         self._folder.write_json("summary.json", record)

@@ -9,7 +9,14 @@ from pytest_repro.report.words import counted, percent, whole_seconds
 from pytest_repro.stats import chance_of_clusters, ruled_out_rate
 from pytest_repro.stress.patterns import CHANCE
 from pytest_repro.verify.history import RecordedRate, Unit
-from pytest_repro.verify.required import Evidence, Reason, Requirement, RunsRequired
+from pytest_repro.verify.required import (
+    HASH_SEED,
+    Evidence,
+    Reason,
+    Requirement,
+    RunsRequired,
+    choices_alike,
+)
 from pytest_repro.verify.runs import Run
 from pytest_repro.verify.verdict import Verdict, VerdictKind
 
@@ -130,15 +137,12 @@ def requirement_record(requirement: Requirement, *, passed: int) -> dict[str, An
 def _sameness_lines(runs: Sequence[Run]) -> Iterator[str]:
     """Yields what was the same in all runs although chance should choose it."""
     reports = [run.report for run in runs if run.report is not None]
-    if len(reports) < 2:
-        return
-    hash_seeds = {report.hash_seed for report in reports}
-    if len(hash_seeds) == 1 and None not in hash_seeds:
-        yield f"all runs had PYTHONHASHSEED={hash_seeds.pop()}: nothing is proved of other hash seeds"
-    for option in reports[0].seeds:
-        seeds = {report.seeds.get(option) for report in reports}
-        if len(seeds) == 1:
-            yield f"all runs had {option} {seeds.pop()}: nothing is proved of other random choices"
+    for choice in choices_alike(reports):
+        if choice == HASH_SEED:
+            yield f"all runs had {choice}={reports[0].hash_seed}: nothing is proved of other hash seeds"
+        else:
+            seed = reports[0].seeds[choice]
+            yield f"all runs had {choice} {seed}: nothing is proved of other random choices"
 
 
 def _recorded(requirement: Requirement, *, passed: int) -> list[str]:
@@ -183,8 +187,8 @@ def _advice(requirement: Requirement) -> list[str]:
     rate = requirement.rate
     command = "".join(letter if letter.isprintable() else "?" for letter in rate.command)
     same = f"verify under the conditions in which it failed: {command}"
-    if requirement.is_repeated:
-        return ["all runs make the same random choices: drop --repro-seed"]
+    if requirement.repeated:
+        return [f"all runs make the same random choices: drop {' and '.join(requirement.repeated)}"]
     if not requirement.is_long_enough:
         ran = counted(requirement.iterations, "time")
         short = (

@@ -53,6 +53,7 @@ class RecordedRate:
         is_clustered: Whether the failures gather in processes more than chance would have it.
         sessions: Names of the sessions that it comes from; the newest in which the test failed is first.
         command: How that one was started.
+        hash_seed: `PYTHONHASHSEED` of all its processes, None where they differ or nobody can tell.
     """
 
     test: str
@@ -65,6 +66,7 @@ class RecordedRate:
     is_clustered: bool = False
     sessions: tuple[str, ...]
     command: str = ""
+    hash_seed: str | None = None
 
 
 def recorded_rates(sessions: Iterable[Path], tests: Collection[str]) -> dict[str, RecordedRate]:
@@ -100,12 +102,14 @@ class _Counts:
         is_single: Whether each process is a run of the gate that executed each test once.
         is_isolated: Whether iterations of one process were forks of it.
         seeds: Base seeds of its iterations.
+        hash_seeds: Of its processes, None for what nobody can tell.
     """
 
     processes: Mapping[str, Sequence[ProcessTally]]
     is_single: bool = False
     is_isolated: bool = False
     seeds: frozenset[int] = frozenset()
+    hash_seeds: frozenset[str | None] = frozenset()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,6 +159,7 @@ def _rate(test: str, sessions: Sequence[_Session]) -> RecordedRate:
     if not sessions[0].counts.is_single:
         is_isolated = any(session.counts.is_isolated for session in sessions)
         unit, iterations_each, is_clustered = _unit(processes, is_isolated=is_isolated)
+    hash_seeds = {seed for session in sessions for seed in session.counts.hash_seeds}
     counted = [(failed, executed)]
     if unit is not Unit.ITERATION:
         # One that ran less than it takes to fail counts as clean: that only asks for more.
@@ -170,6 +175,7 @@ def _rate(test: str, sessions: Sequence[_Session]) -> RecordedRate:
         is_clustered=is_clustered,
         sessions=tuple(session.path.name for session in sessions),
         command=sessions[0].command,
+        hash_seed=hash_seeds.pop() if len(hash_seeds) == 1 else None,
     )
 
 
@@ -239,6 +245,8 @@ def _stress_counts(folder: Path) -> _Counts:
         processes={test: _ours(processes.values()) for test, processes in tests.items()},
         is_isolated=is_isolated,
         seeds=_base_seed(folder),
+        # A process of an isolated run has one of its own.
+        hash_seeds=frozenset({None if is_isolated else _hash_seed(folder)}),
     )
 
 
@@ -253,6 +261,7 @@ def _gate_counts(folder: Path) -> _Counts:
     is_single = not any(told.iterations for _, report in reports for told in report.tests.values())
     tests: dict[str, list[ProcessTally]] = {}
     seeds: frozenset[int] = frozenset()
+    hash_seeds: set[str | None] = set()
     is_isolated = False
     for run, report in reports:
         if not is_single:
@@ -262,20 +271,36 @@ def _gate_counts(folder: Path) -> _Counts:
                 for test, processes in counts.processes.items():
                     tests.setdefault(test, []).extend(processes)
             seeds |= counts.seeds
+            hash_seeds |= counts.hash_seeds
             continue
+        hash_seeds.add(report.hash_seed)
         for test, told in report.tests.items():
             is_failure = told.outcome.is_failure or test in (*report.rescued, *report.hidden)
             if is_failure or told.is_proof:
                 tally = ProcessTally(label=run.name)
                 tally.add(is_failure=is_failure, number=1)
                 tests.setdefault(test, []).append(tally)
-    return _Counts(processes=tests, is_single=is_single, is_isolated=is_isolated, seeds=seeds)
+    return _Counts(
+        processes=tests,
+        is_single=is_single,
+        is_isolated=is_isolated,
+        seeds=seeds,
+        hash_seeds=frozenset(hash_seeds),
+    )
 
 
 def _ours(processes: Iterable[ProcessTally]) -> list[ProcessTally]:
     """Leaves out what ran nothing; all where a number cannot be one that we counted."""
     ran = [process for process in processes if process.executed]
     return ran if sum(process.executed for process in ran) <= _MOST_COUNTED else []
+
+
+def _hash_seed(folder: Path) -> str | None:
+    try:
+        seed = _read_json(folder / "session.json").get("hash_seed")
+    except StoreError:
+        return None
+    return seed if isinstance(seed, str) and seed.isdigit() else None
 
 
 def _base_seed(folder: Path) -> frozenset[int]:

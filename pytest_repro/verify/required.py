@@ -11,7 +11,7 @@ from enum import Enum
 from pytest_repro.model import Outcome
 from pytest_repro.stats import DEFAULT_CONFIDENCE, chance_if_unchanged, clean_iterations_needed
 from pytest_repro.verify.history import RecordedRate, Unit
-from pytest_repro.verify.runs import Run
+from pytest_repro.verify.runs import Run, RunReport
 
 FEWEST_RUNS = 5
 """So many runs at least, unless all failures are marked deterministic."""
@@ -24,6 +24,10 @@ LONGEST_NS = 3600 * 10**9
 
 DETERMINISTIC = "deterministic"
 """Argument of the mark `repro_verify`: the failure came in each run, and so a pass tells at once."""
+
+
+HASH_SEED = "PYTHONHASHSEED"
+"""Variable by which all that a process hashes comes in the same order again."""
 
 
 class Reason(str, Enum):
@@ -44,13 +48,13 @@ class Requirement:
         rate: What is on record.
         iterations: How often one run executes the test, at least 1.
         confidence: From 0 to 1.
-        is_repeated: Whether all runs make the same random choices: more of them are no further evidence.
+        repeated: What makes the same random choices in all runs: more of them are no further evidence.
     """
 
     rate: RecordedRate
     iterations: int
     confidence: float
-    is_repeated: bool = False
+    repeated: tuple[str, ...] = ()
 
     @property
     def is_long_enough(self) -> bool:
@@ -60,7 +64,7 @@ class Requirement:
     @property
     def is_comparable(self) -> bool:
         """Whether clean runs say anything about the rate."""
-        return self.is_long_enough and not self.is_repeated
+        return self.is_long_enough and not self.repeated
 
     @property
     def clean(self) -> int:
@@ -105,13 +109,6 @@ class RunsRequired:
     reason: Reason
     requirement: Requirement | None = None
 
-    @property
-    def unproved(self) -> tuple[str, ...]:
-        """What its runs leave unproved, whatever their number."""
-        if self.reason is not Reason.NOT_COMPARABLE or self.requirement is None:
-            return ()
-        return (f"no number of such runs proves {self.requirement.rate.test} repaired",)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -121,13 +118,14 @@ class Evidence:
         confidence: Of what they are to prove, from 0 to 1.
         rates: What is on record of each test, by node id.
         required: What `auto` came to; None where the number was given, or no run has ended yet.
-        is_repeated: Whether all runs make the same random choices.
+        fixed: What was given by hand and chooses for all runs alike: options, or `PYTHONHASHSEED`. As soon as
+            two runs have told what they had, that counts.
     """
 
     confidence: float = DEFAULT_CONFIDENCE
     rates: Mapping[str, RecordedRate] = field(default_factory=dict)
     required: RunsRequired | None = None
-    is_repeated: bool = False
+    fixed: tuple[str, ...] = ()
 
     def asking(self, runs: Sequence[Run]) -> list[Requirement]:
         """Returns what the rates ask of these runs, that of the test that asks for the most first.
@@ -145,16 +143,48 @@ class Evidence:
             if told.is_executed and told.outcome is not Outcome.XFAILED
         }
         found = [
-            Requirement(
-                rate=self.rates[test],
-                iterations=_least_iterations(test, runs),
-                confidence=self.confidence,
-                is_repeated=self.is_repeated,
-            )
-            for test in sorted(executed & self.rates.keys())
+            self._requirement(test, runs)
+            for test in sorted(executed & frozenset(self.rates))
             if not any(_is_deterministic(run, test, self.rates[test]) for run in runs if test in run.executed)
         ]
         return sorted(found, key=lambda each: (each.is_comparable, -(each.runs or 0)))
+
+    def unproved(self, runs: Sequence[Run]) -> tuple[str, ...]:
+        """Says what these runs leave unproved, whatever their number, of what `auto` was to prove."""
+        most = self.asking(runs)[:1] if self.required is not None else []
+        return tuple(
+            f"no number of such runs proves {each.rate.test} repaired" for each in most if each.runs is None
+        )
+
+    def _requirement(self, test: str, runs: Sequence[Run]) -> Requirement:
+        return Requirement(
+            rate=self.rates[test],
+            iterations=_least_iterations(test, runs),
+            confidence=self.confidence,
+            repeated=self._repeated(self.rates[test], runs),
+        )
+
+    def _repeated(self, rate: RecordedRate, runs: Sequence[Run]) -> tuple[str, ...]:
+        reports = [run.report for run in runs if run.report is not None]
+        alike = choices_alike(reports) if len(reports) > 1 else self.fixed
+        hash_seeds = {report.hash_seed for report in reports}
+        # A hash seed is the same for all iterations of a process: where they fail by themselves, or some
+        # processes failed with it and others did not, it is not what decides.
+        is_beside = rate.unit is Unit.ITERATION or (
+            hash_seeds == {rate.hash_seed} and rate.failures < rate.total
+        )
+        return tuple(choice for choice in alike if choice != HASH_SEED or not is_beside)
+
+
+def choices_alike(reports: Sequence[RunReport]) -> tuple[str, ...]:
+    """Names the seeds that were the same in all of several runs: options, and `PYTHONHASHSEED`."""
+    if len(reports) < 2:
+        return ()
+    alike = [
+        option for option in reports[0].seeds if len({report.seeds.get(option) for report in reports}) == 1
+    ]
+    hash_seeds = {report.hash_seed for report in reports}
+    return tuple(alike) if len(hash_seeds) > 1 or None in hash_seeds else (HASH_SEED, *alike)
 
 
 def runs_required(first: Run, evidence: Evidence) -> RunsRequired:

@@ -311,6 +311,22 @@ def test_a_record_that_is_not_ours_is_left_out(records: Records, name: str, cont
     assert records.counts() == (Unit.ITERATION, 5, 20)
 
 
+def test_a_hash_seed_is_told_that_all_processes_had(records: Records) -> None:
+    """In runs of a gate each has its own; an isolated run has many, whatever stands in its session."""
+    stress = records.stress("FF", "..")
+    facts = {"kind": "stress", "command": "pytest", "git": None, "hash_seed": "0"}
+    records.write(stress / "session.json", facts)
+    assert records.rates()[TEST].hash_seed == "0"
+    records.append(stress, "iterations.jsonl", batch(".") | {"hash_seeds": [[5, 1]]})
+    assert records.rates()[TEST].hash_seed is None
+    gate = records.gate(None, None)
+    for number, seed in ((1, "7"), (2, "7")):
+        records.report(gate / f"run_{number}", RunTest(outcome=Outcome.FAILED), hash_seed=seed)
+    assert records.rates()[TEST].hash_seed == "7"
+    records.report(gate / "run_2", RunTest(outcome=Outcome.FAILED), hash_seed="8")
+    assert records.rates()[TEST].hash_seed is None
+
+
 def test_what_is_no_file_is_not_waited_for(records: Records) -> None:
     """A pipe by the name of a record, a folder, and a file in the place of a session."""
     records.stress(MIXED)

@@ -145,11 +145,62 @@ def test_a_higher_confidence_asks_for_more() -> None:
 
 def test_runs_that_repeat_their_random_choices_prove_nothing_however_many() -> None:
     """The same seed in each: what did not fail in the first does not in the second."""
-    evidence = Evidence(rates={"t": rate(10, 100)}, is_repeated=True)
+    evidence = Evidence(rates={"t": rate(10, 100)}, fixed=("--repro-seed",))
     required = runs_required(first(iterations=50), evidence)
     assert (required.planned, required.reason) == (FEWEST_RUNS, Reason.NOT_COMPARABLE)
-    assert required.unproved == ("no number of such runs proves t repaired",)
-    assert came_to(first(iterations=50), {"t": rate(10, 100)}).unproved == ()
+    assert unproved(evidence, first(iterations=50)) == ("no number of such runs proves t repaired",)
+    assert unproved(Evidence(rates={"t": rate(10, 100)}), first(iterations=50)) == ()
+
+
+def unproved(evidence: Evidence, *runs: Run) -> tuple[str, ...]:
+    """Returns what runs leave unproved of what `auto` was to prove."""
+    return replace(evidence, required=runs_required(runs[0], evidence)).unproved(runs)
+
+
+def seeded(seed: str | None = None, hash_seed: str | None = None, *, option: str = "--randomly-seed") -> Run:
+    """Makes a run that tells its seeds."""
+    report = RunReport(
+        exit_status=0,
+        tests={"t": RunTest(outcome=Outcome.PASSED)},
+        seeds={} if seed is None else {option: seed},
+        hash_seed=hash_seed,
+    )
+    return replace(first(), report=report)
+
+
+RUNS, ITERATIONS = rate(1, 3, Unit.RUN), rate(10, 100)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "runs", "is_proved"),
+    [
+        (RUNS, [seeded(), seeded()], True),
+        (RUNS, [seeded("1", "1"), seeded("2", "2")], True),
+        (RUNS, [seeded("1", "1"), seeded("1", "2")], False),
+        (ITERATIONS, [seeded("1", "1"), seeded("1", "2")], False),
+        (RUNS, [seeded("1", "0"), seeded("2", "0")], False),
+        (rate(1, 3, Unit.PROCESS), [seeded(None, "0"), seeded(None, "0")], False),
+        (ITERATIONS, [seeded("1", "0"), seeded("2", "0")], True),
+        (replace(RUNS, hash_seed="0"), [seeded(None, "0"), seeded(None, "0")], True),
+        (replace(RUNS, hash_seed="0"), [seeded(None, "1"), seeded(None, "1")], False),
+        (replace(rate(3, 3, Unit.RUN), hash_seed="0"), [seeded(None, "0"), seeded(None, "0")], False),
+    ],
+)
+def test_the_runs_tell_at_the_end_what_was_the_same_in_all(
+    recorded: RecordedRate, runs: list[Run], *, is_proved: bool
+) -> None:
+    """A hash seed is nothing to iterations that fail by themselves, nor where it passed with it, too."""
+    assert (unproved(Evidence(rates={"t": recorded}), *runs) == ()) is is_proved
+
+
+def test_what_was_given_by_hand_counts_until_the_runs_tell() -> None:
+    """After the first run nothing else is known; where they differ all the same, they are evidence."""
+    evidence = Evidence(rates={"t": RUNS}, fixed=("--randomly-seed",))
+    assert runs_required(seeded("1"), evidence).reason is Reason.NOT_COMPARABLE
+    assert unproved(evidence, seeded("1")) != ()
+    assert unproved(evidence, seeded("1"), seeded("2")) == ()
+    given = replace(evidence, required=None)
+    assert given.unproved([seeded("1"), seeded("1")]) == ()
 
 
 def test_the_run_that_did_the_least_counts() -> None:
