@@ -159,7 +159,7 @@ class Gate:
     def _look_back(self, first: Run) -> None:
         """Reads what is on record of the tests, now that the first run has told which they are."""
         others = [path for path in self._store.sessions() if path != self._folder.path]
-        rates = recorded_rates(others, first.executed)
+        rates = recorded_rates(others, first.executed, confidence=self._options.confidence)
         fixed = fixed_choices(self._config, first, is_seed_fixed=self._options.is_seed_fixed)
         evidence = replace(self._evidence, rates=rates, fixed=fixed)
         if self._asked is None:

@@ -128,6 +128,7 @@ def requirement_record(requirement: Requirement, *, passed: int) -> dict[str, An
         "iterations_each": rate.iterations_each,
         "is_clustered": rate.is_clustered,
         "sessions": list(rate.sessions),
+        "title": rate.title,
         "command": rate.command,
         "runs_needed": requirement.runs,
         "chance_if_unchanged": requirement.chance(passed),
@@ -164,6 +165,8 @@ def _before(rate: RecordedRate) -> str:
     where = f"in session {rate.sessions[0]}"
     if others:
         where += f" and {counted(others, 'other')} of its commit"
+    if rate.title:
+        where += f" ({_printable(rate.title)})"
     if rate.unit is Unit.ITERATION:
         return f"failed {rate.failures:,} of {counted(rate.total, 'iteration')} {where}"
     if rate.unit is Unit.RUN:
@@ -185,8 +188,7 @@ def _enough(requirement: Requirement) -> str:
 
 def _advice(requirement: Requirement) -> list[str]:
     rate = requirement.rate
-    command = "".join(letter if letter.isprintable() else "?" for letter in rate.command)
-    same = f"verify under the conditions in which it failed: {command}"
+    same = f"verify under the conditions in which it failed: {_printable(rate.command)}"
     if requirement.repeated:
         return [f"all runs make the same random choices: drop {' and '.join(requirement.repeated)}"]
     if not requirement.is_long_enough:
@@ -200,6 +202,10 @@ def _advice(requirement: Requirement) -> list[str]:
     else:
         amplify = "more workers (-n), load beside it, the hash seed of a failing process (--repro-isolate)"
     return [f"amplify first, so that it fails more often: {amplify}", same]
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _with_distinct_seeds(runs: Sequence[Run]) -> list[Run]:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from pytest_repro.errors import StoreError
 from pytest_repro.model import Outcome
-from pytest_repro.stats import chance_of_clusters
+from pytest_repro.stats import DEFAULT_CONFIDENCE, chance_of_clusters
 from pytest_repro.store import each_json_line, read_json
 from pytest_repro.stress.patterns import CHANCE, PatternKind, ProcessTally, by_process, find_pattern
+from pytest_repro.verify.record_checks import (
+    MOST_COUNTED,
+    is_batch,
+    is_death,
+    is_failure,
+    proved_tests,
+    signature_of,
+)
 from pytest_repro.verify.runs import REPORT, RunReport
-
-_MOST_COUNTED = 10**9
-"""A record that tells of more iterations than that is not ours."""
 
 _MOST_COMPARED = 10**7
 """So often, at most, the iteration of a death is looked for in a batch."""
@@ -25,8 +30,6 @@ _MOST_COMPARED = 10**7
 _NAME = re.compile(r"[\w-]+")
 
 _FAILURES = "failures.jsonl"
-
-_DIED = frozenset(outcome.value for outcome in (Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT))
 
 
 class Unit(str, Enum):
@@ -54,6 +57,8 @@ class RecordedRate:
         sessions: Names of the sessions that it comes from; the newest in which the test failed is first.
         command: How that one was started.
         hash_seed: `PYTHONHASHSEED` of all its processes, None where they differ or nobody can tell.
+        title: What the failures are recognised by, where older sessions have other ones; else empty.
+        earlier: Of older sessions, whose failures no newer one has and no gate has proved gone since.
     """
 
     test: str
@@ -67,30 +72,57 @@ class RecordedRate:
     sessions: tuple[str, ...]
     command: str = ""
     hash_seed: str | None = None
+    title: str = ""
+    earlier: tuple[RecordedRate, ...] = ()
+
+    @property
+    def all(self) -> tuple[RecordedRate, ...]:
+        """It and the earlier ones."""
+        return (self, *self.earlier)
 
 
-def recorded_rates(sessions: Iterable[Path], tests: Collection[str]) -> dict[str, RecordedRate]:
+def recorded_rates(
+    sessions: Iterable[Path], tests: Collection[str], *, confidence: float = DEFAULT_CONFIDENCE
+) -> dict[str, RecordedRate]:
     """Returns what is on record of the failure rate of each test; those that never failed are not in it.
 
-    For each test it is the newest session in which it failed, with all others of the same code: same commit,
-    and no change beside it. Sessions of other code never count together, since the fix came in between. What
-    cannot be read, or is no record of ours, is left out.
+    For each signature of its failures it is the newest session that has it, with all others of the same code:
+    same commit, and no change beside it. Sessions of other code never count together, since the fix came in
+    between; but a failure of another kind (a typing error while fixing) is no fix. What cannot be read, or is
+    no record of ours, is left out.
 
     Args:
         sessions: Folders, oldest first.
         tests: Node ids.
+        confidence: From 0 to 1; with it a gate must have proved an older failure gone for it to be left out.
     """
     ours = (path for path in sessions if _NAME.fullmatch(path.name))
     known = [session for path in ours if (session := _read_session(path)) is not None]
     known.reverse()
-    rates = {}
-    for test in tests:
-        newest = next((session for session in known if session.has_failed(test)), None)
-        if newest is None:
+    found = ((test, _rates(test, known, confidence=confidence)) for test in tests)
+    return {test: replace(rates[0], earlier=tuple(rates[1:])) for test, rates in found if rates}
+
+
+def _rates(test: str, known: Sequence[_Session], *, confidence: float) -> list[RecordedRate]:
+    """Returns the rates of one test, that of the newest session first."""
+    rates: list[RecordedRate] = []
+    signatures: set[str] = set()
+    counted: set[str] = set()
+    for number, newest in enumerate(known):
+        if not newest.has_failed(test):
             continue
+        told = newest.signatures(test)
+        new = [key for key in told if key not in signatures]
+        signatures |= told.keys()
+        if not new or newest.path.name in counted:
+            continue
+        if rates and any(gate.has_proved(test, confidence=confidence) for gate in known[:number]):
+            break
         others = [other for other in known if other is not newest and other.is_beside(newest, test)]
-        rates[test] = _rate(test, [newest, *_without_repeated_seeds([newest, *others])[1:]])
-    return rates
+        rate = _rate(test, [newest, *_without_repeated_seeds([newest, *others])[1:]])
+        counted |= set(rate.sessions)
+        rates.append(replace(rate, title=told[new[0]]))
+    return rates if len(rates) > 1 else [replace(rate, title="") for rate in rates]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +133,13 @@ class _Counts:
         processes: By test, one for each process.
         is_single: Whether each process is a run of the gate that executed each test once.
         is_isolated: Whether iterations of one process were forks of it.
+        signatures: By test, of its failures: title by key.
         seeds: Base seeds of its iterations.
         hash_seeds: Of its processes, None for what nobody can tell.
     """
 
     processes: Mapping[str, Sequence[ProcessTally]]
+    signatures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     is_single: bool = False
     is_isolated: bool = False
     seeds: frozenset[int] = frozenset()
@@ -121,6 +155,7 @@ class _Session:
     command: str
     read: Callable[[Path], _Counts]
     _counts: _Counts | None = field(default=None)
+    _proved: frozenset[str] | None = field(default=None)
 
     @property
     def counts(self) -> _Counts:
@@ -133,6 +168,19 @@ class _Session:
             # Nothing failed: its iterations, many perhaps, need not be read.
             return False
         return any(process.failed for process in self.counts.processes.get(test, ()))
+
+    def signatures(self, test: str) -> Mapping[str, str]:
+        """Returns the titles of its failures by key; a run of the gate alone does not tell them."""
+        return self.counts.signatures.get(test) or {"": ""}
+
+    def has_proved(self, test: str, *, confidence: float) -> bool:
+        if self._proved is None:
+            try:
+                summary = _read_json(self.path / "summary.json") if self.read is _gate_counts else {}
+            except StoreError:
+                summary = {}
+            self._proved = proved_tests(summary, confidence=confidence)
+        return test in self._proved
 
     def is_beside(self, other: _Session, test: str) -> bool:
         if self.code is None or self.code != other.code:
@@ -224,7 +272,7 @@ def _stress_counts(folder: Path) -> _Counts:
     tests: dict[str, dict[str, ProcessTally]] = {}
     spans: dict[str, list[tuple[int, int, int]]] = {}
     is_isolated = False
-    for batch in _each(folder / "iterations.jsonl", _is_batch):
+    for batch in _each(folder / "iterations.jsonl", is_batch):
         processes = tests.setdefault(batch["test"], {})
         is_isolated = is_isolated or bool(batch["hash_seeds"])
         for label, name, number in by_process(batch):
@@ -233,7 +281,13 @@ def _stress_counts(folder: Path) -> _Counts:
                 tally.add(is_failure=Outcome(name).is_failure, number=number)
         number = sum(number for _, number in batch["outcomes"])
         spans.setdefault(batch["test"], []).append((batch["first"], batch["step"], number))
-    deaths = list(_each(folder / _FAILURES, _is_death))
+    signatures: dict[str, dict[str, str]] = {}
+    deaths = []
+    for failure in _each(folder / _FAILURES, is_failure):
+        key, title = signature_of(failure)
+        signatures.setdefault(failure["test"], {})[key] = title
+        if is_death(failure):
+            deaths.append(failure)
     for death in deaths:
         ran = spans.get(death["test"], [])
         if len(deaths) * len(ran) < _MOST_COMPARED and _is_within(death["iteration"], ran):
@@ -243,6 +297,7 @@ def _stress_counts(folder: Path) -> _Counts:
         tally.add(is_failure=True, number=1)
     return _Counts(
         processes={test: _ours(processes.values()) for test, processes in tests.items()},
+        signatures=signatures,
         is_isolated=is_isolated,
         seeds=_base_seed(folder),
         # A process of an isolated run has one of its own.
@@ -262,6 +317,7 @@ def _gate_counts(folder: Path) -> _Counts:
     tests: dict[str, list[ProcessTally]] = {}
     seeds: frozenset[int] = frozenset()
     hash_seeds: set[str | None] = set()
+    signatures: dict[str, dict[str, str]] = {}
     is_isolated = False
     for run, report in reports:
         if not is_single:
@@ -270,6 +326,8 @@ def _gate_counts(folder: Path) -> _Counts:
             if not seeds & counts.seeds:
                 for test, processes in counts.processes.items():
                     tests.setdefault(test, []).extend(processes)
+                for test, titles in counts.signatures.items():
+                    signatures.setdefault(test, {}).update(titles)
             seeds |= counts.seeds
             hash_seeds |= counts.hash_seeds
             continue
@@ -282,6 +340,7 @@ def _gate_counts(folder: Path) -> _Counts:
                 tests.setdefault(test, []).append(tally)
     return _Counts(
         processes=tests,
+        signatures=signatures,
         is_single=is_single,
         is_isolated=is_isolated,
         seeds=seeds,
@@ -292,7 +351,7 @@ def _gate_counts(folder: Path) -> _Counts:
 def _ours(processes: Iterable[ProcessTally]) -> list[ProcessTally]:
     """Leaves out what ran nothing; all where a number cannot be one that we counted."""
     ran = [process for process in processes if process.executed]
-    return ran if sum(process.executed for process in ran) <= _MOST_COUNTED else []
+    return ran if sum(process.executed for process in ran) <= MOST_COUNTED else []
 
 
 def _hash_seed(folder: Path) -> str | None:
@@ -331,43 +390,8 @@ def _refuse_no_file(path: Path) -> None:
         raise StoreError("The record is no file", place=str(path), next_step="Repeat the session.")
 
 
-def _is_batch(record: Mapping[str, Any]) -> bool:
-    pairs = record.get("outcomes"), record.get("hash_seeds")
-    return (
-        isinstance(record.get("test"), str)
-        and isinstance(record.get("worker"), str)
-        and _is_count(record.get("first"))
-        and _is_count(record.get("step"))
-        and record["step"] > 0
-        and all(isinstance(each, list) and all(map(_is_run_length, each)) for each in pairs)
-        and all(name in _OUTCOMES for name, _ in record["outcomes"])
-    )
-
-
-def _is_run_length(pair: object) -> bool:
-    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str | int) and _is_count(pair[1])
-
-
-def _is_death(record: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(record.get("test"), str)
-        and isinstance(record.get("worker"), str)
-        and _is_count(record.get("iteration"))
-        and record.get("is_surplus") is not True
-        and isinstance(record.get("outcome"), str)
-        and record["outcome"] in _DIED
-    )
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and 0 <= value <= _MOST_COUNTED
-
-
 def _is_within(iteration: int, spans: Iterable[tuple[int, int, int]]) -> bool:
     return any(
         (iteration - first) % step == 0 and 0 <= (iteration - first) // step < number
         for first, step, number in spans
     )
-
-
-_OUTCOMES = frozenset(outcome.value for outcome in Outcome)

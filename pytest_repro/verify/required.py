@@ -147,7 +147,7 @@ class Evidence:
             for test in sorted(executed & frozenset(self.rates))
             if not any(_is_deterministic(run, test, self.rates[test]) for run in runs if test in run.executed)
         ]
-        return sorted(found, key=lambda each: (each.is_comparable, -(each.runs or 0)))
+        return sorted(found, key=_most_first)
 
     def unproved(self, runs: Sequence[Run]) -> tuple[str, ...]:
         """Says what these runs leave unproved, whatever their number, of what `auto` was to prove."""
@@ -157,12 +157,16 @@ class Evidence:
         )
 
     def _requirement(self, test: str, runs: Sequence[Run]) -> Requirement:
-        return Requirement(
-            rate=self.rates[test],
-            iterations=_least_iterations(test, runs),
-            confidence=self.confidence,
-            repeated=self._repeated(self.rates[test], runs),
-        )
+        requirements = [
+            Requirement(
+                rate=rate,
+                iterations=_least_iterations(test, runs),
+                confidence=self.confidence,
+                repeated=self._repeated(rate, runs),
+            )
+            for rate in self.rates[test].all
+        ]
+        return min(requirements, key=_most_first)
 
     def _repeated(self, rate: RecordedRate, runs: Sequence[Run]) -> tuple[str, ...]:
         reports = [run.report for run in runs if run.report is not None]
@@ -174,6 +178,10 @@ class Evidence:
             hash_seeds == {rate.hash_seed} and rate.failures < rate.total
         )
         return tuple(choice for choice in alike if choice != HASH_SEED or not is_beside)
+
+
+def _most_first(requirement: Requirement) -> tuple[bool, int]:
+    return requirement.is_comparable, -(requirement.runs or 0)
 
 
 def choices_alike(reports: Sequence[RunReport]) -> tuple[str, ...]:
@@ -210,7 +218,9 @@ def runs_required(first: Run, evidence: Evidence) -> RunsRequired:
 
 def _is_deterministic(first: Run, test: str, rate: RecordedRate | None) -> bool:
     told = (mark[DETERMINISTIC] for mark in first.tests[test].marks if DETERMINISTIC in mark)
-    return next(told, None) is True and (rate is None or rate.failed_iterations == rate.iterations)
+    return next(told, None) is True and (
+        rate is None or all(each.failed_iterations == each.iterations for each in rate.all)
+    )
 
 
 def _least_iterations(test: str, runs: Sequence[Run]) -> int:

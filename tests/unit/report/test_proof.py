@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +120,14 @@ BEFORE = f"t failed 10 of 100 iterations in session {SESSION}"
             (
                 f"verify: 5 runs: t failed 99 of 100 iterations in session {SESSION} "
                 "and 2 others of its commit; 1 clean one rules out that nothing changed, at 95 % confidence"
+            ),
+        ),
+        (
+            run(),
+            replace(rate(10, 100), title="rare\x1b"),
+            (
+                f"verify: 34 runs: {BEFORE} (rare?); "
+                "34 clean ones rule out that nothing changed, at 95 % confidence"
             ),
         ),
         (
@@ -385,6 +394,7 @@ def test_a_rate_on_record_is_written_for_programs() -> None:
         "iterations_each": 1,
         "is_clustered": False,
         "sessions": [SESSION],
+        "title": "",
         "command": "pytest --repro-stress 100 -n2",
         "runs_needed": 34,
     }

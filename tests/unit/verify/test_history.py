@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_repro.model import Outcome
+from pytest_repro.model import Outcome, Signature
+from pytest_repro.signature import signature_to_dict
 from pytest_repro.store import Store
 from pytest_repro.verify.history import RecordedRate, Unit, recorded_rates
 from pytest_repro.verify.runs import RunReport, RunTest
@@ -293,6 +294,7 @@ HOSTILE = [
     json.dumps(death(1) | {"iteration": "1"}).encode() + b"\n",
     json.dumps(death(1) | {"worker": None}).encode() + b"\n",
     json.dumps(death(1) | {"outcome": ["crash"]}).encode() + b"\n",
+    json.dumps(death(1) | {"outcome": "failed", "signature": {"exception": 1}}).encode() + b"\n",
     json.dumps(RunReport(exit_status=1, tests={TEST: ENDLESS}).to_payload()).encode(),
 ]
 
@@ -309,6 +311,79 @@ def test_a_record_that_is_not_ours_is_left_out(records: Records, name: str, cont
     (newer / "failures.jsonl").touch()
     (newer / name).write_bytes(content)
     assert records.counts() == (Unit.ITERATION, 5, 20)
+
+
+def signed(records: Records, folder: Path, message: str) -> Path:
+    """Gives a session a failure that tells what it was."""
+    signature = Signature(exception="AssertionError", message=message)
+    failure = death(1, outcome="failed", signature=signature_to_dict(signature))
+    (folder / "failures.jsonl").write_text("", encoding="utf-8")
+    records.append(folder, "failures.jsonl", failure)
+    return folder
+
+
+def proved(records: Records, *, needed: int | None = 9, passed: int = 9, **summary: Any) -> Path:
+    """Makes a gate that ended stable."""
+    gate = records.gate(Outcome.PASSED)
+    rates = [{"test": TEST, "runs_needed": needed}]
+    record = {"verdict": "stable", "confidence": 0.95, "runs_passed": passed, "rates_before": rates}
+    records.write(gate / "summary.json", record | summary)
+    return gate
+
+
+def known(records: Records) -> list[tuple[str, int, int]]:
+    """Reads title, failures and total of all that is to be proved gone, the newest first."""
+    rate = records.rates().get(TEST)
+    return [] if rate is None else [(each.title, each.failures, each.total) for each in rate.all]
+
+
+RARE, TYPO = ("AssertionError: rare", 5, 20), ("AssertionError: typo", 1, 1)
+
+
+def test_a_failure_of_another_kind_takes_nothing_from_the_record(records: Records) -> None:
+    """Each signature has its newest session; only where there are several is it told which one it is."""
+    signed(records, records.stress("F", commit=None), "rare")
+    signed(records, records.stress(MIXED, commit=None), "rare")
+    assert known(records) == [("", 5, 20)]
+    signed(records, records.stress("F", commit=None), "typo")
+    assert known(records) == [TYPO, RARE]
+    signed(records, records.stress("F" + PASSING, commit=None), "rare")
+    assert known(records) == [("AssertionError: rare", 1, 11), TYPO]
+
+
+def test_failures_of_one_commit_count_together_whatever_they_are(records: Records) -> None:
+    """One session stands beside the other, and is not asked for twice."""
+    signed(records, records.stress(MIXED, commit="one"), "rare")
+    signed(records, records.stress(MIXED, commit="one"), "typo")
+    assert known(records) == [("", 10, 40)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_proved"),
+    [
+        ({}, True),
+        ({"needed": 10}, False),
+        ({"needed": None}, False),
+        ({"verdict": "incomplete"}, False),
+        ({"confidence": 0.9}, False),
+        ({"confidence": 0.99}, True),
+        ({"confidence": float("nan")}, False),
+        ({"confidence": None}, False),
+        ({"rates_before": []}, False),
+        ({"rates_before": [[], {"test": [], "runs_needed": 1}]}, False),
+        ({"rates_before": None}, False),
+        ({"runs_passed": "9"}, False),
+    ],
+)
+def test_what_a_gate_has_proved_gone_is_asked_for_no_more(
+    records: Records, changes: dict[str, Any], *, is_proved: bool
+) -> None:
+    """By enough runs, and before another failure came: the newest one is asked for in any case."""
+    signed(records, records.stress(MIXED, commit=None), "rare")
+    proved(records, **changes)
+    assert known(records) == [("", 5, 20)]
+    signed(records, records.stress("F", commit=None), "typo")
+    assert known(records) == ([("", 1, 1)] if is_proved else [TYPO, RARE])
 
 
 def test_a_hash_seed_is_told_that_all_processes_had(records: Records) -> None:

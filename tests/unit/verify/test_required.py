@@ -121,6 +121,15 @@ def test_the_nearest_mark_says_whether_a_failure_is_deterministic() -> None:
     assert asked == [FEWEST_DETERMINISTIC_RUNS, FEWEST_RUNS]
 
 
+def test_of_the_failures_of_a_test_the_one_that_asks_for_the_most_decides() -> None:
+    """An older one that passed sometimes also contradicts the mark that a failure is deterministic."""
+    both = {"t": replace(rate(6, 6), title="typo", earlier=(replace(rate(10, 100), title="rare"),))}
+    required = came_to(first(), both)
+    assert required.requirement is not None
+    assert (required.asked, required.requirement.rate.title) == (34, "rare")
+    assert came_to(first(marked=True), both).asked == 34
+
+
 def test_the_test_that_asks_for_the_most_decides() -> None:
     """One that cannot be proved by such runs at all comes before any number."""
     rates = {"t": rate(10, 100), "u": rate(5, 100, test="u"), "v": rate(1, 2, Unit.PROCESS, each=9, test="v")}
