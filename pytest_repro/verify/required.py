@@ -151,10 +151,16 @@ class Evidence:
 
     def unproved(self, runs: Sequence[Run]) -> tuple[str, ...]:
         """Says what these runs leave unproved, whatever their number, of what `auto` was to prove."""
-        most = self.asking(runs)[:1] if self.required is not None else []
-        return tuple(
-            f"no number of such runs proves {each.rate.test} repaired" for each in most if each.runs is None
-        )
+        if self.required is None:
+            return ()
+        for most in self.asking(runs)[:1]:
+            if most.runs is None:
+                return (f"no number of such runs proves {most.rate.test} repaired",)
+            if most.runs > len(runs) >= self.required.asked:
+                # With a time budget inside, a run may get less far than the first one.
+                fewer = f"{most.rate.test} was executed less often than in run 1"
+                return (f"{fewer}: by that, {most.runs:,} runs are needed",)
+        return ()
 
     def _requirement(self, test: str, runs: Sequence[Run]) -> Requirement:
         requirements = [

@@ -219,6 +219,16 @@ def test_the_run_that_did_the_least_counts() -> None:
     assert (requirement.iterations, requirement.runs) == (3, 12)
 
 
+def test_runs_that_get_less_far_than_the_first_one_leave_it_unproved() -> None:
+    """34 clean iterations are needed: five runs of ten are enough, one of ten and four of two are not."""
+    rates = {"t": rate(10, 100)}
+    evidence = Evidence(rates=rates, required=came_to(first(iterations=10), rates))
+    assert evidence.unproved([first(iterations=10)] * 5) == ()
+    assert evidence.unproved([first(iterations=10), *[first(iterations=2)] * 4]) == (
+        "t was executed less often than in run 1: by that, 17 runs are needed",
+    )
+
+
 def test_runs_that_would_take_too_long_do_not_take_place_and_stay_asked_for() -> None:
     """Those that take place cannot make the verdict stable."""
     rates = {"t": rate(1, 100)}
