@@ -12,12 +12,12 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import OptionError
-from pytest_repro.plugin.call_counter import MARK
 from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
 from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
 from pytest_repro.plugin.isolated_job import is_isolated, parent_of_isolated
 from pytest_repro.plugin.options import add_options, resolve
 from pytest_repro.plugin.timing import Repro
+from pytest_repro.plugin.verify_options import MARK
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_repro.plugin.verify_options import MARK
 from pytest_repro.verify.runs import POSITIONAL
 
 CALLS = "repro_calls"
@@ -20,9 +21,6 @@ FAILURES = "repro_failures"
 
 MARKS = "repro_marks"
 """Attribute of every report: the arguments of the test's marks `repro_verify`, the nearest mark first."""
-
-MARK = "repro_verify"
-"""Mark by which a test talks to the gate."""
 
 
 def marks_of(item: pytest.Item) -> list[dict[str, Any]]:

@@ -22,6 +22,9 @@ from pytest_repro.plugin.session import IN_RUN_VARIABLE
 if TYPE_CHECKING:
     from pytest_repro.verify.limits import Limit
 
+MARK = "repro_verify"
+"""Mark by which a test talks to the gate."""
+
 NO_GATE = "no"
 """Value of `--verify-runs` that takes back what an ini file or `PYTEST_ADDOPTS` asks for."""
 
