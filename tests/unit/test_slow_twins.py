@@ -18,4 +18,4 @@ def test_a_twin_that_is_left_out_is_a_parameter_of_a_test(test: str) -> None:
     text = (ACCEPTANCE / file).read_text(encoding="utf-8")
     assert f"def {name}(" in text
     before = text[: text.index(f"def {name}(")].rpartition("\n\n\n")[2]
-    assert "parametrize" in before or "@" in before
+    assert "@" in before or TWINS[test] == ("",)
