@@ -83,20 +83,24 @@ def test_a_finished_session_says_so(pytester: pytest.Pytester) -> None:
 
 
 REMOVED = """
-    import shutil
+    import os, shutil
 
     def test_a(repro):
         if repro.iteration == 20:
-            shutil.rmtree(".pytest_repro")
+            # At once: the controller may write into the folder while it is emptied.
+            os.rename(".pytest_repro", "away")
+            shutil.rmtree("away", ignore_errors=True)
         assert repro.iteration not in (10, 30)
 """
 
 IN_THE_WAY = """
-    import shutil
+    import os, shutil
 
     def test_a(repro):
         if repro.iteration == 20:
-            shutil.rmtree(".pytest_repro")
+            # At once: the controller may write into the folder while it is emptied.
+            os.rename(".pytest_repro", "away")
+            shutil.rmtree("away", ignore_errors=True)
             open(".pytest_repro", "w").close()
         assert repro.iteration not in (10, 30)
 """
