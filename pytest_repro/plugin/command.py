@@ -15,6 +15,7 @@ import pytest
 
 from pytest_repro.plugin.internals.process import interpreter_options
 from pytest_repro.plugin.limit_options import LIMIT_VALUES
+from pytest_repro.plugin.session import RUN_OPTION
 from pytest_repro.plugin.verify_options import NO_GATE, VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES
 
 # Options that choose, spread or report tests; everything else may change how the test itself runs.
@@ -78,6 +79,7 @@ _DROPPED_VALUES = frozenset(
         "--repro-reset-on",
         "--repro-reset-limit",
         *(f"--{name}" for name, *_ in (*VERIFY_VALUES, *VERIFY_LISTS, *LIMIT_VALUES)),
+        RUN_OPTION,
         "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
 )

@@ -33,6 +33,7 @@ def test_only_what_changes_how_a_test_runs_is_kept(arguments: str, kept: str) ->
         (["pkg", "--cov", "pkg"], ["pkg"], ["--cov", "pkg"]),
         (["-s", "--", "tests"], ["tests"], ["-s"]),
         (["-s", "tests"], ["tests"], ["-s"]),
+        (["--repro-run=/records/run_1", "-s"], [], ["-s"]),
     ],
 )
 def test_a_value_that_looks_like_a_path_stays_with_its_option(
