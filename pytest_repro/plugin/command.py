@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from pytest_repro.plugin.internals.process import interpreter_options
 from pytest_repro.plugin.limit_options import LIMIT_VALUES
 from pytest_repro.plugin.session import RUN_OPTION
 from pytest_repro.plugin.verify_options import NO_GATE, VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES
@@ -92,6 +91,7 @@ _INI_FILES = (
     "tox.ini",
     "setup.cfg",
 )
+_INTERPRETER_OPTION = re.compile(r"--\S.*|-[WX].*|(?P<before>-[A-Zabd-ln-z]*)[cm].*|-[A-Zabd-ln-z?]+")
 _WITH_A_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 _VERBOSITY = re.compile(r"-[vqlsx]+")
 
@@ -215,28 +215,35 @@ def pytest_script() -> Path | None:
 
 def pytest_as_typed() -> tuple[str, ...]:
     """Returns how a person starts pytest the way this process was started."""
-    return (
-        ("python", *_interpreter_options_as_typed(), "-m", "pytest")
-        if pytest_script() is None
-        else ("pytest",)
-    )
-
-
-def _interpreter_options_as_typed() -> list[str]:
-    """Returns the options between interpreter and module, such as `-O`; none that a variable stands for."""
-    words, taken = list(sys.orig_argv[1:]), []
-    while words and re.match(r"-(?![cm]|$)", words[0]):
-        taken.append(words.pop(0))
-        if taken[-1] in _WITH_A_VALUE and words:
-            taken.append(words.pop(0))
-    return taken
+    if pytest_script() is not None:
+        return ("pytest",)
+    return ("python", *interpreter_options(sys.orig_argv), "-m", "pytest")
 
 
 def pytest_of_this_process() -> tuple[str, ...]:
     """Returns how pytest itself was started, with the interpreter's own options such as `-X dev`."""
-    interpreter = (sys.executable, *interpreter_options())
+    interpreter = (sys.executable, *interpreter_options(sys.orig_argv))
     script = pytest_script()
     return (*interpreter, "-m", "pytest") if script is None else (*interpreter, str(script.resolve()))
+
+
+def interpreter_options(started_as: Sequence[str]) -> list[str]:
+    """Returns the interpreter's own options in a command line, such as `-O`; variables stand for others.
+
+    Args:
+        started_as: The interpreter first, then its arguments.
+    """
+    words = list(started_as[1:])
+    options: list[str] = []
+    while words and (found := _INTERPRETER_OPTION.fullmatch(words[0])):
+        word = words.pop(0)
+        if found["before"] is not None:
+            # `-Om pytest`: what follows is the module, or the program.
+            return [*options, found["before"]] if found["before"] != "-" else options
+        options.append(word)
+        if word in _WITH_A_VALUE and words:
+            options.append(words.pop(0))
+    return options
 
 
 def command_line_id(test: str, *, path: Path, start: Path) -> str:

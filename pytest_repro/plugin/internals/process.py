@@ -6,7 +6,6 @@ import contextlib
 import io
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,12 +39,6 @@ def file_of(writer: Any) -> TextIO:
     """Returns what a terminal writer of pytest writes to."""
     file: TextIO = writer._file
     return file
-
-
-def interpreter_options() -> list[str]:
-    """Returns the options that this interpreter was started with, such as `-X dev`."""
-    options: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
-    return options
 
 
 def die_with_parent(parent_pid: int) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.plugin.command import command_line_id, kept_arguments, without_gate
+from pytest_repro.plugin.command import command_line_id, interpreter_options, kept_arguments, without_gate
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,25 @@ def test_a_gate_that_a_file_of_arguments_asks_for_is_taken_back(pytester: pytest
     """As pytest reads it."""
     pytester.makefile(".txt", args="--verify-runs=5\n-v\n")
     assert _without_gate(pytester, "@args.txt") == ["--verify-runs=no", "@args.txt"]
+
+
+@pytest.mark.parametrize(
+    ("started_as", "options"),
+    [
+        ("python -m pytest", ""),
+        ("python", ""),
+        ("python -O -X dev -Werror -m pytest -x", "-O -X dev -Werror"),
+        ("python -IOm pytest", "-IO"),
+        ("python -mpytest -x", ""),
+        ("python -Bc program -O", "-B"),
+        ("python --check-hash-based-pycs always /bin/pytest -v", "--check-hash-based-pycs always"),
+        ("python -Xfrozen_modules=off -", "-Xfrozen_modules=off"),
+        ("python /bin/pytest -O", ""),
+    ],
+)
+def test_the_interpreters_own_options_are_told_from_pytests(started_as: str, options: str) -> None:
+    """They end where a module, a program or a file begins."""
+    assert interpreter_options(started_as.split()) == options.split()
 
 
 @pytest.mark.parametrize(
