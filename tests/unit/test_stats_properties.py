@@ -21,9 +21,6 @@ from pytest_repro.stats import (
     runs_needed,
 )
 
-UNHURRIED = settings(deadline=None)
-"""Whichever test comes first imports scipy, which takes a second."""
-
 COUNTS = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 FAILED = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(1, n), st.just(n)))
 CONFIDENCES = st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99, 0.999])
@@ -32,7 +29,6 @@ PROCESSES = st.lists(
 )
 
 
-@UNHURRIED
 @given(COUNTS, CONFIDENCES, CONFIDENCES)
 def test_an_interval_holds_the_share_and_grows_with_the_confidence(
     counts: tuple[int, int], one: float, other: float
@@ -46,7 +42,6 @@ def test_an_interval_holds_the_share_and_grows_with_the_confidence(
     assert mirrored.low == pytest.approx(1.0 - wide.high, abs=1e-9)
 
 
-@UNHURRIED
 @given(st.integers(1, 100_000), CONFIDENCES)
 def test_the_rate_ruled_out_is_scipys_bound_of_no_failure(runs: int, confidence: float) -> None:
     """The one-sided interval of Clopper and Pearson for 0 of n."""
@@ -56,7 +51,6 @@ def test_the_rate_ruled_out_is_scipys_bound_of_no_failure(runs: int, confidence:
     assert ruled_out_rate(runs, confidence=confidence) == pytest.approx(expected, rel=1e-9)
 
 
-@UNHURRIED
 @given(st.just(0.0) | st.floats(1e-300, 1.0), st.integers(0, 10_000))
 def test_the_chance_of_clean_runs_is_scipys_chance_of_no_failure(rate: float, runs: int) -> None:
     """Binomial, with rates of 0 and 1 and no run at all among them."""
@@ -65,7 +59,6 @@ def test_the_chance_of_clean_runs_is_scipys_chance_of_no_failure(rate: float, ru
     assert chance_of_clean_runs(rate, runs) == pytest.approx(binom.pmf(0, runs, rate), rel=1e-6, abs=1e-300)
 
 
-@UNHURRIED
 @given(st.floats(1e-6, 0.999), CONFIDENCES)
 def test_the_runs_needed_are_scipys_wait_for_the_first_failure(rate: float, confidence: float) -> None:
     """The quantile of the geometric distribution, give or take one where rounding decides."""
@@ -95,7 +88,6 @@ def test_the_chance_if_unchanged_is_scipys_fisher_test(failures: int, iterations
     assert chance == pytest.approx(fisher_exact(table, alternative="less")[1], rel=1e-6, abs=1e-250)
 
 
-@UNHURRIED
 @given(COUNTS, st.integers(0, 500), st.integers(0, 500))
 def test_the_chance_if_unchanged_is_a_share_of_orders(
     counts: tuple[int, int], clean: int, further: int
@@ -133,7 +125,6 @@ def test_a_rate_before_asks_for_so_many_clean_iterations(
     assert clean_iterations_needed(failures, iterations) == needed
 
 
-@UNHURRIED
 @given(FAILED, CONFIDENCES)
 def test_the_clean_iterations_needed_are_enough_and_none_is_too_many(
     counts: tuple[int, int], confidence: float
@@ -146,7 +137,6 @@ def test_the_clean_iterations_needed_are_enough_and_none_is_too_many(
     assert chance_if_unchanged(failures, iterations, clean=needed - 1) > (1 - confidence) * (1 - 1e-9)
 
 
-@UNHURRIED
 @given(st.integers(2, 200), CONFIDENCES)
 def test_more_failures_before_never_ask_for_more_clean_iterations(iterations: int, confidence: float) -> None:
     """Nor does a lower confidence: what is seen more often is missed sooner."""
@@ -195,7 +185,7 @@ def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
         clean_iterations_needed(1, 2, confidence=confidence)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PROCESSES)
 def test_the_chance_of_clusters_counts_every_deal(processes: list[tuple[int, int]]) -> None:
     """By hand: each way to deal the failures to the iterations, weighted by scipy."""
@@ -218,7 +208,6 @@ def test_the_chance_of_clusters_counts_every_deal(processes: list[tuple[int, int
     assert chance_of_clusters(processes) == pytest.approx(expected if is_gathered else 1.0, rel=1e-6)
 
 
-@UNHURRIED
 @given(st.integers(2, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.integers(0, n), st.just(n))))
 def test_the_chance_of_clusters_in_two_equal_processes_is_scipys_fisher_test(
     counts: tuple[int, int, int],
@@ -231,7 +220,6 @@ def test_the_chance_of_clusters_in_two_equal_processes_is_scipys_fisher_test(
     assert chance_of_clusters([(one, size), (other, size)]) == pytest.approx(expected, rel=1e-6)
 
 
-@UNHURRIED
 @given(PROCESSES, st.randoms(use_true_random=False))
 def test_the_order_of_the_processes_does_not_matter(processes: list[tuple[int, int]], random: object) -> None:
     """Nor does one that ran nothing."""
@@ -284,7 +272,6 @@ def test_an_estimated_chance_is_near_the_counted_one(
     assert chance_of_clusters(processes) == estimated
 
 
-@UNHURRIED
 @given(st.lists(st.tuples(COUNTS, COUNTS), min_size=1, max_size=3))
 def test_the_chance_of_more_failures_is_a_chance_and_falls_with_each_further_one(
     strata: list[tuple[tuple[int, int], tuple[int, int]]],

@@ -91,7 +91,7 @@ def test_the_page_tells_what_a_stranger_needs() -> None:
     assert "to do:" not in page
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(ANY)
 def test_no_text_breaks_out_of_the_page(text: str) -> None:
     """Whatever tests, branches, files and commands are called, headings and tables are ours."""

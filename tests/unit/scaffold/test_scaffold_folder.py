@@ -256,7 +256,7 @@ def test_an_export_extends_what_is_set_outside(tmp_path: Path) -> None:
     assert environment["LIBS"] == f"/mine:{tmp_path}/lib"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     nodeid=HOSTILE, message=HOSTILE, text=HOSTILE, job=HOSTILE, command=HOSTILE, value=HOSTILE, name=HOSTILE
 )

@@ -47,7 +47,7 @@ def test_a_quoted_text_reaches_the_program_unchanged(text: str) -> None:
     assert printed_by_bash(quote(text)) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=40))
 def test_any_text_can_be_quoted(text: str) -> None:
     """No text breaks out of its quotes."""
@@ -95,7 +95,7 @@ def test_shell_text_that_would_run_something_is_refused(text: str) -> None:
     assert safe_expansion(text) is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(alphabet="ab$(){}`'\"\\ ;|&<>:=-/X\n", max_size=25))
 def test_an_accepted_expansion_runs_nothing(text: str) -> None:
     """Whatever is accepted is one word of bash without a command in it."""
