@@ -16,6 +16,7 @@ monotonic_ns: MonotonicNs = time.perf_counter_ns
 
 _UNITS_NS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
 _LONGEST_NS = 365 * 24 * 3600 * 10**9
+_WATCHED_NS = 300_000
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|)")
 
 
@@ -33,6 +34,13 @@ def parse_duration_ns(text: str) -> int:
     if round(duration_ns) <= 0:
         raise ValueError("a time above zero such as 90s, 5m or 1h")
     return round(duration_ns)
+
+
+def sleep_until_ns(end_ns: int) -> None:
+    """Returns when `monotonic_ns` reaches `end_ns`; a plain sleep ends late, so its last part is watched."""
+    while (left_ns := end_ns - monotonic_ns()) > 0:
+        # A sleep of no length lets other threads run.
+        time.sleep(max(0, left_ns - _WATCHED_NS) / 10**9)
 
 
 def now_utc() -> datetime:

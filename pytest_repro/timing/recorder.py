@@ -31,7 +31,9 @@ class Recorder:
     Memory: the first `keep` phases of an iteration are kept one by one, and so is the first call of each
     operation. The others are merged into one phase per name, operation and place (`Phase.calls`).
 
-    Threads: any thread may open phases. Each has its own nesting; a fence waits for all threads' work.
+    Threads: any thread may open phases. Each has its own nesting. A fence waits for all threads' work, so
+    library calls of several threads that may concern a device take turns; phases made by hand do not,
+    and hold what other threads gave the device meanwhile.
 
     Args:
         clock: Monotonic clock.

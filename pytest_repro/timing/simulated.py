@@ -12,12 +12,14 @@ It shows what timers without fences get wrong, and is what the recorder is teste
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from threading import Event, Lock
-from typing import TYPE_CHECKING, Any
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pytest_repro.clock import monotonic_ns
+from pytest_repro.clock import monotonic_ns, sleep_until_ns
 from pytest_repro.model import Transfer
 from pytest_repro.timing.backend import OP, SYNCHRONIZE, TO_DEVICE, TO_TORCH
 from pytest_repro.timing.patches import Patches
@@ -26,8 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from pytest_repro.clock import MonotonicNs
     from pytest_repro.timing.recorder import Recorder
+
+
+WORK_KEPT = 10_000
+"""Pieces of work that a device remembers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,21 @@ class SimulatedTensor:
 
     size_bytes: int
     device: SimulatedDevice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedWork:
+    """A piece of work that a device did: the truth that phases are compared with.
+
+    Attributes:
+        name: Name of the operation, `to_device` or `to_torch`.
+        start_ns: The device's clock when it began.
+        end_ns: The same when it was done.
+    """
+
+    name: str
+    start_ns: int
+    end_ns: int
 
 
 class SimulatedClock:
@@ -59,12 +79,17 @@ class SimulatedClock:
 
 
 class SimulatedDevice:
-    """A device with one queue; any thread may use it.
+    """A device with one queue and a thread that takes for each piece of work the time that it is told.
+
+    Any thread may use it.
 
     Args:
         bandwidth_bytes_per_s: Speed of transfers in both directions.
         dispatch_ns: Time that each call keeps the host busy.
-        clock: A `SimulatedClock` for exact times; without one, real time passes.
+        clock: A `SimulatedClock` for exact times, without a thread; without it, real time passes.
+
+    Attributes:
+        work: What it did, oldest first; of more than ten thousand pieces the newest.
     """
 
     def __init__(
@@ -76,11 +101,12 @@ class SimulatedDevice:
     ) -> None:
         self.bandwidth_bytes_per_s = bandwidth_bytes_per_s
         self.dispatch_ns = dispatch_ns
-        self._queue = _Queue(monotonic_ns, _sleep) if clock is None else _Queue(clock, clock.advance)
+        self.work: deque[SimulatedWork] = deque(maxlen=WORK_KEPT)
+        self._queue: _Queue = _Executor(self.work) if clock is None else _Schedule(clock, self.work)
 
     def to_device(self, size_bytes: int) -> SimulatedTensor:
         """Queues a transfer to the device."""
-        self._submit(self._transfer_ns(size_bytes))
+        self._submit(TO_DEVICE, self._transfer_ns(size_bytes))
         return SimulatedTensor(size_bytes=size_bytes, device=self)
 
     def operation(
@@ -94,15 +120,14 @@ class SimulatedDevice:
             duration_ns: How long the device takes for it.
             size_bytes: Size of its result, the largest input's if not given.
         """
-        del name
-        self._submit(duration_ns)
+        self._submit(name, duration_ns)
         if size_bytes is None:
             size_bytes = max((tensor.size_bytes for tensor in inputs), default=0)
         return SimulatedTensor(size_bytes=size_bytes, device=self)
 
     def to_torch(self, tensor: SimulatedTensor) -> int:
         """Reads back: waits for all earlier work and for the transfer. Returns the bytes read."""
-        self._submit(self._transfer_ns(tensor.size_bytes))
+        self._submit(TO_TORCH, self._transfer_ns(tensor.size_bytes))
         self._queue.drain()
         return tensor.size_bytes
 
@@ -111,8 +136,8 @@ class SimulatedDevice:
         self._queue.drain()
 
     def close(self) -> None:
-        """Waits for all work; the backend then forgets the device."""
-        self._queue.drain()
+        """Waits for all work and ends the device's thread; the backend then forgets the device."""
+        self._queue.close()
 
     def __enter__(self) -> SimulatedDevice:
         return self
@@ -122,10 +147,10 @@ class SimulatedDevice:
     ) -> None:
         self.close()
 
-    def _submit(self, duration_ns: int) -> None:
+    def _submit(self, name: str, duration_ns: int) -> None:
         if self.dispatch_ns:
             self._queue.pass_time(self.dispatch_ns)
-        self._queue.submit(duration_ns)
+        self._queue.submit(name, duration_ns)
 
     def _transfer_ns(self, size_bytes: int) -> int:
         return size_bytes * 1_000_000_000 // self.bandwidth_bytes_per_s
@@ -204,42 +229,107 @@ def _transfer(moved: SimulatedTensor | int) -> Transfer:
     return Transfer(size_bytes=size_bytes, shape=(size_bytes,), dtype="uint8")
 
 
-class _Queue:
-    """Work in the order in which it was queued, known by the time at which it will all be done.
+class _Queue(Protocol):
+    """Work in the order in which it was queued."""
 
-    A thread that sleeps through each piece of work wakes up 0.15 ms late on a busy machine; a schedule
-    does not, and gives the recorder a truth to be measured against.
-
-    Args:
-        clock: What time it is.
-        pass_time: Makes the host spend time.
-    """
-
-    def __init__(self, clock: MonotonicNs, pass_time: Callable[[int], None]) -> None:
-        self.pass_time = pass_time
-        self._clock = clock
-        self._free_ns = 0
-        self._lock = Lock()
-
-    def submit(self, duration_ns: int) -> None:
+    def submit(self, name: str, duration_ns: int) -> None:
         """Queues work and returns at once."""
-        with self._lock:
-            self._free_ns = max(self._free_ns, self._clock()) + duration_ns
 
     def drain(self) -> None:
         """Returns when all work that is queued by now is done."""
+
+    def pass_time(self, duration_ns: int) -> None:
+        """Makes the host spend time."""
+
+    def close(self) -> None:
+        """Waits for all work and takes no more."""
+
+
+class _Schedule:
+    """Work on a clock that stands still until it is told: no thread, and exact."""
+
+    def __init__(self, clock: SimulatedClock, done: deque[SimulatedWork]) -> None:
+        self.pass_time = clock.advance
+        self._clock = clock
+        self._done = done
+        self._free_ns = 0
+        self._lock = Lock()
+
+    def submit(self, name: str, duration_ns: int) -> None:
+        with self._lock:
+            start_ns = max(self._free_ns, self._clock())
+            self._free_ns = start_ns + duration_ns
+            self._done.append(SimulatedWork(name=name, start_ns=start_ns, end_ns=self._free_ns))
+
+    def drain(self) -> None:
         remaining_ns = self._free_ns - self._clock()
         if remaining_ns > 0:
             self.pass_time(remaining_ns)
 
-
-def _sleep(duration_ns: int) -> None:
-    """Sleeps, and watches the clock for the last part: a sleep alone ends late."""
-    end_ns = monotonic_ns() + duration_ns
-    if duration_ns > _WATCHED_NS:
-        Event().wait((duration_ns - _WATCHED_NS) / 1_000_000_000)
-    while monotonic_ns() < end_ns:
-        pass
+    def close(self) -> None:
+        self.drain()
 
 
-_WATCHED_NS = 500_000
+class _Executor:
+    """Work done by a thread, which starts with the first piece of work and ends with `close`.
+
+    The device takes work up the moment it is free; that its thread wakes up later than that is not counted.
+    The host watches for the end of the work, as drivers do: waking it up would take longer than short work.
+    """
+
+    def __init__(self, done: deque[SimulatedWork]) -> None:
+        self._done = done
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._last: _Job | None = None
+
+    def submit(self, name: str, duration_ns: int) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                # A fork has no thread of its own, and what its parent queued is its parent's.
+                self._jobs, self._last = SimpleQueue(), None
+                self._thread = Thread(
+                    target=_execute, args=(self._jobs, self._done), name="simulated device", daemon=True
+                )
+                self._thread.start()
+            start_ns = monotonic_ns()
+            if self._last is not None:
+                start_ns = max(start_ns, self._last.end_ns)
+            self._last = _Job(name, start_ns, start_ns + duration_ns, Event())
+            self._jobs.put(self._last)
+
+    def drain(self) -> None:
+        last, thread = self._last, self._thread
+        if last is None:
+            return
+        sleep_until_ns(last.end_ns)
+        while not last.done.is_set() and thread is not None and thread.is_alive():
+            sleep_until_ns(monotonic_ns() + 1)
+
+    def pass_time(self, duration_ns: int) -> None:
+        sleep_until_ns(monotonic_ns() + duration_ns)
+
+    def close(self) -> None:
+        self.drain()
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._jobs.put(None)
+        if thread is not None and thread.is_alive():
+            thread.join()
+
+
+class _Job(NamedTuple):
+    name: str
+    start_ns: int
+    end_ns: int
+    done: Event
+
+
+def _execute(jobs: SimpleQueue[_Job | None], done: deque[SimulatedWork]) -> None:
+    free_ns = 0
+    while (job := jobs.get()) is not None:
+        sleep_until_ns(job.end_ns)
+        start_ns, free_ns = max(free_ns, job.start_ns), monotonic_ns()
+        done.append(SimulatedWork(name=job.name, start_ns=start_ns, end_ns=free_ns))
+        job.done.set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_repro.model import Metric, Phase, Transfer
 from pytest_repro.timing.merge import Merged, kind_of
+from pytest_repro.timing.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,8 +44,8 @@ class Span:
     """
 
     __slots__ = (
-        "_describe", "_is_blocking", "_run", "_thread", "call_ns", "fenced", "hidden_ns", "is_open", "name",
-        "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
+        "_describe", "_has_turn", "_is_blocking", "_run", "_thread", "call_ns", "fenced", "hidden_ns",
+        "is_open", "name", "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
     )  # fmt: skip
 
     calls = 1
@@ -60,6 +61,7 @@ class Span:
         self.transfer: Transfer | None = None
         self._describe: Callable[[], Transfer | None] | None = None
         self._is_blocking = False
+        self._has_turn = False
 
     def settle(
         self,
@@ -93,9 +95,7 @@ class Span:
         if len(spans) > run.limit:
             run.fold(self)
         if run.fences and not self.on_host:
-            self.fenced = run.fence(thread, self.start_ns)
-            self.wait_ns = -thread.held_ns
-            self.start_ns = run.clock()
+            self._begin_fenced(run, thread)
         if self.operation is not None:
             thread.in_call = True
         else:
@@ -111,8 +111,12 @@ class Span:
         thread.names = self.within
         if self.operation is not None:
             thread.in_call = False
-        if run.fences:
-            end_ns = self._end_fenced(run, thread, end_ns)
+        if run.fences or self._has_turn:
+            try:
+                end_ns = self._end_fenced(run, thread, end_ns)
+            finally:
+                if self._has_turn:
+                    run.turns.give_up()
         if thread.note is not None:
             thread.note(self.within[-1] if self.within else "", None)
         self.wait_ns += thread.held_ns
@@ -123,7 +127,27 @@ class Span:
         self.is_open = kind is not None
         self.call_ns = end_ns - self.start_ns - self.wait_ns
 
+    def _begin_fenced(self, run: Run, thread: Thread) -> None:
+        is_alone = True
+        if self.operation is not None and len(run.threads) > 1:
+            is_alone = self._has_turn = run.turns.take()
+            now_ns = run.clock()
+            thread.held_ns += now_ns - self.start_ns
+            self.start_ns = now_ns
+        try:
+            self.fenced = run.fence(thread, self.start_ns) and is_alone
+        except BaseException:
+            if self._has_turn:
+                run.turns.give_up()
+            raise
+        if self._has_turn:
+            run.turns.in_call = True
+        self.wait_ns = -thread.held_ns
+        self.start_ns = run.clock()
+
     def _end_fenced(self, run: Run, thread: Thread, end_ns: int) -> int:
+        if self._has_turn:
+            run.turns.in_call = False
         if self.on_host:
             self.fenced = False
             return end_ns
@@ -203,6 +227,7 @@ class Run:
         "metrics",
         "spans",
         "threads",
+        "turns",
     )
 
     def __init__(
@@ -216,6 +241,7 @@ class Run:
         self.limit = keep + FOLD_EVERY
         self._merged: Merged | None = None
         self.threads: dict[int, Thread] = {get_ident(): Thread(0, note)}
+        self.turns = Turns()
         self._free_ns = 0
         self._lock = Lock()
 

@@ -135,7 +135,7 @@ def test_a_phase_by_hand_waits_for_what_it_queued(clock: SimulatedClock) -> None
     device.synchronize()
     recorder.begin()
     with recorder.phase("custom kernel"):
-        device._queue.submit(7 * MS)
+        device._queue.submit("custom", 7 * MS)
     (phase,), _ = recorder.finish()
     backend.detach()
     assert times(phase) == (0, 7 * MS, 0)

@@ -69,9 +69,9 @@ def test_several_devices_are_each_waited_for(threads: int) -> None:
         recorder.begin()
         with recorder.phase("all"):
             for device in devices:
-                device._queue.submit(0)
+                device._queue.submit("custom", 0)
                 device.synchronize()
-                device._queue.submit(10 * MS)
+                device._queue.submit("custom", 10 * MS)
         phases, _ = recorder.finish()
     finally:
         backend.detach()
