@@ -14,6 +14,9 @@ MonotonicNs: TypeAlias = Callable[[], int]
 monotonic_ns: MonotonicNs = time.perf_counter_ns
 """The machine's monotonic clock; on Linux and macOS the same for all processes."""
 
+time_of_day_ns: Callable[[], int] = time.time_ns
+"""The clock that files are dated with, in integer nanoseconds since 1970; it may be set back."""
+
 _UNITS_NS = {"us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "": 10**9}
 _LONGEST_NS = 365 * 24 * 3600 * 10**9
 _WATCHED_NS = 300_000

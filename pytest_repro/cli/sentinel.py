@@ -31,10 +31,12 @@ from pytest_repro.stress.deaths import (
     code_of_fatal_signal,
     describe_death,
 )
-from pytest_repro.stress.recorder import Position, PositionReader, read_position
+from pytest_repro.stress.recorder import Position, PositionReader, read_phases, read_position
 from pytest_repro.stress.seeds import SeedSource, seed_name
-from pytest_repro.stress.stacks import has_native_tool, read_stacks
+from pytest_repro.stress.stacks import has_native_tool, read_stacks, stacks_taken_ns
 from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
+from pytest_repro.timing.deaths import profile_of_death
+from pytest_repro.timing.formats import write_profile
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel import main; main()"
 """Program of this process, to be run by `python -S -c` with the folder of the package as argument."""
@@ -143,6 +145,8 @@ class Sentinel:
             return None
         stacks = read_stacks(Path(watched.stack_file))
         ran_out_of_memory = self._memory.any_since()
+        died_ns = stacks_taken_ns(Path(watched.stack_file), self._clock())
+        phases = read_phases(Path(watched.position_file), died_ns)
         death = describe_death(
             position,
             code=code_of_fatal_signal(stacks) or (-signal.SIGKILL if ran_out_of_memory else None),
@@ -153,6 +157,9 @@ class Sentinel:
         )
         test, file = watched.tests[position.test_index]
         folder = SessionFolder(Path(watched.records))
+        profile = profile_of_death(death, phases, test=test, worker="main")
+        if profile is not None:
+            write_profile(folder, profile)
         self._write(folder, position, death, test=test, file=file)
         how = death.text if position.is_in_iteration else f"{death.message} between two iterations"
         kept = f"the records hold every finished iteration: {watched.shown_records}"

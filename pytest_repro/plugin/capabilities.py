@@ -378,7 +378,7 @@ class Capabilities:
         from pytest_repro.plugin.resets import DeviceResets
         from pytest_repro.plugin.stress_iteration import Bench
 
-        self._timekeeper.note_phases(control.recorder.phase)
+        self._timekeeper.note_phases(control.recorder)
         return Bench(
             config=self._config,
             plan=plan,

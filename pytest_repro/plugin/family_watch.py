@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytest_repro.model import Outcome, Stage
+from pytest_repro.model import Outcome, Phase, Stage
 from pytest_repro.plugin.isolated_child import without_report
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.stress_iteration import Bench
@@ -15,9 +15,11 @@ from pytest_repro.plugin.worker_deaths import MOST_EXAMINED
 from pytest_repro.processes import end_process
 from pytest_repro.signature import HANG_MESSAGE, make_signature
 from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_death, how_it_ended
-from pytest_repro.stress.recorder import Position, PositionReader, read_position
-from pytest_repro.stress.stacks import has_native_tool, take_stacks
+from pytest_repro.stress.recorder import Position, PositionReader, read_phases, read_position
+from pytest_repro.stress.stacks import has_native_tool, stacks_taken_ns, take_stacks
 from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
+from pytest_repro.timing.deaths import profile_of_death
+from pytest_repro.timing.formats import profile_to_payload
 
 START_NS = 60 * 10**9
 """Time that such a process has to find its test, where iterations have less."""
@@ -32,7 +34,7 @@ class FamilyWatch:
 
     def __init__(self, bench: Bench) -> None:
         self._clock = bench.clock
-        self._worker = bench.place.id
+        self._place = bench.place
         self._plan = bench.plan
         self._root = str(bench.config.rootpath)
         self._has_native_tool = has_native_tool()
@@ -45,6 +47,7 @@ class FamilyWatch:
         self._suspect: Position | None = None
         self._position: Position | None = None
         self._stacks = ""
+        self._phases: tuple[Phase, ...] = ()
         self._is_over = False
         self._examination: Examination | None = None
 
@@ -68,12 +71,12 @@ class FamilyWatch:
             return
         if self._reader is None:
             with contextlib.suppress(OSError, ValueError):  # it has not begun yet
-                self._reader = PositionReader(position_path(self._folder, self._worker))
+                self._reader = PositionReader(position_path(self._folder, self._place.id))
             return
         position = self._reader.look()
         if self.holds_crashes and position.is_in_iteration:
             self._examination = examine_crash(
-                position.pid, stack_file=stacks_path(self._folder, self._worker)
+                position.pid, stack_file=stacks_path(self._folder, self._place.id)
             )
             if self._examination is not None:
                 end_process(position.pid)
@@ -97,13 +100,16 @@ class FamilyWatch:
         self._is_over = True
 
     def _read(self) -> None:
-        self._position = read_position(position_path(self._folder, self._worker))
-        self._stacks = take_stacks(stacks_path(self._folder, self._worker))
+        self._position = read_position(position_path(self._folder, self._place.id))
+        died_ns = stacks_taken_ns(stacks_path(self._folder, self._place.id), self._clock())
+        self._phases = read_phases(position_path(self._folder, self._place.id), died_ns)
+        self._stacks = take_stacks(stacks_path(self._folder, self._place.id))
 
-    def death(self, code: int, *, printed: str) -> dict[str, Any]:
+    def death(self, code: int, *, test: str, printed: str) -> dict[str, Any]:
         """Returns the result of the iteration that ended with its process.
 
         Args:
+            test: Node id.
             code: Exit status, negative for a signal.
             printed: What it printed last.
         """
@@ -128,9 +134,15 @@ class FamilyWatch:
             examination=examination,
             ran_out_of_memory=self._memory.any_since(),
         )
-        return without_report(
+        result = without_report(
             death.outcome, death.stage, signature=death.signature, message=death.message, text=death.text
         )
+        profile = profile_of_death(
+            death, self._phases, test=test, worker=self._place.id, beside=self._place.beside
+        )
+        if profile is not None:
+            result["profile"] = profile_to_payload(profile)
+        return result
 
     def hung_at_start(self, *, printed: str) -> dict[str, Any] | None:
         """Returns the result of an iteration for which no process could be started in time, or None."""
@@ -155,7 +167,7 @@ class FamilyWatch:
         """Looks into a process and ends it, unless it goes on meanwhile."""
         self._examination = examine(
             pid,
-            stack_file=stacks_path(self._folder, self._worker),
+            stack_file=stacks_path(self._folder, self._place.id),
             hung_ns=hung_ns,
             triage=self._plan.triage,
             is_hanging=is_hanging,

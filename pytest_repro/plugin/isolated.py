@@ -214,6 +214,7 @@ class _Family:
     ) -> None:
         self.hash_seed = hash_seed
         self._watch = watch
+        self._test = test
         self.start_ns = 0
         self.used_ns = 0
         self.iterations = 0
@@ -289,7 +290,7 @@ class _Family:
         if self._is_ready:
             code = self._process.returncode if answer is None else answer["died"]
             printed = self._printed if answer is None else answer["printed"]
-            return self._watch.death(code, printed=printed)
+            return self._watch.death(code, test=self._test, printed=printed)
         hung = self._watch.hung_at_start(printed=self._printed)
         if hung is not None:
             return hung

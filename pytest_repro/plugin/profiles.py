@@ -9,15 +9,17 @@ from typing import Any
 
 from pytest_repro.model import Profile
 from pytest_repro.store import SessionFolder
-from pytest_repro.timing.formats import jsonl_record, log_line, profile_from_payload, trace_events
+from pytest_repro.timing.formats import (
+    LOG,
+    TRACE,
+    profile_from_payload,
+    trace_events,
+    write_profile,
+)
 from pytest_repro.timing.lines import table_lines
 
 TABLE_PROFILES = 2000
 """Newest profiles that the table and the trace are made from; the logs hold all."""
-
-LOG = "profiling_results.log"
-RECORDS = "profiling.jsonl"
-TRACE = "trace.json"
 
 
 class ProfileBook:
@@ -35,8 +37,7 @@ class ProfileBook:
         """Writes one profile and returns it."""
         profile = profile_from_payload(payload)
         self._newest.append(profile)
-        self._folder.append_line(LOG, log_line(profile))
-        self._folder.append(RECORDS, jsonl_record(profile))
+        write_profile(self._folder, profile)
         return profile
 
     def close(self) -> None:

@@ -48,6 +48,11 @@ class WorkerPlace:
     workers: int
     mode: str
 
+    @property
+    def beside(self) -> str:
+        """Why times of this process are not to be compared: others beside it; empty if it is alone."""
+        return f"{self.workers} workers" if self.workers > 1 else ""
+
 
 def place_of(config: pytest.Config) -> WorkerPlace:
     """Tells which process of the session this is."""

@@ -43,6 +43,7 @@ from pytest_repro.stress.resets import ResetCause, ResetResult
 from pytest_repro.stress.slice_book import SliceBook
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
+from pytest_repro.timing.formats import profile_to_payload
 
 
 class StressController:
@@ -210,6 +211,8 @@ class StressController:
         else:
             self._deaths.tell(death.failure, is_counted=death.is_counted)
             self._receive_death(node, death.failure, item=item, is_counted=death.is_counted)
+        if death.profile is not None:
+            self._add_profile(profile_to_payload(death.profile))
         if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
             run_again(self._config, item, node)
         return report

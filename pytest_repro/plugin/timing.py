@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_repro.model import Outcome
     from pytest_repro.timing.attach import Harness
     from pytest_repro.timing.recorder import Recorder
-    from pytest_repro.timing.spans import NotePhase
+    from pytest_repro.timing.spans import PhaseNotes
 
 REPORT_ATTRIBUTE = "repro_profile"
 """Attribute of the teardown report that carries the phases of a test."""
@@ -36,7 +36,7 @@ class Timekeeper:
         self._clock = clock
         self._recorder: Recorder | None = None
         self._harness: Harness | None = None
-        self._note: NotePhase | None = None
+        self._notes: PhaseNotes | None = None
         self._is_open = False
         self._told = 0
         if automatic:
@@ -46,11 +46,11 @@ class Timekeeper:
             self._harness.start()
             self._recorder = self._harness.recorder
 
-    def note_phases(self, note: NotePhase) -> None:
+    def note_phases(self, notes: PhaseNotes) -> None:
         """Has each phase told while it lasts, from the next iteration on."""
-        self._note = note
+        self._notes = notes
         if self._recorder is not None:
-            self._recorder.note_phases(note)
+            self._recorder.note_phases(notes)
 
     def begin(self) -> None:
         """A test or iteration begins."""
@@ -64,8 +64,8 @@ class Timekeeper:
             from pytest_repro.timing.recorder import Recorder
 
             self._recorder = Recorder(self._clock)
-            if self._note is not None:
-                self._recorder.note_phases(self._note)
+            if self._notes is not None:
+                self._recorder.note_phases(self._notes)
         if not self._is_open:
             self.begin()
         return self._recorder
@@ -106,9 +106,7 @@ class Timekeeper:
             self._harness.stop()
 
     def _contention(self) -> str:
-        reasons = []
-        if self._place.workers > 1:
-            reasons.append(f"{self._place.workers} workers")
+        reasons = [self._place.beside] if self._place.beside else []
         if sys.gettrace() is not None or sys.getprofile() is not None:
             reasons.append("a tracer or profiler")
         return " and ".join(reasons)

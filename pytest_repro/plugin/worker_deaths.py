@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import MonotonicNs
-from pytest_repro.model import Failure, Outcome
+from pytest_repro.model import Failure, Outcome, Profile
 from pytest_repro.plugin.internals.workers import (
     exit_code_of,
     is_worker_replaced,
@@ -36,9 +36,10 @@ from pytest_repro.stress.deaths import (
     where_it_was,
 )
 from pytest_repro.stress.plan import StressPlan
-from pytest_repro.stress.recorder import Activity, Position, read_position
+from pytest_repro.stress.recorder import Activity, Position, read_phases, read_position
 from pytest_repro.stress.slice_book import SliceBook
-from pytest_repro.stress.stacks import has_native_tool, place_in, read_stacks, shown_stacks
+from pytest_repro.stress.stacks import has_native_tool, place_in, read_stacks, shown_stacks, stacks_taken_ns
+from pytest_repro.timing.deaths import profile_of_death
 
 MOST_TOLD = 3
 """Deaths that have a line of their own while the run goes on."""
@@ -66,12 +67,14 @@ class WorkerDeath:
         is_counted: Whether that iteration had ended: the late teardown of what it had left set up came next,
             or nothing of the test.
         how: In words, such as `died with SIGKILL`.
+        profile: What it had timed in the iteration, None if that is nothing.
     """
 
     position: Position | None
     failure: Failure | None = None
     is_counted: bool = False
     how: str
+    profile: Profile | None = None
 
 
 class WorkerDeaths:
@@ -198,6 +201,7 @@ class WorkerDeaths:
             slice_id: Number of this test and first iteration of the slice, None for whichever it was in.
         """
         worker = node.gateway.id
+        seen_ns = self._clock()
         code = exit_code_of(node)
         process = process_of(node)
         if code is None and process is not None:
@@ -230,7 +234,20 @@ class WorkerDeaths:
             )
         failure = self._failure(death, test=test, worker=worker)
         self.booked[worker] = None
-        return WorkerDeath(position=position, failure=failure, is_counted=is_counted, how=how)
+        workers = int(node.workerinput["workercount"])
+        profile = profile_of_death(
+            death,
+            read_phases(
+                position_path(self._folder, worker),
+                stacks_taken_ns(stacks_path(self._folder, worker), seen_ns),
+            ),
+            test=test,
+            worker=worker,
+            beside=f"{workers} workers" if workers > 1 else "",
+        )
+        return WorkerDeath(
+            position=position, failure=failure, is_counted=is_counted, how=how, profile=profile
+        )
 
     def _death_after(self, position: Position, *, code: int | None, stacks: str, is_counted: bool) -> Death:
         """Charges the death to the last iteration: it may have closed the worker's channel."""

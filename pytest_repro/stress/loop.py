@@ -14,6 +14,9 @@ from pytest_repro.stress.plan import Slice
 FLUSH_NS = 100_000_000
 """A batch is sent at least so often: what a crash can take along is younger than that."""
 
+FLUSH_PROFILES_NS = 5_000_000
+"""The same where iterations are timed: phases that were not sent are lost with the process."""
+
 FLUSH_ITERATIONS = 16_384
 """A batch holds at most so many iterations, so that memory does not grow with them."""
 
@@ -216,7 +219,8 @@ def run_slice(
             batch.add(iteration, result, started_ns=started_ns, ended_ns=ended_ns)
             notes.finish(result.outcome, ended_ns - started_ns)
             is_full = len(batch.durations_ns) >= FLUSH_ITERATIONS
-            if is_full or result.failure is not None or ended_ns - flushed_ns >= FLUSH_NS:
+            unsent_ns = FLUSH_NS if result.profile is None else FLUSH_PROFILES_NS
+            if is_full or result.failure is not None or ended_ns - flushed_ns >= unsent_ns:
                 flush(batch)
                 batch = Batch(test=test, item=item, worker=worker, slice=slice_id, step=part.step)
                 if result.failure is not None:

@@ -12,12 +12,15 @@ import struct
 from array import array
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from pathlib import Path
 
-from pytest_repro.model import Outcome, Stage
+from pytest_repro.model import Outcome, Phase, Stage
 from pytest_repro.signature import make_signature, signature_to_dict
+from pytest_repro.stress import phase_trail
 from pytest_repro.stress.board import make_room
 from pytest_repro.stress.loop import FLUSH_ITERATIONS, Batch, FailureFacts, IterationResult, Message
+from pytest_repro.stress.phase_trail import NotedPhase, PhaseTrail, read_trail
 
 
 class Activity(IntEnum):
@@ -49,10 +52,11 @@ _PHASE_AT = _ITERATION_AT + _ITERATION.size - 1
 _ACTIVITY_AT = _PHASE_AT - _ACTIVITY.size
 _NAMES_AT = 128
 _NAME_BYTES = 64
-_MOST_NAMES = 60
+_MOST_NAMES = 250
 _OUTCOMES_AT = _NAMES_AT + _MOST_NAMES * _NAME_BYTES
 _DURATIONS_AT = _OUTCOMES_AT + FLUSH_ITERATIONS
-_SIZE = _DURATIONS_AT + FLUSH_ITERATIONS * array("q").itemsize
+_TRAIL_AT = _DURATIONS_AT + FLUSH_ITERATIONS * array("q").itemsize
+_SIZE = _TRAIL_AT + phase_trail.SIZE
 
 _OUTCOMES = tuple(Outcome)
 _CODES = {outcome: code for code, outcome in enumerate(_OUTCOMES)}
@@ -71,11 +75,12 @@ class FlightRecorder:
 
     def __init__(self, path: Path | None) -> None:
         self._map = _new_map(path)
-        self._durations = memoryview(self._map)[_DURATIONS_AT:].cast("q")
+        self._durations = memoryview(self._map)[_DURATIONS_AT:_TRAIL_AT].cast("q")
+        self._trail = PhaseTrail(self._map, _TRAIL_AT)
         self._pack_iteration = _ITERATION.pack_into
         self._pack_activity = _ACTIVITY.pack_into
-        self._phases = {"": 0}
-        self._operations: dict[str, int] = {}
+        self._codes: dict[str, dict[str | None, int]] = {"": {None: 0}}
+        self._names = 1
         self._batch_first = 0
         self._finished = 0
         self._sent = (0, 0)
@@ -110,10 +115,37 @@ class FlightRecorder:
         """Notes that `setup`, `call` or `teardown` begins now."""
         self._pack_activity(self._map, _ACTIVITY_AT, now_ns, _ACTIVITIES[when])
 
-    def phase(self, name: str, operation: str | None, /) -> None:
-        """Notes the phase that the test is in now, with its operation; empty for none."""
-        code = self._phases.get(name) if operation is None else self._operations.get(operation)
-        self._map[_PHASE_AT] = self._number_phase(name, operation) if code is None else code
+    def begin_phases(self) -> None:
+        """Notes that the phases of another iteration come now."""
+        self._trail.begin()
+
+    def enter_phase(self, phase: NotedPhase, thread: int) -> int:
+        """Notes that a phase has begun.
+
+        Args:
+            phase: The phase.
+            thread: Number of its thread; the phase of the first is the one that the process is in.
+
+        Returns:
+            Its place, for `leave_phase`.
+        """
+        code = self._code(phase.name, phase.operation)
+        if not thread:
+            self._map[_PHASE_AT] = code
+        return self._trail.enter(code, phase, thread)
+
+    def leave_phase(self, place: int, phase: NotedPhase, thread: int) -> None:
+        """Notes that a phase has ended.
+
+        Args:
+            place: What `enter_phase` returned.
+            phase: The phase.
+            thread: Number of its thread.
+        """
+        if not thread:
+            within = phase.within
+            self._map[_PHASE_AT] = self._code(within[-1], None) if within else 0
+        self._trail.leave(place, self._code(phase.name, phase.operation), phase)
 
     def finish(self, outcome: Outcome, duration_ns: int) -> None:
         """Notes how the iteration ended; it counts as finished once the next one begins."""
@@ -155,16 +187,19 @@ class FlightRecorder:
             self._map, _ITERATION_AT, iteration, now_ns, first, finished, now_ns, activity, 0
         )
 
-    def _number_phase(self, name: str, operation: str | None) -> int:
-        """Gives a phase a number; beyond those that have a place, all share the last one."""
-        code = min(len(self._phases) + len(self._operations), _MOST_NAMES - 1)
-        shown = name if operation is None else f"{name} {operation}"
+    def _code(self, name: str, operation: str | None) -> int:
+        """Returns the number of a phase's names; beyond those that have a place, all share the last one."""
+        codes = self._codes.get(name)
+        code = None if codes is None else codes.get(operation)
+        return self._number(name, operation) if code is None else code
+
+    def _number(self, name: str, operation: str | None) -> int:
+        code = min(self._names, _MOST_NAMES - 1)
         if code < _MOST_NAMES - 1:
-            if operation is None:
-                self._phases[name] = code
-            else:
-                self._operations[operation] = code
-        text = shown.encode("utf-8", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
+            self._names += 1
+            self._codes.setdefault(name, {})[operation] = code
+        names = [part.replace("\0", " ") for part in (name, operation) if part is not None]
+        text = "\0".join(names).encode("utf-8", "replace")[:_NAME_BYTES].ljust(_NAME_BYTES, b"\0")
         place = _NAMES_AT + code * _NAME_BYTES
         self._map[place : place + _NAME_BYTES] = text
         return code
@@ -279,6 +314,22 @@ def read_position(path: Path) -> Position | None:
     return None if len(data) < _SIZE else _position(data)
 
 
+def read_phases(path: Path, now_ns: int) -> tuple[Phase, ...]:
+    """Returns the phases of the iteration that the process of this file is in, or was in when it died.
+
+    Args:
+        path: The file.
+        now_ns: Monotonic clock: phases that have not ended last until then.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return ()
+    if len(data) < _SIZE:
+        return ()
+    return read_trail(data[_TRAIL_AT:], partial(_names, data), now_ns)
+
+
 class PositionReader:
     """Looks again and again into the file of a process that runs.
 
@@ -309,9 +360,6 @@ def _position(data: bytes) -> Position:
     if len(data) >= _SIZE:
         durations.frombytes(data[_DURATIONS_AT:][: finished * durations.itemsize])
     outcomes = (_OUTCOMES[code] for code in data[_OUTCOMES_AT : _OUTCOMES_AT + finished])
-    place = _NAMES_AT + phase * _NAME_BYTES
-    # The last character may have been cut in the middle.
-    name = data[place : place + _NAME_BYTES].rstrip(b"\0").decode("utf-8", "ignore") if phase else ""
     return Position(
         pid=pid,
         activity=Activity(activity),
@@ -321,12 +369,23 @@ def _position(data: bytes) -> Position:
         iteration=iteration,
         began_ns=began_ns,
         since_ns=since_ns,
-        phase=name,
+        phase=" ".join(name for name in _names(data, phase) if name),
         limit_ns=limit_ns or None,
         is_limit_of_call=bool(is_limit_of_call),
         unsent_first=unsent_first,
         unsent=tuple(zip(outcomes, durations, strict=True)) if durations else (),
     )
+
+
+def _names(data: bytes, code: int) -> tuple[str, str | None]:
+    """Returns the name and the operation of a phase; both may have been cut."""
+    if not code:
+        return "", None
+    place = _NAMES_AT + code * _NAME_BYTES
+    # The last character may have been cut in the middle.
+    text = data[place : place + _NAME_BYTES].rstrip(b"\0").decode("utf-8", "ignore")
+    name, separator, operation = text.partition("\0")
+    return name, operation if separator else None
 
 
 def _new_map(path: Path | None) -> mmap.mmap:

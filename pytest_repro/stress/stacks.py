@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from pytest_repro.clock import time_of_day_ns
 from pytest_repro.model import Frame
 from pytest_repro.processes import state_of
 from pytest_repro.stress.bounded import run_bounded
@@ -143,6 +144,23 @@ def read_stacks(path: Path) -> str:
     text = data.decode("utf-8", "replace")
     # A fork that native code has made may have died before, and writes to the same file.
     return text[max(0, text.rfind(_FATAL_TEXT)) :][:STACK_LIMIT]
+
+
+def stacks_taken_ns(path: Path, now_ns: int) -> int:
+    """Returns when the stacks in a file were written, as the monotonic clock tells it; now if there are none.
+
+    Args:
+        path: The file.
+        now_ns: Monotonic clock.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return now_ns
+    if not status.st_size:
+        return now_ns
+    ago_ns = time_of_day_ns() - status.st_mtime_ns
+    return now_ns - ago_ns if 0 < ago_ns < now_ns else now_ns
 
 
 def take_stacks(path: Path) -> str:

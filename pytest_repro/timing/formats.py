@@ -14,11 +14,23 @@ from pytest_repro.timing.units import seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_repro.store import SessionFolder
+
 FORMAT_VERSION = 1
 """Of `profiling.jsonl`; it grows when a field changes its meaning or goes."""
 
+LOG = "profiling_results.log"
+RECORDS = "profiling.jsonl"
+TRACE = "trace.json"
+
 Payload = dict[str, Any]
 """Builtins only: text, numbers, None, lists and dicts."""
+
+
+def write_profile(folder: SessionFolder, profile: Profile) -> None:
+    """Adds one iteration to `profiling_results.log` and to `profiling.jsonl`."""
+    folder.append_line(LOG, log_line(profile))
+    folder.append(RECORDS, jsonl_record(profile))
 
 
 def log_line(profile: Profile) -> str:

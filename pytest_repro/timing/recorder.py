@@ -14,7 +14,7 @@ from pytest_repro.timing.spans import Run, Span
 
 if TYPE_CHECKING:
     from pytest_repro.clock import MonotonicNs
-    from pytest_repro.timing.spans import Fence, NotePhase
+    from pytest_repro.timing.spans import Fence, PhaseNotes
 
 KEEP = 1000
 """Phases kept one by one in an iteration; later calls are merged by name, operation and place."""
@@ -46,15 +46,15 @@ class Recorder:
         self._fences: tuple[Fence, ...] = ()
         self._seen: set[tuple[str, str | None]] = set()
         self._run: Run | None = None
-        self._note: NotePhase | None = None
+        self._notes: PhaseNotes | None = None
 
-    def note_phases(self, note: NotePhase) -> None:
-        """Has the phases of the first thread told while they last, from the next iteration on."""
-        self._note = note
+    def note_phases(self, notes: PhaseNotes) -> None:
+        """Has the phases told while they last, from the next iteration on."""
+        self._notes = notes
 
     def begin(self) -> None:
         """Starts an iteration; one that was never finished is dropped."""
-        self._run = Run(self._clock, self._fences, self._keep, self._note)
+        self._run = Run(self._clock, self._fences, self._keep, self._notes)
 
     def finish(self) -> tuple[tuple[Phase, ...], tuple[Metric, ...]]:
         """Ends the iteration.
@@ -65,6 +65,7 @@ class Recorder:
         run, self._run = self._run, None
         if run is None:
             return (), ()
+        run.notes = None
         return run.phases(self._seen), tuple(run.metrics)
 
     def phase(self, name: str) -> AbstractContextManager[object]:

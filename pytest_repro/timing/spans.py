@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from pytest_repro.clock import MonotonicNs
 
 
-class NotePhase(Protocol):
-    """Is told where the first thread is."""
+class PhaseNotes(Protocol):
+    """Is told of phases while they last."""
 
-    def __call__(self, name: str, operation: str | None, /) -> None:
-        """Takes the name of the phase and of its operation; empty where there is none."""
+    def begin_phases(self) -> None:
+        """Another iteration begins."""
+
+    def enter_phase(self, phase: Span, thread: int, /) -> int:
+        """Takes a phase that begins, and the number of its thread; returns where it noted it."""
+
+    def leave_phase(self, place: int, phase: Span, thread: int, /) -> None:
+        """Takes a phase that has ended, and what `enter_phase` returned for it."""
 
 
 FOLD_EVERY = 1024
@@ -44,8 +50,8 @@ class Span:
     """
 
     __slots__ = (
-        "_describe", "_has_turn", "_is_blocking", "_run", "_thread", "call_ns", "fenced", "hidden_ns",
-        "is_open", "name", "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
+        "_describe", "_has_turn", "_is_blocking", "_place", "_run", "_thread", "call_ns", "fenced",
+        "hidden_ns", "is_open", "name", "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
     )  # fmt: skip
 
     calls = 1
@@ -85,11 +91,11 @@ class Span:
         run = self._run
         thread = self._thread = run.threads.get(get_ident()) or run.thread()
         self.within = thread.names
-        if thread.note is not None:
-            thread.note(self.name, self.operation)
         self.wait_ns = -thread.held_ns
         self.hidden_ns = -thread.hidden_ns
         self.start_ns = run.clock()
+        if run.notes is not None:
+            self._place = run.notes.enter_phase(self, thread.index)
         spans = run.spans
         spans.append(self)
         if len(spans) > run.limit:
@@ -117,8 +123,6 @@ class Span:
             finally:
                 if self._has_turn:
                     run.turns.give_up()
-        if thread.note is not None:
-            thread.note(self.within[-1] if self.within else "", None)
         self.wait_ns += thread.held_ns
         self.hidden_ns += thread.hidden_ns
         if self._describe is not None:
@@ -126,6 +130,8 @@ class Span:
             self._describe = None
         self.is_open = kind is not None
         self.call_ns = end_ns - self.start_ns - self.wait_ns
+        if run.notes is not None:
+            run.notes.leave_phase(self._place, self, thread.index)
 
     def _begin_fenced(self, run: Run, thread: Thread) -> None:
         is_alone = True
@@ -199,14 +205,12 @@ class Thread:
         in_call: Whether it is inside a recorded library call: calls inside that one are not recorded.
         held_ns: Time it spent waiting in fences.
         hidden_ns: Time it would have waited in blocking calls, had there been no fences.
-        note: Told of each phase that it enters, and of the one that it comes back to; None for nobody.
     """
 
-    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names", "note")
+    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names")
 
-    def __init__(self, index: int, note: NotePhase | None = None) -> None:
+    def __init__(self, index: int) -> None:
         self.index = index
-        self.note = note
         self.names: tuple[str, ...] = ()
         self.in_call = False
         self.held_ns = 0
@@ -214,7 +218,11 @@ class Thread:
 
 
 class Run:
-    """One iteration while it lasts."""
+    """One iteration while it lasts.
+
+    Attributes:
+        notes: Told of each phase; None for nobody, or once the iteration is over.
+    """
 
     __slots__ = (
         "_free_ns",
@@ -225,13 +233,14 @@ class Run:
         "fences",
         "limit",
         "metrics",
+        "notes",
         "spans",
         "threads",
         "turns",
     )
 
     def __init__(
-        self, clock: MonotonicNs, fences: tuple[Fence, ...], keep: int, note: NotePhase | None = None
+        self, clock: MonotonicNs, fences: tuple[Fence, ...], keep: int, notes: PhaseNotes | None = None
     ) -> None:
         self.clock = clock
         self.fences = fences
@@ -240,7 +249,10 @@ class Run:
         self._keep = keep
         self.limit = keep + FOLD_EVERY
         self._merged: Merged | None = None
-        self.threads: dict[int, Thread] = {get_ident(): Thread(0, note)}
+        self.threads: dict[int, Thread] = {get_ident(): Thread(0)}
+        self.notes = notes
+        if notes is not None:
+            notes.begin_phases()
         self.turns = Turns()
         self._free_ns = 0
         self._lock = Lock()

@@ -6,6 +6,8 @@ import importlib.util
 import json
 import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -212,3 +214,42 @@ def test_logs_that_cannot_be_written_are_not_named(pytester: pytest.Pytester) ->
     result = run_pytest(pytester)
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*decode * <<<", "profiling logs are incomplete: *"])
+
+
+DIES_IN_A_PHASE = """
+import os, time
+from pytest_repro.timing.simulated import SimulatedDevice
+
+def test_dies(repro):
+    with repro.phase("prepare"):
+        time.sleep(0.01)
+    with SimulatedDevice() as device, repro.phase("step"):
+        x = device.to_device(1_000)
+        if repro.iteration == 3:
+            os.abort()
+        device.to_torch(x)
+"""
+
+
+@pytest.mark.parametrize("how", ["-n2", "--repro-isolate", ""])
+def test_a_process_that_dies_in_a_phase_leaves_its_phases_in_the_log(
+    pytester: pytest.Pytester, how: str
+) -> None:
+    """Those up to then, the open one marked; those of the iterations before it too."""
+    pytester.makepyfile(DIES_IN_A_PHASE)
+    arguments = [how] if how else []
+    command = [sys.executable, "-m", "pytest", "--repro-timing", "--repro-stress=4", *arguments]
+    # Without workers it is a process beside the session that writes of its death; it has the pipe too.
+    subprocess.run(command, cwd=pytester.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    profiles = {profile["iteration"]: profile for profile in _profiles(pytester)}
+    died = profiles[3]
+    assert died["outcome"] == "crash"
+    assert [(phase["name"], phase["within"], phase["is_open"]) for phase in died["phases"]] == [
+        ("prepare", [], False),
+        ("step", [], True),
+        ("to_device", ["step"], False),
+    ]
+    assert died["phases"][2]["transfer"]["size_bytes"] == 1_000
+    assert sorted(profiles) == ([1, 2, 3, 4] if how else [1, 2, 3])
+    log = (session_folder(pytester) / "profiling_results.log").read_text(encoding="utf-8")
+    assert re.search(r"iteration=3 .*outcome=crash open=step", log)

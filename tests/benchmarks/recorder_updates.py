@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_repro.clock import monotonic_ns
-from pytest_repro.model import Outcome
+from pytest_repro.model import Outcome, Phase
 from pytest_repro.stress.loop import FLUSH_ITERATIONS
 from pytest_repro.stress.recorder import FlightRecorder
 
@@ -38,24 +38,28 @@ def main() -> None:
     """Prints a row for each update, less what a call that does nothing takes."""
     with tempfile.TemporaryDirectory() as folder:
         recorder = FlightRecorder(Path(folder) / "position")
-        begin, stage, phase, finish = recorder.begin, recorder.stage, recorder.phase, recorder.finish
+        begin, stage, finish = recorder.begin, recorder.stage, recorder.finish
+        by_hand = Phase(name="x", start_ns=0, call_ns=1)
+        matmul = Phase(name="op", operation="matmul", start_ns=0, call_ns=1, within=("x",))
         passed = Outcome.PASSED
+
+        def phase(noted: Phase) -> None:
+            recorder.leave_phase(recorder.enter_phase(noted, 0), noted, 0)
 
         def iteration(number: int) -> None:
             begin(number, number)
             stage("call", number)
-            phase("x", None)
-            phase("", None)
+            phase(by_hand)
             stage("teardown", number)
             finish(passed, number)
 
         updates: dict[str, Callable[[int], object]] = {
             "begin": lambda number: begin(number, number),
             "stage": lambda number: stage("call", number),
-            "phase": lambda _: phase("x", None),
-            "phase of a library's operation": lambda _: phase("op", "matmul"),
+            "phase, its begin and its end": lambda _: phase(by_hand),
+            "phase of a library's operation, both": lambda _: phase(matmul),
             "finish": lambda number: finish(passed, number),
-            "an iteration: begin, 2 stages, 2 phases, finish": iteration,
+            "an iteration: begin, 2 stages, a phase, finish": iteration,
         }
         bare = best_ns(lambda _: None, recorder)
         sys.stdout.write(f"{'':<50}{'more than a call that does nothing':>36}\n")

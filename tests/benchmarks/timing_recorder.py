@@ -64,7 +64,7 @@ def phases() -> None:
     row(f"phase, the first {KEEP} of an iteration", best_ns(phase, KEEP, recorder), base)
     row("phase, 100,000 in an iteration (merged)", best_ns(phase, 100_000, recorder), base)
     row("begin and finish of an empty iteration", best_ns(iteration, KEEP), base)
-    recorder.note_phases(FlightRecorder(None).phase)
+    recorder.note_phases(FlightRecorder(None))
     row("phase, told to the flight recorder", best_ns(phase, KEEP, recorder), base)
     row("phase, told to it, 100,000 in an iteration", best_ns(phase, 100_000, recorder), base)
 

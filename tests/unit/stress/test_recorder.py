@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pytest_repro.model import Outcome, Stage
+from pytest_repro.model import Outcome, Phase, Stage
 from pytest_repro.stress.loop import FLUSH_NS, FailureFacts, IterationResult, Message, run_slice
 from pytest_repro.stress.plan import Slice
 from pytest_repro.stress.recorder import Activity, FlightRecorder, Position, PositionReader, read_position
@@ -40,7 +40,7 @@ def unsent_at(path: Path, *, after: int = 0) -> Message | None:
 DIES = """
 import os, signal, sys
 from pathlib import Path
-from pytest_repro.model import Outcome
+from pytest_repro.model import Outcome, Phase
 from pytest_repro.stress.recorder import FlightRecorder
 
 recorder = FlightRecorder(Path(sys.argv[1]))
@@ -50,7 +50,7 @@ recorder.begin(5, 100)
 recorder.finish(Outcome.SKIPPED, 20)
 recorder.begin(7, 120)
 recorder.stage("call", 130)
-recorder.phase("copies", None)
+recorder.enter_phase(Phase(name="copies", start_ns=0, call_ns=-1), 0)
 print(os.getpid(), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -268,19 +268,25 @@ def test_phases_have_their_names_and_nested_ones_give_way_to_the_outer(path: Pat
     recorder = FlightRecorder(path)
     recorder.begin(1, 0)
     seen = []
-    for name, operation in (("outer", None), ("op", "matmul"), ("outer", None), ("", None)):
-        recorder.phase(name, operation)
-        seen.append(position_at(path).phase)
+    outer, inner = phase("outer"), phase("op", "matmul", within=("outer",))
+    outer_place = recorder.enter_phase(outer, 0)
+    seen.append(position_at(path).phase)
+    inner_place = recorder.enter_phase(inner, 0)
+    seen.append(position_at(path).phase)
+    recorder.leave_phase(inner_place, inner, 0)
+    seen.append(position_at(path).phase)
+    recorder.leave_phase(outer_place, outer, 0)
+    seen.append(position_at(path).phase)
     assert seen == ["outer", "op matmul", "outer", ""]
 
 
 def test_a_phase_that_is_called_like_an_operation_is_no_operation(path: Path) -> None:
     """The name is the user's, the operation a library's."""
     recorder = FlightRecorder(path)
-    recorder.phase("op", "add")
-    recorder.phase("add", None)
+    recorder.enter_phase(phase("op", "add"), 0)
+    recorder.enter_phase(phase("add"), 0)
     assert position_at(path).phase == "add"
-    recorder.phase("op", "add")
+    recorder.enter_phase(phase("op", "add"), 0)
     assert position_at(path).phase == "op add"
 
 
@@ -289,7 +295,7 @@ def test_no_phase_outlives_its_iteration(path: Path, note: str) -> None:
     """One that was left open, say."""
     recorder = FlightRecorder(path)
     recorder.begin(1, 0)
-    recorder.phase("open", None)
+    recorder.enter_phase(phase("open"), 0)
     getattr(recorder, note)(*((2, 5) if note in {"begin", "closing"} else (5,)))
     assert position_at(path).phase == ""
 
@@ -307,16 +313,16 @@ def test_no_phase_outlives_its_iteration(path: Path, note: str) -> None:
 def test_long_and_unicode_names_are_cut_between_characters(path: Path, name: str, shown: str) -> None:
     """64 bytes of UTF-8 are kept."""
     recorder = FlightRecorder(path)
-    recorder.phase(name, None)
+    recorder.enter_phase(phase(name), 0)
     assert position_at(path).phase == shown
 
 
 def test_more_phases_than_have_a_place_are_named_all_the_same(path: Path) -> None:
     """The last of them share one place, in which the one that lasts now has its name."""
     recorder = FlightRecorder(path)
-    names = [f"phase {number}" for number in range(100)]
-    for name in [*names, *reversed(names), names[70], names[5], names[90]]:
-        recorder.phase(name, None)
+    names = [f"phase {number}" for number in range(300)]
+    for name in [*names, *reversed(names), names[270], names[5], names[290]]:
+        recorder.enter_phase(phase(name), 0)
         assert position_at(path).phase == name
 
 
@@ -357,8 +363,14 @@ def test_memory_of_its_own_needs_no_file() -> None:
     """A controller that runs nothing itself."""
     recorder = FlightRecorder(None)
     recorder.begin(1, 0)
-    recorder.phase("x", None)
+    recorder.enter_phase(phase("x"), 0)
     recorder.finish(Outcome.PASSED, 1)
+
+
+def phase(
+    name: str, operation: str | None = None, *, within: tuple[str, ...] = (), call_ns: int = 1
+) -> Phase:
+    return Phase(name=name, operation=operation, within=within, start_ns=0, call_ns=call_ns)
 
 
 def write_until_told(path: str, told: Any) -> None:
@@ -370,9 +382,9 @@ def write_until_told(path: str, told: Any) -> None:
         for _ in range(1_000):
             iteration += 1
             recorder.begin(iteration, iteration)
-            recorder.phase("before", None)
+            recorder.enter_phase(phase("before"), 0)
             recorder.stage("call", iteration)
-            recorder.phase("within", None)
+            recorder.enter_phase(phase("within"), 0)
             recorder.finish(Outcome.PASSED, 1)
         recorder.between(iteration)
         recorder.sent()
