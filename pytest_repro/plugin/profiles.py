@@ -9,14 +9,9 @@ from typing import Any
 
 from pytest_repro.model import Profile
 from pytest_repro.store import SessionFolder
-from pytest_repro.timing.formats import (
-    LOG,
-    TRACE,
-    profile_from_payload,
-    trace_events,
-    write_profile,
-)
+from pytest_repro.timing.formats import LOG, profile_from_payload, write_profile
 from pytest_repro.timing.lines import table_lines
+from pytest_repro.timing.trace import TRACE, trace_events
 
 TABLE_PROFILES = 2000
 """Newest profiles that the table and the trace are made from; the logs hold all."""

@@ -1,4 +1,4 @@
-"""Profiles as log lines, JSON records, payloads between processes, and trace events."""
+"""Profiles as log lines, JSON records, and payloads between processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_repro.timing.summary import named_totals
 from pytest_repro.timing.units import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from pytest_repro.store import SessionFolder
 
@@ -21,7 +21,6 @@ FORMAT_VERSION = 1
 
 LOG = "profiling_results.log"
 RECORDS = "profiling.jsonl"
-TRACE = "trace.json"
 
 Payload = dict[str, Any]
 """Builtins only: text, numbers, None, lists and dicts."""
@@ -107,7 +106,7 @@ def phase_to_payload(phase: Phase) -> Payload:
     if phase.within:
         payload["within"] = list(phase.within)
     if phase.transfer is not None:
-        payload["transfer"] = _transfer_record(phase.transfer)
+        payload["transfer"] = transfer_record(phase.transfer)
     return payload
 
 
@@ -121,73 +120,22 @@ def phase_from_payload(payload: Mapping[str, Any]) -> Phase:
     return Phase(**values)
 
 
-def trace_events(profiles: Sequence[Profile]) -> list[Payload]:
-    """Returns events of the Chrome trace format, which Perfetto opens: `{"traceEvents": [...]}`.
-
-    Each worker is a process and each of its threads a track; times are in microseconds. The time that a
-    fence waited for the device is drawn inside of its phase.
-    """
-    workers = list(dict.fromkeys(profile.worker for profile in profiles))
-    events: list[Payload] = [
-        {"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": worker}}
-        for pid, worker in enumerate(workers)
-    ]
-    for profile in profiles:
-        pid = workers.index(profile.worker)
-        for phase in profile.phases:
-            events.append(_event(phase, profile, pid))
-            if phase.operation is not None and phase.wait_ns and phase.calls == 1:
-                events.append(_wait_event(phase, pid))
-    return events
-
-
 def _phase_record(phase: Phase) -> Payload:
     record = {name: getattr(phase, name) for name, _ in _PHASE_FIELDS}
     record["within"] = list(phase.within)
-    record["transfer"] = None if phase.transfer is None else _transfer_record(phase.transfer)
+    record["transfer"] = None if phase.transfer is None else transfer_record(phase.transfer)
     record["duration_ns"] = phase.duration_ns
     record["unfenced_ns"] = phase.unfenced_ns
     return record
 
 
-def _transfer_record(transfer: Transfer) -> Payload:
+def transfer_record(transfer: Transfer) -> Payload:
+    """Returns what was moved as builtins."""
     return {
         "size_bytes": transfer.size_bytes,
         "shape": list(transfer.shape),
         "dtype": transfer.dtype,
         "layout": transfer.layout,
-    }
-
-
-def _event(phase: Phase, profile: Profile, pid: int) -> Payload:
-    details: Payload = {"test": profile.test, "iteration": profile.iteration, "phase": phase.name}
-    details |= {"calls": phase.calls, "hidden_us": phase.hidden_ns / 1000, "fenced": phase.fenced}
-    if phase.transfer is not None:
-        details |= _transfer_record(phase.transfer)
-    if phase.is_open:
-        details["open"] = True
-    return {
-        "ph": "X",
-        "name": phase.operation or phase.name,
-        "cat": phase.name,
-        "pid": pid,
-        "tid": phase.thread,
-        "ts": phase.start_ns / 1000,
-        "dur": phase.duration_ns / 1000,
-        "args": details,
-    }
-
-
-def _wait_event(phase: Phase, pid: int) -> Payload:
-    return {
-        "ph": "X",
-        "name": "wait for the device",
-        "cat": "fence",
-        "pid": pid,
-        "tid": phase.thread,
-        "ts": (phase.start_ns + phase.call_ns) / 1000,
-        "dur": phase.wait_ns / 1000,
-        "args": {},
     }
 
 

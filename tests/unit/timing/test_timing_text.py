@@ -1,4 +1,4 @@
-"""What people and programs read: tables, the sentence below, log lines, records, payloads, traces, units."""
+"""What people and programs read: tables, the sentence below, log lines, records, payloads, units."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pytest_repro.timing.formats import (
     log_line,
     profile_from_payload,
     profile_to_payload,
-    trace_events,
 )
 from pytest_repro.timing.lines import table_lines
 from pytest_repro.timing.summary import breakdowns, named_totals
@@ -235,17 +234,6 @@ def test_a_payload_leaves_out_what_is_not_told() -> None:
     """Thousands of small phases travel: defaults do not."""
     payload = profile_to_payload(gather(phases=(by_hand("load", MS, start_ns=5),)))
     assert payload["phases"] == [{"name": "load", "start_ns": 5, "call_ns": MS}]
-
-
-def test_trace_events_are_complete_events_in_microseconds() -> None:
-    """One process a worker, one track a thread, the wait drawn inside the phase."""
-    events = trace_events([gather(), gather(worker="gw1")])
-    assert [event["args"]["name"] for event in events if event["ph"] == "M"] == ["main", "gw1"]
-    op = next(event for event in events if event["name"] == "ttnn.gather")
-    assert (op["ph"], op["cat"], op["ts"], op["dur"], op["pid"], op["tid"]) == ("X", "op", 50e3, 8600e3, 0, 0)
-    wait = events[events.index(op) + 1]
-    assert (wait["name"], wait["ts"], wait["dur"]) == ("wait for the device", 70e3, 8580e3)
-    assert {event["pid"] for event in events} == {0, 1}
 
 
 def test_breakdowns_keep_tests_apart() -> None:
