@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -97,6 +98,20 @@ class SessionFolder:
             write_json(self.path / name, record)
         except OSError as error:
             self.problem = f"{error.strerror or error} ({self.path / name})"
+
+    def write_text(self, name: str, text: str) -> None:
+        """Writes one text file whole, like `write_json`."""
+        if self.problem is not None:
+            return
+        try:
+            _write_whole(self.path / name, text)
+        except OSError as error:
+            self.problem = f"{error.strerror or error} ({self.path / name})"
+
+    def remove(self, name: str) -> None:
+        """Removes a file that was written whole."""
+        with contextlib.suppress(OSError):
+            (self.path / name).unlink(missing_ok=True)
 
     def note_running(self) -> None:
         """Notes that this process writes the session from now on."""
@@ -280,8 +295,12 @@ def write_json(path: Path, record: Mapping[str, Any]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
+    _write_whole(path, json.dumps(record, indent=2) + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", errors="backslashreplace")
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
     temporary.replace(path)
 
 

@@ -19,18 +19,23 @@ OPERATIONS_SHOWN = 5
 """Operations listed under a phase; the others are counted."""
 
 
-def table_lines(profiles: Sequence[Profile], width: int = 80) -> list[str]:
+def table_lines(
+    profiles: Sequence[Profile],
+    width: int = 80,
+    under: Callable[[Breakdown, int], list[str]] = lambda _breakdown, _width: [],
+) -> list[str]:
     """Returns the tables of all tests, each with its heading, for a terminal.
 
     Args:
         profiles: What was timed; profiles without phases are left out.
         width: Columns of the terminal; below 50 the lines are longer than it.
+        under: Makes what is to stand under the table of a test, given the width.
     """
     lines: list[str] = []
     for breakdown in breakdowns(profile for profile in profiles if profile.phases):
         if lines:
             lines.append("")
-        lines += breakdown_lines(breakdown, width)
+        lines += breakdown_lines(breakdown, width) + under(breakdown, width)
     return lines
 
 

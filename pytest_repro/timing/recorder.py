@@ -14,7 +14,7 @@ from pytest_repro.timing.spans import Run, Span
 
 if TYPE_CHECKING:
     from pytest_repro.clock import MonotonicNs
-    from pytest_repro.timing.spans import Fence, PhaseNotes
+    from pytest_repro.timing.spans import Fence, PhaseNotes, WatchPhase
 
 KEEP = 1000
 """Phases kept one by one in an iteration; later calls are merged by name, operation and place."""
@@ -47,14 +47,19 @@ class Recorder:
         self._seen: set[tuple[str, str | None]] = set()
         self._run: Run | None = None
         self._notes: PhaseNotes | None = None
+        self._watch: WatchPhase | None = None
 
     def note_phases(self, notes: PhaseNotes) -> None:
         """Has the phases told while they last, from the next iteration on."""
         self._notes = notes
 
+    def watch_phases(self, watch: WatchPhase) -> None:
+        """Has the phases of all threads told when they begin and end, from the next iteration on."""
+        self._watch = watch
+
     def begin(self) -> None:
         """Starts an iteration; one that was never finished is dropped."""
-        self._run = Run(self._clock, self._fences, self._keep, self._notes)
+        self._run = Run(self._clock, self._fences, self._keep, self._notes, self._watch)
 
     def finish(self) -> tuple[tuple[Phase, ...], tuple[Metric, ...]]:
         """Ends the iteration.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_repro.model import Metric, Phase, Transfer
 from pytest_repro.timing.merge import Merged, kind_of
@@ -29,6 +29,16 @@ class PhaseNotes(Protocol):
         """Takes a phase that has ended, and what `enter_phase` returned for it."""
 
 
+class WatchPhase(Protocol):
+    """Is told when phases begin and end, where that happens."""
+
+    def enter(self, span: Span, /) -> Any:
+        """A phase begins; what this returns is what `leave` is given."""
+
+    def leave(self, mark: Any, /) -> None:
+        """A phase has ended; its name is final."""
+
+
 FOLD_EVERY = 1024
 """Phases gathered beyond what is kept before they are merged."""
 
@@ -50,7 +60,7 @@ class Span:
     """
 
     __slots__ = (
-        "_describe", "_has_turn", "_is_blocking", "_place", "_run", "_thread", "call_ns", "fenced",
+        "_describe", "_has_turn", "_is_blocking", "_mark", "_place", "_run", "_thread", "call_ns", "fenced",
         "hidden_ns", "is_open", "name", "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
     )  # fmt: skip
 
@@ -106,6 +116,8 @@ class Span:
             thread.in_call = True
         else:
             thread.names = (*self.within, self.name)
+        if run.watch is not None:
+            self._mark = run.watch.enter(self)
         return self
 
     def __exit__(
@@ -128,6 +140,8 @@ class Span:
         if self._describe is not None:
             self.transfer = _described(self._describe)
             self._describe = None
+        if run.watch is not None:
+            run.watch.leave(self._mark)
         self.is_open = kind is not None
         self.call_ns = end_ns - self.start_ns - self.wait_ns
         if run.notes is not None:
@@ -237,13 +251,20 @@ class Run:
         "spans",
         "threads",
         "turns",
+        "watch",
     )
 
     def __init__(
-        self, clock: MonotonicNs, fences: tuple[Fence, ...], keep: int, notes: PhaseNotes | None = None
+        self,
+        clock: MonotonicNs,
+        fences: tuple[Fence, ...],
+        keep: int,
+        notes: PhaseNotes | None = None,
+        watch: WatchPhase | None = None,
     ) -> None:
         self.clock = clock
         self.fences = fences
+        self.watch = watch
         self.metrics: list[Metric] = []
         self.spans: list[Span] = []
         self._keep = keep
