@@ -73,11 +73,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}: what the gate (--verify-runs) must know of a test.")
     try:
         options = resolve(config)
+        if options.stress is not None and options.stress.as_items and not is_isolated():
+            config.option.count = options.stress.iterations
+        capabilities = Capabilities(config, options, clock=monotonic_ns)
     except OptionError as error:
         raise pytest.UsageError(str(error)) from error
-    if options.stress is not None and options.stress.as_items and not is_isolated():
-        config.option.count = options.stress.iterations
-    capabilities = Capabilities(config, options, clock=monotonic_ns)
     config.stash[CAPABILITIES] = capabilities
     config.pluginmanager.register(capabilities, "repro-capabilities")
     capabilities.begin()

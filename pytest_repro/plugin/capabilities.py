@@ -61,7 +61,9 @@ class Capabilities:
         self._clock = clock
         self._place = place_of(config)
         self._current = Current(self._place.id)
-        self._timekeeper = Timekeeper(automatic=options.timing, place=self._place, clock=clock)
+        self._timekeeper = Timekeeper(
+            automatic=options.timing, place=self._place, clock=clock, is_sampled=options.profile
+        )
         self._timing_hooks: TimingHooks | None = None
         self._run_folder = run_folder_of(config)
         self._code_places: Mapping[str, Any] | None = None
@@ -163,9 +165,9 @@ class Capabilities:
     def add_profile(self, payload: Mapping[str, Any]) -> None:
         """Writes one profile; the first one makes the book."""
         if self._book is None:
-            from pytest_repro.plugin.profiles import ProfileBook
+            from pytest_repro.plugin.profiles import begin_book
 
-            self._book = ProfileBook(self._session_folder("timing"))
+            self._book = begin_book(self._config, self._session_folder("timing"), self._options)
         profile = self._book.add(payload)
         if self._measures is not None:
             self._measures.add_profile(profile)
@@ -293,7 +295,6 @@ class Capabilities:
 
         plan = StressPlan.from_payload(told["plan"])
         self._device = told["device"]
-
         die_with_parent(told["controller_pid"])
         control = WorkerControl(
             Path(told["shared"]), self._place.id, plan, holds_crashes=told["holds_crashes"]
@@ -338,7 +339,7 @@ class Capabilities:
         # An ini file may ask for workers; the process runs one test itself.
         extra = ["-n0"] if self._config.pluginmanager.has_plugin("xdist") else []
         if self._options.timing:
-            extra.append("--repro-timing")
+            extra.append("--repro-profile" if self._options.profile else "--repro-timing")
         return Relaunch.of(self._config, *extra)
 
     def _reseeder(self, plan: StressPlan) -> Reseeder:

@@ -67,13 +67,13 @@ class IterationHooks:
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Notes the stage, in the full lane; each iteration begins with its setup."""
         if self.is_running(item):
-            self._bench.control.recorder.stage("call", self._bench.clock())
+            self._note_stage("call", self._bench.clock())
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> None:
         """Notes the stage, in the full lane."""
         if self.is_running(item):
-            self._bench.control.recorder.stage("teardown", self._bench.clock())
+            self._note_stage("teardown", self._bench.clock())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, object, object]:
@@ -106,6 +106,10 @@ class IterationHooks:
             return None
         return True
 
+    def _note_stage(self, stage: str, now_ns: int) -> None:
+        self._bench.control.recorder.stage(stage, now_ns)
+        self._bench.timekeeper.note_stage(stage)
+
     def _runner(self, item: pytest.Item, lane: Lane) -> IterationRunner:
         bench = self._bench
         warned = warnings_of(bench.config)
@@ -115,7 +119,7 @@ class IterationHooks:
                 clock=bench.clock,
                 warned=warned,
                 timer=timeout_timer(item),
-                note_stage=bench.control.recorder.stage,
+                note_stage=self._note_stage if bench.timekeeper.is_sampled else bench.control.recorder.stage,
             )
         self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
         return self._full_lane

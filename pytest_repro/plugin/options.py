@@ -18,6 +18,7 @@ from pytest_repro.plugin.limit_options import LIMIT_VALUES, add_limit_options
 from pytest_repro.plugin.match_option import read_match
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
 from pytest_repro.plugin.session import RUN_OPTION, is_worker, run_folder_of
+from pytest_repro.plugin.timing_options import read_timing
 from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES, is_gate_asked_for
 
 if TYPE_CHECKING:
@@ -32,12 +33,14 @@ class Options:
     Attributes:
         stress: Plan of the stress run, or None.
         timing: Automatic phases: True on, False everything off, None only phases made by hand.
+        profile: Whether the lines inside of the phases are sampled; then `timing` is True.
         json_path: Where the session's summary is also written, or None.
         devices: Devices that a stress run shares out among its workers, or None.
     """
 
     stress: StressPlan | None
     timing: bool | None
+    profile: bool
     json_path: str | None
     devices: DeviceRequest | None
 
@@ -123,6 +126,7 @@ _VALUES = (
 
 _FLAGS = (
     ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
+    ("repro-profile", "As --repro-timing, and sample the lines inside of the phases with pyinstrument."),
     ("repro-stress-items", "Make one pytest item per iteration, through pytest-repeat."),
     ("repro-isolate", "Run each iteration in a process of its own, with many hash seeds."),
     *VERIFY_FLAGS,
@@ -220,9 +224,11 @@ def resolve(config: pytest.Config) -> Options:
     if config.getoption("collectonly", default=False):
         # What would be run is shown as it is without repetitions.
         stress = devices = None
+    timing, profile = read_timing(config, read)
     return Options(
         stress=stress,
-        timing=read.flag("repro-timing"),
+        timing=timing,
+        profile=profile,
         json_path=read.value("repro-json", str),
         devices=devices,
     )

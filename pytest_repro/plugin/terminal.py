@@ -32,9 +32,17 @@ def show_profiles(terminal: Any, book: ProfileBook) -> None:
     if terminal.config.option.verbose < 0:
         return
     terminal.write_sep("=", "timing")
-    for line in book.lines(width=terminal.config.get_terminal_writer().fullwidth):
+    width = terminal.config.get_terminal_writer().fullwidth
+    for line in book.lines(width=width):
         terminal.write_line(line)
+    if book.samples is not None:
+        for note in book.samples.notes(width=width):
+            terminal.write_line(note)
     if book.problem is not None:
         terminal.write_line(f"profiling logs are incomplete: {book.problem}")
-    else:
+        return
+    if book.log is not None:
         terminal.write_line(f"profiling logs: {shown_path(terminal.config, book.log)}")
+    if book.samples is not None and book.samples.page is not None:
+        more = "" if book.samples.count == 1 else f" and {book.samples.count - 1:,} more"
+        terminal.write_line(f"sampled lines: {shown_path(terminal.config, book.samples.page)}{more}")

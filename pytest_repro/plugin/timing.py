@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from pytest_repro.model import Outcome
     from pytest_repro.timing.attach import Harness
     from pytest_repro.timing.recorder import Recorder
+    from pytest_repro.timing.sampler import PhaseSampler
     from pytest_repro.timing.spans import PhaseNotes
 
 REPORT_ATTRIBUTE = "repro_profile"
 """Attribute of the teardown report that carries the phases of a test."""
+
+SAMPLED = "sampled by pyinstrument"
+"""Why the times of such a session are not to be compared with others."""
 
 
 class Timekeeper:
@@ -28,9 +32,20 @@ class Timekeeper:
         automatic: True: device libraries are timed too; None: only phases made by hand; False: nothing.
         place: Which process this is.
         clock: Monotonic, in nanoseconds.
+        is_sampled: Whether each test is sampled while it runs; only with `automatic`.
+
+    Raises:
+        OptionError: What samples cannot be imported.
     """
 
-    def __init__(self, *, automatic: bool | None, place: WorkerPlace, clock: MonotonicNs) -> None:
+    def __init__(
+        self,
+        *,
+        automatic: bool | None,
+        place: WorkerPlace,
+        clock: MonotonicNs,
+        is_sampled: bool = False,
+    ) -> None:
         self.is_off = automatic is False
         self._place = place
         self._clock = clock
@@ -39,12 +54,25 @@ class Timekeeper:
         self._notes: PhaseNotes | None = None
         self._is_open = False
         self._told = 0
+        self._sampler: PhaseSampler | None = None
+        self._has_told_samples = False
         if automatic:
             from pytest_repro.timing.attach import Harness
 
+            if is_sampled:
+                from pytest_repro.plugin.profiling import make_sampler
+
+                self._sampler = make_sampler(clock)
             self._harness = Harness(clock=clock)
-            self._harness.start()
             self._recorder = self._harness.recorder
+            if self._sampler is not None:
+                self._recorder.watch_phases(self._sampler)
+            self._harness.start()
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether each test is sampled while it runs."""
+        return self._sampler is not None
 
     def note_phases(self, notes: PhaseNotes) -> None:
         """Has each phase told while it lasts, from the next iteration on."""
@@ -57,6 +85,13 @@ class Timekeeper:
         if self._recorder is not None:
             self._recorder.begin()
             self._is_open = True
+            if self._sampler is not None:
+                self._sampler.begin()
+
+    def note_stage(self, stage: str) -> None:
+        """A stage of the running iteration begins."""
+        if self._sampler is not None:
+            self._sampler.is_call = stage == "call"
 
     def recorder(self) -> Recorder:
         """Returns the recorder of the running iteration, for phases made by hand."""
@@ -75,13 +110,16 @@ class Timekeeper:
         if self._recorder is None or not self._is_open:
             return None
         self._is_open = False
+        samples = None if self._sampler is None else self._sampler.end()
         phases, metrics = self._recorder.finish()
-        if not phases and not metrics:
+        # The first samples are told even if there are none: that is what is to be said then.
+        is_told = samples is not None and (bool(samples) or not self._has_told_samples)
+        if not phases and not metrics and not is_told:
             return None
         from pytest_repro.model import Profile
         from pytest_repro.timing.formats import profile_to_payload
 
-        return profile_to_payload(
+        payload = profile_to_payload(
             Profile(
                 test=test,
                 iteration=iteration,
@@ -92,6 +130,10 @@ class Timekeeper:
                 metrics=metrics,
             )
         )
+        if samples is not None and is_told:
+            self._has_told_samples = True
+            payload["samples"] = samples.to_payload()
+        return payload
 
     def problems(self) -> list[str]:
         """Returns why libraries could not be timed, each reason once."""
@@ -102,6 +144,9 @@ class Timekeeper:
 
     def stop(self) -> None:
         """Takes all instruments off the device libraries."""
+        if self._sampler is not None:
+            # Of an iteration that was broken off.
+            self._sampler.end()
         if self._harness is not None:
             self._harness.stop()
 
@@ -109,6 +154,8 @@ class Timekeeper:
         reasons = [self._place.beside] if self._place.beside else []
         if sys.gettrace() is not None or sys.getprofile() is not None:
             reasons.append("a tracer or profiler")
+        if self._sampler is not None:
+            reasons.append(SAMPLED)
         return " and ".join(reasons)
 
 

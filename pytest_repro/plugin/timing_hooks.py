@@ -32,6 +32,16 @@ class TimingHooks:
         self._outcome = Outcome.PASSED
         return (yield)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Notes the stage."""
+        self._timekeeper.note_stage("call")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """Notes the stage."""
+        self._timekeeper.note_stage("teardown")
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item

@@ -20,7 +20,7 @@ def _resolved(pytester: pytest.Pytester, *arguments: str, ini: str = "") -> Opti
 def test_nothing_asked_for_is_nothing_to_do(pytester: pytest.Pytester) -> None:
     """Off means off."""
     options = _resolved(pytester)
-    assert options == Options(stress=None, timing=None, json_path=None, devices=None)
+    assert options == Options(stress=None, timing=None, profile=False, json_path=None, devices=None)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,39 @@ def test_timing_is_on_off_or_by_hand(
 ) -> None:
     """Unset means: only phases that a test makes itself."""
     assert _resolved(pytester, *arguments, ini=ini).timing is expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "timing", "profile"),
+    [
+        (("--repro-profile",), "", True, True),
+        ((), "repro_profile = true", True, True),
+        (("--repro-profile",), "repro_profile = false", True, True),
+        (("--repro-timing",), "repro_profile = true", True, True),
+        (("--no-repro-timing",), "repro_profile = true", False, False),
+        (("--repro-profile",), "repro_timing = false", True, True),
+        (("--no-repro-timing",), "", False, False),
+    ],
+)
+def test_sampling_brings_timing_with_it(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], ini: str, *, timing: bool, profile: bool
+) -> None:
+    """Flag over ini, also where one option speaks against the other."""
+    options = _resolved(pytester, *arguments, ini=ini)
+    assert (options.timing, options.profile) == (timing, profile)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini"),
+    [(("--repro-profile", "--no-repro-timing"), ""), ((), "repro_profile = true\nrepro_timing = false")],
+    ids=["typed", "ini"],
+)
+def test_sampling_without_timing_is_refused(
+    pytester: pytest.Pytester, arguments: tuple[str, ...], ini: str
+) -> None:
+    """There would be no phase to sample."""
+    with pytest.raises(OptionError, match=r"--no-repro-timing: .* leaves out\. Drop one of them\."):
+        _resolved(pytester, *arguments, ini=ini)
 
 
 @pytest.mark.parametrize(
