@@ -19,8 +19,12 @@ from pytest_repro.timing.recorder import Recorder
 from pytest_repro.timing.sampler import AWAIT, INTERVAL_NS, MOST_FRAMES, NO_CALLS, PhaseSampler, StatProfile
 from pytest_repro.timing.samples import Samples, place_of
 
-# Frames of pytest itself, as the plugin names them.
-HARNESS = tuple(str(Path(str(sys.modules[name].__file__)).parent) for name in ("_pytest", "pluggy"))
+# Frames of what runs these tests, as the plugin names them.
+HARNESS = tuple(
+    str(Path(str(sys.modules[name].__file__)).parent)
+    for name in ("_pytest", "pluggy", "xdist", "execnet")
+    if name in sys.modules
+)
 
 See = Callable[[FrameType, str, Any], None]
 
