@@ -25,6 +25,8 @@ _PLACE_WIDTH = 44
 
 _LEAST_SOURCE = 16
 
+_NEVER = Seen(0, 0)
+
 
 class Line(NamedTuple):
     """Where time was spent.
@@ -50,6 +52,9 @@ def lines_of(stacks: Mapping[Stack, Seen]) -> list[tuple[Line, Seen]]:
     totals: dict[Line, Seen] = {}
     for stack, seen in stacks.items():
         line = _line_of(stack)
+        # Where calls are seen mostly, the machine was busy with something else during the stretch.
+        if line.is_end and stacks.get(stack[:-1], _NEVER).number > seen.number:
+            line = line._replace(is_end=False)
         known, known_ns = totals.get(line, (0, 0))
         totals[line] = Seen(known + seen.number, known_ns + seen.duration_ns)
     return sorted(totals.items(), key=lambda entry: (-entry[1].duration_ns, entry[0]))

@@ -109,6 +109,14 @@ def test_a_line_that_only_ends_a_stretch_without_calls_says_so(source: Path) -> 
     assert _lines(samples, source)[1] == "    100 %  test_it.py:3 test_it  up to: b = decode(a)"
 
 
+def test_a_stretch_among_many_calls_is_no_stretch(source: Path) -> None:
+    """There it was the machine that did something else."""
+    samples = Samples()
+    samples.add(("op",), (_frame(source, 3),), 2 * MS, count=2)
+    samples.add(("op",), (_frame(source, 3), NO_CALLS), 40 * MS)
+    assert _lines(samples, source)[1:] == ["    100 %  test_it.py:3 test_it  b = decode(a)"]
+
+
 def test_comprehensions_are_lines_of_their_function(source: Path) -> None:
     """Whatever Python's version calls them."""
     samples = Samples()
