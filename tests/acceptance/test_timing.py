@@ -199,6 +199,65 @@ def test_a_test_of_ttnn_is_timed_without_any_edit(pytester: pytest.Pytester) -> 
     assert phases["to_device"]["transfer"]["size_bytes"] == 32 * 128 * 2
 
 
+QUEUES = """
+import torch
+import ttnn
+
+def test_two_queues(repro):
+    device = ttnn.open_device(device_id=0, num_command_queues=2)
+    host = ttnn.from_torch(torch.ones(32, 128), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT)
+    x = ttnn.to_device(host, device, cq_id=1)
+    ttnn.from_device(ttnn.add(x, x), cq_id=1)
+    ttnn.close_device(device)
+    with repro.phase("device is closed"):
+        pass
+
+def test_mesh(repro):
+    mesh = ttnn.open_mesh_device(ttnn.MeshShape(1, 1))
+    mapper, composer = ttnn.ReplicateTensorToMesh(mesh), ttnn.ConcatMeshToTensor(mesh, dim=0)
+    layout = {"dtype": ttnn.bfloat16, "layout": ttnn.TILE_LAYOUT}
+    x = ttnn.from_torch(torch.ones(32, 128), device=mesh, mesh_mapper=mapper, **layout)
+    ttnn.to_torch(ttnn.add(x, x), mesh_composer=composer)
+    ttnn.close_mesh_device(mesh)
+    with repro.phase("device is closed"):
+        pass
+
+def test_context_manager(repro):
+    with ttnn.manage_device(device_id=0) as device:
+        ttnn.from_torch(torch.ones(32, 128), dtype=ttnn.bfloat16, layout=ttnn.TILE_LAYOUT, device=device)
+    with repro.phase("device is closed"):
+        pass
+"""
+
+
+@pytest.mark.ttnn
+def test_queues_meshes_and_context_managers_of_ttnn_are_timed(pytester: pytest.Pytester) -> None:
+    """All are sized and fenced, and no device is waited for once it is closed."""
+    _skip_without("ttnn")
+    if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
+        pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
+    pytester.makepyfile(QUEUES)
+    result = run_pytest(pytester, "--repro-timing")
+    assert result.ret == 0
+    names = [
+        [phase["name"] for phase in profile["phases"] if phase["fenced"] and phase["name"] != "synchronize"]
+        for profile in _profiles(pytester)
+    ]
+    closed = "device is closed"
+    assert names == [
+        ["to_device", "op", "to_torch", closed],
+        ["to_device", "op", "to_torch", closed],
+        ["to_device", closed],
+    ]
+    sizes = {
+        phase["transfer"]["size_bytes"]
+        for profile in _profiles(pytester)
+        for phase in profile["phases"]
+        if phase["transfer"] is not None and phase["fenced"]
+    }
+    assert sizes == {32 * 128 * 2}
+
+
 def test_a_metric_without_a_name_is_refused(pytester: pytest.Pytester) -> None:
     """The test fails, the session goes on."""
     pytester.makepyfile("def test_a(repro):\n    repro.metric(5, 1.0)\ndef test_b():\n    pass")

@@ -31,10 +31,11 @@ _READS = frozenset(
     {
         "ttnn.to_torch", "ttnn.from_device", "ttnn.copy_device_to_host_tensor", "ttnn.Tensor.cpu",
         "ttnn.Tensor.item", "ttnn.Tensor.to_list", "ttnn.Tensor.to_torch", "ttnn.Tensor.to_numpy",
+        "ttnn.Tensor.to_torch_with_padded_shape",
     }
 )  # fmt: skip
 
-_METHODS = ("cpu", "item", "to", "to_list", "to_numpy", "to_torch")
+_METHODS = ("cpu", "item", "to", "to_list", "to_numpy", "to_torch", "to_torch_with_padded_shape")
 _WAITS = ("synchronize_device", "event_synchronize")
 _CLOSES = ("close_device", "close_mesh_device", "CloseDevice", "CloseDevices")
 
@@ -66,8 +67,9 @@ class TtnnBackend:
         for function in _WAITS:
             wrap(ttnn, function, partial(calls.function, SYNCHRONIZE, f"ttnn.{function}"))
         wrap(ttnn, "execute_trace", partial(calls.function, OP, "ttnn.execute_trace"))
-        for function in _CLOSES:
-            wrap(ttnn, function, partial(_closing, devices))
+        for owner in _closing_modules(ttnn):
+            for function in _CLOSES:
+                wrap(owner, function, partial(_closing, devices))
 
     def detach(self) -> None:
         """Puts the originals back."""
@@ -147,6 +149,13 @@ class _Calls:
             elif phase == SYNCHRONIZE or (name == "ttnn.execute_trace" and kwargs.get("blocking", True)):
                 span.settle(phase, is_blocking=True)
         return result
+
+
+def _closing_modules(ttnn: Any) -> list[Any]:
+    """Returns where functions that close a device lie: ttnn's context managers take other ones than tests."""
+    inner = getattr(ttnn, "_ttnn", None)
+    owners = [ttnn, ttnn.device, getattr(inner, "device", None), getattr(inner, "multi_device", None)]
+    return [owner for owner in owners if owner is not None]
 
 
 def _closing(devices: Devices, original: Callable[..., Any]) -> Callable[..., Any]:

@@ -186,6 +186,44 @@ def test_nothing_is_fenced_while_a_trace_is_captured(harness: Harness, device: A
     ]
 
 
+def test_layouts_and_memory_configurations_are_operations(harness: Harness, device: Any) -> None:
+    """They move data on the device, not to it or from it."""
+    import ttnn
+
+    x = tensor(device)
+    harness.recorder.begin()
+    ttnn.to_layout(x, ttnn.ROW_MAJOR_LAYOUT)
+    ttnn.to_memory_config(x, ttnn.L1_MEMORY_CONFIG)
+    phases = device_phases(harness)
+    assert {(phase.name, phase.fenced) for phase in phases} == {("op", True)}
+    assert phases[0].operation == "ttnn.to_layout"
+    assert phases[-1].operation == "ttnn.to_memory_config"
+
+
+def test_a_transfer_that_does_not_block_is_waited_for_and_charged_with_nothing_hidden(
+    harness: Harness, device: Any
+) -> None:
+    """A naive timer would have shown the call alone."""
+    import ttnn
+
+    x = tensor(device)
+    harness.recorder.begin()
+    x.cpu(blocking=False)
+    ttnn.from_device(x, blocking=False)
+    phases = device_phases(harness)
+    assert [(phase.name, phase.fenced, phase.hidden_ns) for phase in phases] == [("to_torch", True, 0)] * 2
+
+
+def test_host_tensors_are_no_transfer(harness: Harness, device: Any) -> None:
+    """Nothing goes to a device that is not named."""
+    tensor()
+    phases, _ = harness.recorder.finish()
+    assert [(phase.name, phase.operation) for phase in phases if phase.operation == "ttnn.from_torch"] == [
+        ("op", "ttnn.from_torch")
+    ]
+    assert all(phase.on_host for phase in phases)
+
+
 def test_work_of_torch_beside_it_is_of_the_host(harness: Harness, device: Any) -> None:
     """A golden result made with torch is told apart from the device's operations."""
     import torch
@@ -206,6 +244,8 @@ def test_the_originals_are_back_after_an_exception(device: Any) -> None:
 
     def names() -> list[Any]:
         functions = [ttnn.synchronize_device, ttnn.execute_trace, ttnn.close_device, ttnn.event_synchronize]
+        functions += [ttnn.device.close_device, ttnn._ttnn.device.close_device]
+        functions.append(ttnn._ttnn.multi_device.close_mesh_device)
         methods = [
             vars(ttnn.Tensor)[name] for name in ("cpu", "item", "to", "to_list", "to_numpy", "to_torch")
         ]
