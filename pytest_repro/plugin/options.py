@@ -125,7 +125,7 @@ _VALUES = (
 )
 
 _FLAGS = (
-    ("repro-timing", "Time transfers and operations of torch and ttnn as phases, with fences."),
+    ("repro-timing", "Time transfers and operations of torch, jax and ttnn as phases, with fences."),
     ("repro-profile", "As --repro-timing, and sample the lines inside of the phases with pyinstrument."),
     ("repro-stress-items", "Make one pytest item per iteration, through pytest-repeat."),
     ("repro-isolate", "Run each iteration in a process of its own, with many hash seeds."),

@@ -100,6 +100,7 @@ def _known_backends() -> dict[str, Callable[[], Backend]]:
 
 _BUILT_IN = {
     "torch": "pytest_repro.timing.backends.torch:TorchBackend",
+    "jax": "pytest_repro.timing.backends.jax:JaxBackend",
     "ttnn": "pytest_repro.timing.backends.ttnn:TtnnBackend",
     "pytest_repro.timing.simulated": "pytest_repro.timing.simulated:SimulatedBackend",
 }

@@ -41,11 +41,11 @@ class Recorder:
     """
 
     def __init__(self, clock: MonotonicNs = monotonic_ns, *, keep: int = KEEP) -> None:
-        self._clock = clock
+        self.clock = clock
         self._keep = keep
         self._fences: tuple[Fence, ...] = ()
         self._seen: set[tuple[str, str | None]] = set()
-        self._run: Run | None = None
+        self.run: Run | None = None
         self._notes: PhaseNotes | None = None
         self._watch: WatchPhase | None = None
 
@@ -59,7 +59,7 @@ class Recorder:
 
     def begin(self) -> None:
         """Starts an iteration; one that was never finished is dropped."""
-        self._run = Run(self._clock, self._fences, self._keep, self._notes, self._watch)
+        self.run = Run(self.clock, self._fences, self._keep, self._notes, self._watch)
 
     def finish(self) -> tuple[tuple[Phase, ...], tuple[Metric, ...]]:
         """Ends the iteration.
@@ -67,7 +67,7 @@ class Recorder:
         Returns:
             Its phases in the order in which they began, those still open marked, and its metrics.
         """
-        run, self._run = self._run, None
+        run, self.run = self.run, None
         if run is None:
             return (), ()
         run.notes = None
@@ -87,7 +87,7 @@ class Recorder:
                 f"A phase cannot be called {name!r}: its name must be a text with at least one character",
                 next_step="Give it a short fixed name, such as repro.phase('preprocess').",
             )
-        run = self._run
+        run = self.run
         return _NOTHING if run is None else Span(run, name)
 
     def metric(self, name: str, value: float) -> None:
@@ -106,8 +106,8 @@ class Recorder:
                 next_step="Give it a short fixed name with its unit, such as samples_per_s.",
             )
         number = _finite(name, value)
-        if self._run is not None:
-            self._run.metrics.append(Metric(name=name, value=number))
+        if self.run is not None:
+            self.run.metrics.append(Metric(name=name, value=number))
 
     def automatic(self, name: str, operation: str, *, on_host: bool = False) -> Span | None:
         """Makes the phase of a library call; for backends.
@@ -121,7 +121,7 @@ class Recorder:
             The phase, to be entered with `with`, or None if the call is not to be recorded: outside of
             an iteration, or inside of another library call that is.
         """
-        run = self._run
+        run = self.run
         if run is None:
             return None
         thread = run.threads.get(get_ident())
@@ -141,8 +141,8 @@ class Recorder:
 
     def _set_fences(self, fences: tuple[Fence, ...]) -> None:
         self._fences = fences
-        if self._run is not None:
-            self._run.fences = fences
+        if self.run is not None:
+            self.run.fences = fences
 
 
 def _finite(name: str, value: Any) -> float:

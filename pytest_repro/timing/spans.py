@@ -73,7 +73,7 @@ class Span:
         self.on_host = False
         self.fenced = False
         self.is_open = True
-        self.call_ns = _RUNNING
+        self.call_ns = RUNNING
         self.transfer: Transfer | None = None
         self._describe: Callable[[], Transfer | None] | None = None
         self._is_blocking = False
@@ -179,7 +179,7 @@ class Span:
     @property
     def is_ended(self) -> bool:
         """Whether the phase was entered and left."""
-        return self.call_ns != _RUNNING
+        return self.call_ns != RUNNING
 
     @property
     def thread(self) -> int:
@@ -367,7 +367,7 @@ def _described(describe: Callable[[], Transfer | None]) -> Transfer | None:
         return None
 
 
-_RUNNING = -1
+RUNNING = -1
 """`Span.call_ns` before its end."""
 
 _SEEN_LIMIT = 10_000

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.benchmarks import flaky_cases, stress_rate
+from tests.benchmarks import flaky_cases, stress_rate, timing_cuda
 from tests.benchmarks.flaky_cases import Ending
 from tests.benchmarks.stress_rate import cell_of, expected_ns, ratio, table
 
@@ -112,3 +112,40 @@ def test_only_the_failure_of_the_case_counts_as_found() -> None:
         "exit status 4: unrecognized arguments: --y",
     )
     assert judged(-9, "") == (Ending.ERROR, "exit status -9: no output")
+
+
+def test_the_error_of_attribution_is_told_in_per_cent_of_the_events() -> None:
+    """The largest one is named below the table, and phases that are not those expected under their call."""
+    exact = timing_cuda.Result("matmul", 1000, 1010, 500, 1500)
+    off = timing_cuda.Result("to host", 2000, 1000, 500, 1000, "of 3 phases 2 are as expected")
+    assert timing_cuda.error_percent(exact) == pytest.approx(1)
+    _, first, second, problem, worst = timing_cuda.table([exact, off])
+    assert first.split() == [
+        "matmul",
+        "1.0",
+        "us",
+        "1.0",
+        "us",
+        "+1.0",
+        "%",
+        "0.5",
+        "us",
+        "1.5",
+        "us",
+        "3.00",
+        "x",
+    ]
+    assert second.split()[-2:] == ["2.00", "x"]
+    assert problem == "  of 3 phases 2 are as expected"
+    assert worst == "largest attribution error: -50.0 % (to host)"
+
+
+def test_without_a_gpu_the_cuda_benchmark_says_so_and_succeeds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody takes an empty table for a measurement."""
+    monkeypatch.setattr(timing_cuda, "reason_against", lambda: "torch is not installed")
+    assert timing_cuda.main() == 0
+    assert capsys.readouterr().out == (
+        "Nothing was measured: torch is not installed. This benchmark needs torch with CUDA and a GPU.\n"
+    )

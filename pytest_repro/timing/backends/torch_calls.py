@@ -5,24 +5,30 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pytest_repro.model import Transfer
 from pytest_repro.timing.backend import OP, TO_DEVICE, TO_TORCH
+from pytest_repro.timing.backends.torch_tensors import named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_repro.timing.backends.torch_tensors import End, Tensors
     from pytest_repro.timing.spans import Span
 
 _READS = frozenset(
-    {"numpy", "item", "tolist", "__array__", "__float__", "__int__", "__bool__", "__index__", "__complex__"}
-)
+    {
+        "numpy", "item", "tolist", "__array__", "__float__", "__int__", "__bool__", "__index__",
+        "__complex__", "__contains__",
+    }
+)  # fmt: skip
 _COPIES = frozenset({"to", "cpu", "cuda", "xpu", "mtia", "ipu", "copy_"})
 _CREATIONS = frozenset({"tensor", "as_tensor", "asarray", "new_tensor"})
-_BLOCKING = frozenset({"equal", "allclose", "is_nonzero", "nonzero", "argwhere", "masked_select", "unique"})
+_BLOCKING = frozenset(
+    {
+        "equal", "allclose", "is_nonzero", "nonzero", "argwhere", "masked_select", "unique",
+        "unique_consecutive", "bincount", "repeat_interleave",
+    }
+)  # fmt: skip
 """Operations whose result the host has to know before it can go on."""
-
-SETTLED = _READS | _COPIES | _CREATIONS | _BLOCKING
-"""Names of calls that need `settle`; all others are operations."""
 
 _NO_WORK = frozenset(
     {
@@ -33,109 +39,137 @@ _NO_WORK = frozenset(
         "storage", "storage_offset", "storage_type", "stride", "type", "typed_storage", "untyped_storage",
     }
 )  # fmt: skip
-_HOST = frozenset({"cpu", "meta"})
+_SHARING = frozenset({"numpy", "__array__"})
+"""Calls that hand on the memory of a tensor of the host."""
 
 
-def label_of(name: str) -> str:
+def label_of(name: object) -> str:
     """Returns how a torch function is called in reports; empty for one that does no work on data."""
+    if type(name) is not str or not name or name in _NO_WORK:
+        return ""
     is_private = name.startswith("_") and not name.startswith("__")
-    if not name or name in _NO_WORK or is_private or (name.startswith("is_") and name not in _BLOCKING):
+    if is_private or (name.startswith("is_") and name not in _BLOCKING):
         return ""
     return f"torch.{name}"
 
 
-def settle(
-    span: Span,
-    name: str,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-    result: Any,
-    devices: set[int],
-) -> None:
+class Settling:
     """Tells the phase of a call what it was: a transfer, a read-back or an operation.
 
     Args:
-        span: The phase, not yet ended.
-        name: Name of the torch function, one of `SETTLED`.
-        args: Its arguments.
-        kwargs: Its named arguments.
-        result: What it returned.
-        devices: Gets the indices of the accelerators that were used.
+        tensors: Looks at the tensors.
+        devices: Gets the devices that were used.
+        accelerator: Type of this machine's devices, as `cuda`: torch has a method of this name. None without.
     """
-    if name in _BLOCKING:
-        span.settle(OP, is_blocking=True)
-        return
-    source, target = _ends(name, args, result)
-    from_device, to_device = _is_on_device(source, devices), _is_on_device(target, devices)
-    if name in _READS:
-        phase = TO_TORCH
-    elif from_device != to_device:
-        phase = TO_DEVICE if to_device else TO_TORCH
-    else:
-        phase = OP if from_device else _host_phase(name, args, kwargs)
-    if phase != OP:
-        is_blocking = (from_device or to_device) and not _is_non_blocking(args, kwargs)
-        transfer = partial(_transfer, name, source, target)
-        span.settle(phase, is_blocking=is_blocking, transfer=transfer)
 
+    def __init__(self, tensors: Tensors, devices: set[Any], accelerator: str | None = None) -> None:
+        self._tensors = tensors
+        self._devices = devices
+        self._copies = _COPIES if accelerator is None else _COPIES | {accelerator}
+        self.names = self._copies | _READS | _CREATIONS | _BLOCKING
+        """Names of calls that need `settle`; all others are operations."""
 
-def is_on_host(args: Sequence[Any], result: Any) -> bool:
-    """Returns whether a call that has a tensor first, as argument or result, left devices alone."""
-    for value in (result, *args[:2]):
-        part = value[0] if isinstance(value, (list, tuple)) and value else value
-        if _is_tensor(part) and part.device.type not in _HOST:
+    def is_on_host(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        """Returns whether a call cannot concern a device, before it is made."""
+        if name in self._copies or name in _CREATIONS or "device" in kwargs:
             return False
-    return True
+        try:
+            ends = list(self._tensors.ends((*args, *kwargs.values())))
+        except Exception:  # noqa: BLE001 - a value that cannot be looked at must not fail the call that got it
+            return False
+        # Without any tensor it is torch's default device that tells where the result will be.
+        return bool(ends) and not any(end is None or end.is_on_device for end in ends)
 
+    def settle(
+        self, span: Span, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
+    ) -> None:
+        """Settles a phase before it ends; where an argument cannot be looked at it is an operation."""
+        try:
+            self._settle(span, name, args, kwargs, result)
+        except Exception:  # noqa: BLE001 - an argument of the test's own making must not fail its call
+            span.settle(OP)
 
-def _ends(name: str, args: Sequence[Any], result: Any) -> tuple[Any, Any]:
-    """Returns the tensors that data went from and to, None for an end that is no tensor."""
-    source = args[0] if args else None
-    if name == "copy_":
-        return (args[1] if len(args) > 1 else None), source
-    if name == "new_tensor":
-        return None, result
-    return source if _is_tensor(source) else None, result if _is_tensor(result) else None
+    def _settle(
+        self, span: Span, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
+    ) -> None:
+        source, target = self._ends(name, args, kwargs, result)
+        from_device, to_device = self._is_on_device(source), self._is_on_device(target)
+        if name in _BLOCKING:
+            span.settle(OP, is_blocking=True)
+        elif name in _READS:
+            self._moved(span, TO_TORCH, name, source, None, is_blocking=from_device)
+        elif from_device != to_device and target is not None and (source is not None or name in _CREATIONS):
+            is_blocking = not self._is_non_blocking(args, kwargs) or (
+                # Memory that the device cannot write by itself is waited for, whatever was asked.
+                from_device and not self._tensors.is_pinned(target)
+            )
+            self._moved(
+                span, TO_DEVICE if to_device else TO_TORCH, name, source, target, is_blocking=is_blocking
+            )
+        elif from_device:
+            is_between = source is not None and target is not None and source.device != target.device
+            span.settle(OP, transfer=partial(self._transfer, name, source, target) if is_between else None)
+        else:
+            phase = self._host_phase(name, args, kwargs)
+            if phase != OP:
+                self._moved(span, phase, name, source, target, is_blocking=False)
 
+    def note(self, args: Sequence[Any], result: Any) -> bool:
+        """Notes the devices of an operation's tensors; returns whether one could be on a device."""
+        is_any = False
+        try:
+            for end in self._tensors.ends((result, *args)):
+                if end is None or self._is_on_device(end):
+                    is_any = True
+        except Exception:  # noqa: BLE001 - as in `settle`, the call must not fail
+            return True
+        return is_any
 
-def _is_tensor(value: Any) -> bool:
-    return hasattr(value, "element_size") and hasattr(value, "device")
+    def _moved(
+        self, span: Span, phase: str, name: str, source: End | None, target: End | None, *, is_blocking: bool
+    ) -> None:
+        span.settle(phase, is_blocking=is_blocking, transfer=partial(self._transfer, name, source, target))
 
+    def _transfer(self, name: str, source: End | None, target: End | None) -> Any:
+        end = source if target is None else target
+        if end is None:
+            return None
+        shares_memory = name in _SHARING and not end.is_on_device
+        if source is not None and target is not None:
+            shares_memory = source.tensor is target.tensor
+        return self._tensors.transfer(end, shares_memory=shares_memory)
 
-def _is_on_device(end: Any, devices: set[int]) -> bool:
-    if end is None or end.device.type in _HOST:
-        return False
-    if end.device.index is not None:
-        devices.add(end.device.index)
-    return True
+    def _ends(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
+    ) -> tuple[End | None, End | None]:
+        """Returns the tensors that data went from and to, None for an end that is no tensor."""
+        end = self._tensors.end
+        first = args[0] if args else named(kwargs, "self", "input", "data", "obj")
+        if name == "copy_":
+            return end(args[1] if len(args) > 1 else named(kwargs, "src", "other")), end(first)
+        if name == "new_tensor":
+            return None, end(result)
+        return end(first), end(result)
 
+    def _is_on_device(self, end: End | None) -> bool:
+        if end is None or not end.is_on_device:
+            return False
+        self._devices.add(end.device)
+        return True
 
-def _host_phase(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Returns the phase of a call that stays on the host: a device that is named counts as one."""
-    if name == "cpu":
-        return TO_TORCH
-    names_device = kwargs.get("device") is not None or any(_is_device(value) for value in args[1:])
-    return TO_DEVICE if names_device else OP
+    def _host_phase(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Returns the phase of a call that stays on the host: a device that is named counts as one."""
+        if name == "cpu":
+            return TO_TORCH
+        device = kwargs.get("device")
+        if device is None:
+            device = next((value for value in args[1:] if self._is_device(value)), None)
+        return OP if device is None or str(device).startswith("meta") else TO_DEVICE
 
+    def _is_device(self, value: object) -> bool:
+        return type(value) is str or type(value) is self._tensors.device_type
 
-def _is_device(value: object) -> bool:
-    return isinstance(value, str) or type(value).__name__ == "device"
-
-
-def _is_non_blocking(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
-    # In all of these calls the first flag given by position is `non_blocking`.
-    by_position = next((value for value in args[1:] if isinstance(value, bool)), False)
-    return bool(kwargs.get("non_blocking", by_position))
-
-
-def _transfer(name: str, source: Any, target: Any) -> Transfer | None:
-    tensor = source if target is None else target
-    if tensor is None:
-        return None
-    shares_memory = target is source or (name in {"numpy", "__array__"} and tensor.device.type in _HOST)
-    return Transfer(
-        size_bytes=0 if shares_memory else tensor.numel() * tensor.element_size(),
-        shape=tuple(tensor.shape),
-        dtype=str(tensor.dtype).removeprefix("torch."),
-        layout=str(tensor.layout).removeprefix("torch."),
-    )
+    def _is_non_blocking(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+        # In all of these calls the first flag given by position is `non_blocking`.
+        by_position = next((value for value in args[1:] if type(value) is bool), False)
+        return kwargs.get("non_blocking", by_position) is True

@@ -1,0 +1,232 @@
+"""The function mode through which torch shows its calls."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodWrapperType,
+    WrapperDescriptorType,
+)
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pytest_repro.timing.backend import OP
+from pytest_repro.timing.backends.torch_calls import label_of
+from pytest_repro.timing.call_sites import frame_above, leave_out
+from pytest_repro.timing.host_calls import HostCall
+from pytest_repro.timing.spans import RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
+
+    from pytest_repro.clock import MonotonicNs
+    from pytest_repro.timing.backends.torch_calls import Settling
+    from pytest_repro.timing.call_sites import Caller, CallSites
+    from pytest_repro.timing.recorder import Recorder
+    from pytest_repro.timing.spans import Run, Thread
+
+# pytest and the signatures of failures leave this file's frames out.
+__tracebackhide__ = True
+
+_MOST_LABELS = 10_000
+_LASTING = frozenset(
+    {BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType, MethodWrapperType}
+)
+"""Kinds of functions that a dictionary can hold without running code of a test."""
+
+
+class Settled(NamedTuple):
+    """A call whose phase is known only when it was made."""
+
+    label: str
+    name: str
+
+
+class Labels:
+    """What torch's functions are called in reports.
+
+    Args:
+        settled: Names of the functions that are `Settled`.
+    """
+
+    def __init__(self, settled: frozenset[str]) -> None:
+        self.known: dict[Any, str | Settled] = {}
+        self._settled = settled
+
+    def find(self, function: Any) -> str | Settled:
+        """Returns the label of a function; empty if it does no work or its name cannot be told."""
+        if type(function) not in _LASTING:
+            return self._made(function)
+        label = self.known.get(function)
+        if label is None:
+            if len(self.known) >= _MOST_LABELS:
+                self.known.clear()
+            # A property's getter or setter is a question about a tensor.
+            is_property = type(function) is MethodWrapperType
+            label = self.known[function] = "" if is_property else self._made(function)
+        return label
+
+    def _made(self, function: Any) -> str | Settled:
+        name = name_of(function)
+        label = label_of(name)
+        return Settled(label, name) if label and name in self._settled else label
+
+
+def name_of(function: Any) -> str:
+    """Returns the name of a function, empty where it has none."""
+    try:
+        name = function.__name__
+    except Exception:  # noqa: BLE001 - a callable of the test's own may raise anything
+        return ""
+    return name if type(name) is str else ""
+
+
+class Stopped:
+    """Stands for the recorder in modes that cannot be left: those of threads that outlive the harness."""
+
+    run = None
+
+
+def mode_class(  # noqa: C901 - its one method
+    torch: Any, *, clock: MonotonicNs, settling: Settling, labels: Labels, sites: CallSites, on_host: bool
+) -> type[Any]:
+    """Returns the mode's class; its base exists only where torch is imported.
+
+    Args:
+        torch: The module.
+        clock: The recorder's.
+        settling: Tells what calls were.
+        labels: Names calls.
+        sites: Makes calls.
+        on_host: Whether this machine has no accelerator.
+    """
+    is_compiling = torch.compiler.is_dynamo_compiling
+    dispatch_modes = torch._C._len_torch_dispatch_stack  # noqa: SLF001 - the public ways are slow
+    is_without_data = _without_data(torch)
+    overrides = torch.overrides.handle_torch_function.__code__
+    known_sites, known_labels = sites.known, labels.known
+
+    class PhaseMode(torch.overrides.TorchFunctionMode):  # type: ignore[misc, no-any-unimported, unused-ignore]
+        """Records each outermost torch call of one thread; torch itself keeps inner calls from coming here.
+
+        torch hands it on to the threads in which it computes gradients: those work while this one waits.
+
+        Args:
+            recorder: Gets the phases.
+        """
+
+        def __init__(self, recorder: Recorder) -> None:
+            super().__init__()
+            self.recorder: Recorder | Stopped = recorder
+            self._run: Run | None = None
+            self._thread: Any = None
+
+        def __torch_function__(  # noqa: C901, PLR0912 - one function: a call costs as much as all of it
+            self,
+            func: Any,
+            types: Any,
+            args: Sequence[Any] = (),
+            kwargs: Mapping[str, Any] | None = None,
+        ) -> Any:
+            # A graph is traced: it must see torch's calls only.
+            if is_compiling():
+                return func(*args, **(kwargs or {}))
+            # From here on calls are what costs most: this is paid by each call of torch.
+            frame = frame_above(1)
+            code = frame.f_code
+            if code is overrides:
+                # A function of torch in Python asks to be called again; the frame above it is who called it.
+                frame = _above(frame)
+                code = frame.f_code
+            site = known_sites.get(id(code) + frame.f_lasti)
+            call = site[0] if site is not None and site[1] is code else sites.caller(frame)
+            host_call, frames = None, 2
+            run: Any = self.recorder.run
+            if run is not None and not (dispatch_modes() and is_without_data()):
+                thread = self._thread if run is self._run else self._begin(run)
+                try:
+                    label = known_labels[func]
+                except Exception:  # noqa: BLE001 - not known yet, or a callable of the test's own
+                    label = labels.find(func)
+                if not label or thread.in_call:
+                    pass
+                elif on_host and type(label) is str and not run.fences and run.watch is None:
+                    # See `HostCall`: its `__enter__` stands here, and its `__exit__` below.
+                    host_call = HostCall()
+                    host_call._thread = thread  # noqa: SLF001 - see above
+                    host_call.operation = label
+                    host_call.within = thread.names
+                    host_call.is_open = thread.in_call = True
+                    host_call.call_ns = RUNNING
+                    host_call.start_ns = clock()
+                    notes = run.notes
+                    if notes is not None:
+                        place = notes.enter_phase(host_call, thread.index)
+                    spans = run.spans
+                    spans.append(host_call)
+                    if len(spans) > run.limit:
+                        run.fold(host_call)
+                else:
+                    call, frames = partial(self._recorded, call, label), 3
+            try:
+                result = call(func, args, kwargs)
+            except BaseException as error:
+                if host_call is not None:
+                    host_call.call_ns = clock() - host_call.start_ns
+                    thread.in_call = False
+                    if run.notes is not None:
+                        notes.leave_phase(place, host_call, thread.index)
+                leave_out(error, frames)
+                raise
+            if host_call is not None:
+                host_call.call_ns = clock() - host_call.start_ns
+                host_call.is_open = thread.in_call = False
+                if run.notes is not None:
+                    notes.leave_phase(place, host_call, thread.index)
+            return result
+
+        def _begin(self, run: Run) -> Thread:
+            thread = self._thread = run.thread()
+            self._run = run
+            return thread
+
+        def _recorded(
+            self,
+            call: Caller,
+            label: str | Settled,
+            func: Any,
+            args: Sequence[Any],
+            kwargs: Mapping[str, Any] | None,
+        ) -> Any:
+            named = kwargs or {}
+            name, text = (name_of(func), label) if isinstance(label, str) else (label.name, label.label)
+            is_host = on_host or settling.is_on_host(name, args, named)
+            span = self.recorder.automatic(OP, text, on_host=is_host)  # type: ignore[union-attr]
+            if span is None:
+                return call(func, args, kwargs)
+            with span:
+                result = call(func, args, kwargs)
+                if not isinstance(label, str):
+                    settling.settle(span, name, args, named, result)
+                if not is_host:
+                    span.on_host = not settling.note(args, result)
+            return result
+
+    return PhaseMode
+
+
+def _above(frame: Any) -> FrameType:
+    for _ in range(2):
+        frame = frame.f_back or frame
+    return frame  # type: ignore[no-any-return]
+
+
+def _without_data(torch: Any) -> Callable[[], bool]:
+    """Returns what tells whether calls are only traced: nothing is computed, and sizes can be symbolic."""
+    keys = torch._C._TorchDispatchModeKey  # noqa: SLF001 - there is no public way
+    mode_of = torch._C._get_dispatch_mode  # noqa: SLF001
+    kinds = (keys.FAKE, keys.PROXY, keys.FUNCTIONAL)
+    return lambda: any(mode_of(kind) is not None for kind in kinds)
