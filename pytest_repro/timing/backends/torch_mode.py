@@ -32,10 +32,6 @@ if TYPE_CHECKING:
 __tracebackhide__ = True
 
 _MOST_LABELS = 10_000
-_LASTING = frozenset(
-    {BuiltinFunctionType, FunctionType, MethodDescriptorType, WrapperDescriptorType, MethodWrapperType}
-)
-"""Kinds of functions that a dictionary can hold without running code of a test."""
 
 
 class Settled(NamedTuple):
@@ -58,7 +54,7 @@ class Labels:
 
     def find(self, function: Any) -> str | Settled:
         """Returns the label of a function; empty if it does no work or its name cannot be told."""
-        if type(function) not in _LASTING:
+        if not _is_lasting(function):
             return self._made(function)
         label = self.known.get(function)
         if label is None:
@@ -73,6 +69,16 @@ class Labels:
         name = name_of(function)
         label = label_of(name)
         return Settled(label, name) if label and name in self._settled else label
+
+
+def _is_lasting(function: Any) -> bool:
+    """Returns whether a function can be remembered: by no code of a test, and with no tensor inside."""
+    kind = type(function)
+    if kind is FunctionType:
+        return function.__closure__ is None
+    if kind is BuiltinFunctionType or kind is MethodWrapperType:
+        return not hasattr(type(function.__self__), "__torch_function__")
+    return kind is MethodDescriptorType or kind is WrapperDescriptorType
 
 
 def name_of(function: Any) -> str:

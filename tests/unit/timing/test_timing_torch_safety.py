@@ -7,6 +7,7 @@ import sys
 import threading
 import traceback
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
@@ -103,6 +104,18 @@ def test_a_traced_script_has_the_same_text(recorder: Recorder) -> None:
     recorder.finish()
     assert text() == with_phases
     assert "pytest_repro" not in with_phases
+
+
+def test_a_function_with_a_tensor_inside_is_not_remembered(recorder: Recorder) -> None:
+    """Its name is, each time; the tensor goes when the test lets it go."""
+
+    def call() -> Any:
+        inside = torch.ones(3)
+        torch.overrides.handle_torch_function(lambda x: inside + x, (), torch.ones(3))
+        return weakref.ref(inside)
+
+    assert call()() is None
+    assert operations(recorder)[-1] == "torch.<lambda>"
 
 
 class Contrary(torch.Tensor):  # type: ignore[misc]
