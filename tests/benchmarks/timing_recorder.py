@@ -92,6 +92,8 @@ def torch_calls() -> None:
     backend.attach(recorder)
     row("torch.add, attached, outside of an iteration", best_ns(add, KEEP), base)
     row("torch.add, recorded", best_ns(add, KEEP, recorder), base)
+    recorder.note_phases(FlightRecorder(None))
+    row("torch.add, recorded, told to flight recorder", best_ns(add, KEEP, recorder), base)
     backend.detach()
     row("torch.add, detached again", best_ns(add, KEEP), base)
 

@@ -112,6 +112,7 @@ def mode_class(  # noqa: C901 - its one method
     is_compiling = torch.compiler.is_dynamo_compiling
     dispatch_modes = torch._C._len_torch_dispatch_stack  # noqa: SLF001 - the public ways are slow
     is_without_data = _without_data(torch)
+    tensor = torch.Tensor
     overrides = torch.overrides.handle_torch_function.__code__
     known_sites, known_labels = sites.known, labels.known
 
@@ -129,8 +130,9 @@ def mode_class(  # noqa: C901 - its one method
             self.recorder: Recorder | Stopped = recorder
             self._run: Run | None = None
             self._thread: Any = None
+            self._is_plain = False
 
-        def __torch_function__(  # noqa: C901, PLR0912 - one function: a call costs as much as all of it
+        def __torch_function__(  # noqa: C901, PLR0912, PLR0915 - one function: calls cost more
             self,
             func: Any,
             types: Any,
@@ -151,7 +153,7 @@ def mode_class(  # noqa: C901 - its one method
             call = site[0] if site is not None and site[1] is code else sites.caller(frame)
             host_call, frames = None, 2
             run: Any = self.recorder.run
-            if run is not None and not (dispatch_modes() and is_without_data()):
+            if run is not None:
                 thread = self._thread if run is self._run else self._begin(run)
                 try:
                     label = known_labels[func]
@@ -159,7 +161,7 @@ def mode_class(  # noqa: C901 - its one method
                     label = labels.find(func)
                 if not label or thread.in_call:
                     pass
-                elif on_host and type(label) is str and not run.fences and run.watch is None:
+                elif self._is_plain and type(label) is str and not run.fences:
                     # See `HostCall`: its `__enter__` stands here, and its `__exit__` below.
                     host_call = HostCall()
                     host_call._thread = thread  # noqa: SLF001 - see above
@@ -189,6 +191,8 @@ def mode_class(  # noqa: C901 - its one method
                 raise
             if host_call is not None:
                 host_call.call_ns = clock() - host_call.start_ns
+                if type(result) is not tensor and dispatch_modes() and is_without_data():
+                    _take_back(spans, host_call)
                 host_call.is_open = thread.in_call = False
                 if run.notes is not None:
                     notes.leave_phase(place, host_call, thread.index)
@@ -196,6 +200,7 @@ def mode_class(  # noqa: C901 - its one method
 
         def _begin(self, run: Run) -> Thread:
             thread = self._thread = run.thread()
+            self._is_plain = on_host and run.watch is None
             self._run = run
             return thread
 
@@ -207,6 +212,8 @@ def mode_class(  # noqa: C901 - its one method
             args: Sequence[Any],
             kwargs: Mapping[str, Any] | None,
         ) -> Any:
+            if dispatch_modes() and is_without_data():
+                return call(func, args, kwargs)
             named = kwargs or {}
             name, text = (name_of(func), label) if isinstance(label, str) else (label.name, label.label)
             is_host = on_host or settling.is_on_host(name, args, named)
@@ -222,6 +229,12 @@ def mode_class(  # noqa: C901 - its one method
             return result
 
     return PhaseMode
+
+
+def _take_back(spans: list[Any], host_call: HostCall) -> None:
+    """Takes a call that computed nothing out of the record, unless another thread added one since."""
+    if spans[-1] is host_call:
+        spans.pop()
 
 
 def _above(frame: Any) -> FrameType:
