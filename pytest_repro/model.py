@@ -141,7 +141,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """What was moved between host and device.
+    """What was moved between host and device, or what an operation worked on.
 
     Attributes:
         size_bytes: Bytes of payload as stored, padding included; 0 where the same memory was handed on.
@@ -175,6 +175,8 @@ class Phase:
         transfer: What was moved, for transfers; the largest one's shape and dtype if merged.
         is_open: True if the test ended, raised or died inside it.
         on_host: Whether a library call did its work on the host alone, such as torch on the CPU.
+        stage: In which it began: fixtures work in setup and teardown, those of wider scope for many tests.
+        operand: Largest tensor that an operation worked on; told for its longest call in an iteration.
     """
 
     name: str
@@ -191,6 +193,8 @@ class Phase:
     transfer: Transfer | None = None
     is_open: bool = False
     on_host: bool = False
+    stage: Stage = Stage.CALL
+    operand: Transfer | None = None
 
     @property
     def depth(self) -> int:

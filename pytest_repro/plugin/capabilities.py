@@ -20,6 +20,7 @@ from pytest_repro.plugin.internals.workers import (
 from pytest_repro.plugin.isolated_job import IsolatedJob, take_isolated_job
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.options import Options
+from pytest_repro.plugin.profile_desk import ProfileDesk
 from pytest_repro.plugin.session import (
     WORKER_INPUT,
     is_worker,
@@ -31,10 +32,10 @@ from pytest_repro.plugin.session import (
 from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
 
 if TYPE_CHECKING:
+    from pytest_repro.model import Profile
     from pytest_repro.plugin.command import Relaunch
     from pytest_repro.plugin.devices import DeviceCare
     from pytest_repro.plugin.displays import Display
-    from pytest_repro.plugin.profiles import ProfileBook
     from pytest_repro.plugin.run_measures import RunMeasures
     from pytest_repro.plugin.stress_control import Control
     from pytest_repro.plugin.stress_controller import StressController
@@ -68,7 +69,9 @@ class Capabilities:
         self._run_folder = run_folder_of(config)
         self._code_places: Mapping[str, Any] | None = None
         self._folder: SessionFolder | None = None
-        self._book: ProfileBook | None = None
+        self._profiles = ProfileDesk(
+            config, options, folder=lambda: self._session_folder("timing"), note=self._note_profile
+        )
         self._controller: StressController | None = None
         self._measures: RunMeasures | None = None
         self._devices: DeviceCare | None = None
@@ -140,35 +143,30 @@ class Capabilities:
         """Hands the phases that a report carries to the profiling logs."""
         payload = payload_of(report)
         if payload is not None and not is_worker(self._config):
-            self.add_profile(payload)
+            self._profiles.add(payload)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Shows what was measured."""
-        if self._book is None and self._controller is None:
+        if self._profiles.book is None and self._controller is None:
             return
         from pytest_repro.plugin.terminal import show_profiles, show_stress
 
-        if self._book is not None:
-            show_profiles(terminalreporter, self._book)
+        if self._profiles.book is not None:
+            show_profiles(terminalreporter, self._profiles.book)
         if self._controller is not None:
             show_stress(terminalreporter, self._controller)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Completes the logs and tells what could not be timed."""
         for problem in self._timekeeper.problems():
             self._config.issue_config_time_warning(pytest.PytestWarning(problem), stacklevel=2)
-        if self._book is not None:
-            self._book.close()
+        if not is_worker(self._config):
+            is_summed_up = self._controller is not None
+            self._profiles.finish(exitstatus, self._user_path(), is_summed_up=is_summed_up)
 
-    def add_profile(self, payload: Mapping[str, Any]) -> None:
-        """Writes one profile; the first one makes the book."""
-        if self._book is None:
-            from pytest_repro.plugin.profiles import begin_book
-
-            self._book = begin_book(self._config, self._session_folder("timing"), self._options)
-        profile = self._book.add(payload)
+    def _note_profile(self, profile: Profile) -> None:
         if self._measures is not None:
             self._measures.add_profile(profile)
 
@@ -250,7 +248,7 @@ class Capabilities:
             is_distributed=is_distributed,
             progress=progress,
             devices=self._devices,
-            add_profile=self.add_profile,
+            profiles=self._profiles,
             add_batch=self._add_batch,
             user_path=self._user_path(),
             clock=self._clock,

@@ -119,7 +119,7 @@ class IterationHooks:
                 clock=bench.clock,
                 warned=warned,
                 timer=timeout_timer(item),
-                note_stage=self._note_stage if bench.timekeeper.is_sampled else bench.control.recorder.stage,
+                note_stage=self._note_stage,
             )
         self._full_lane = FullLane(item, IterationProtocol(bench.config, warned))
         return self._full_lane

@@ -219,8 +219,9 @@ def resolve(config: pytest.Config) -> Options:
         only_gate = (*VERIFY_VALUES[1:], *VERIFY_LISTS, *VERIFY_FLAGS, *LIMIT_VALUES)
         for name in (name for name, *_ in only_gate):
             read.refuse_alone(name, "--verify-runs N", without="the gate")
-    if stress is None and is_own_session and not is_gate_asked_for(config):
-        read.refuse_alone("repro-json", "--repro-stress N or --verify-runs N")
+    timing = read.flag("repro-timing")
+    if stress is None and not timing and is_own_session and not is_gate_asked_for(config):
+        read.refuse_alone("repro-json", "--repro-stress N, --verify-runs N or --repro-timing")
     if config.getoption("collectonly", default=False):
         # What would be run is shown as it is without repetitions.
         stress = devices = None

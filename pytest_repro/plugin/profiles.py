@@ -1,35 +1,46 @@
-"""Writes the profiling logs of a session and shows them as a table."""
+"""Writes the profiling logs of a session and adds the profiles up."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_repro.errors import OptionError
 from pytest_repro.model import Profile
+from pytest_repro.plugin.limit_options import read_limits
 from pytest_repro.plugin.options import Options
+from pytest_repro.plugin.timing import MARKS
+from pytest_repro.report.timing import timing_record
+from pytest_repro.report.words import counted
 from pytest_repro.store import SessionFolder
-from pytest_repro.timing.formats import LOG, profile_from_payload, write_profile
-from pytest_repro.timing.lines import table_lines
+from pytest_repro.timing.formats import LOG, RECORDS, profile_from_payload, write_profile
+from pytest_repro.timing.lines import tables_lines
+from pytest_repro.timing.tally import TimingTally
 from pytest_repro.timing.trace import TRACE, trace_events
+from pytest_repro.verify.limits import Limit
 
 if TYPE_CHECKING:
     from pytest_repro.plugin.profiling import SampleBook
 
-TABLE_PROFILES = 2000
-"""Newest profiles that the table and the trace are made from; the logs hold all."""
+TRACE_PROFILES = 2000
+"""Newest profiles that the trace is made from; the tables are of all, and the logs hold all."""
 
 
 def begin_book(config: pytest.Config, folder: SessionFolder, options: Options) -> ProfileBook:
     """Makes the book of a session."""
-    if not options.profile:
-        return ProfileBook(folder)
-    from pytest_repro.plugin.profiling import SampleBook
+    samples = None
+    if options.profile:
+        from pytest_repro.plugin.profiling import SampleBook
 
-    return ProfileBook(folder, SampleBook(folder, start=config.invocation_params.dir))
+        samples = SampleBook(folder, start=config.invocation_params.dir)
+    try:
+        return ProfileBook(folder, samples, limits=read_limits(config))
+    except OptionError as error:
+        return ProfileBook(folder, samples, problem=str(error))
 
 
 class ProfileBook:
@@ -38,12 +49,23 @@ class ProfileBook:
     Args:
         folder: Where the logs go.
         samples: Takes the samples of a profile; None where nothing is sampled.
+        limits: Of the gate, for all tests.
+        problem: Why these could not be read, or None.
     """
 
-    def __init__(self, folder: SessionFolder, samples: SampleBook | None = None) -> None:
+    def __init__(
+        self,
+        folder: SessionFolder,
+        samples: SampleBook | None = None,
+        *,
+        limits: Sequence[Limit] = (),
+        problem: str | None = None,
+    ) -> None:
         self._folder = folder
         self.samples = samples
-        self._newest: deque[Profile] = deque(maxlen=TABLE_PROFILES)
+        self._limits_problem = problem
+        self._newest: deque[Profile] = deque(maxlen=TRACE_PROFILES)
+        self._tally = TimingTally(limits)
 
     def add(self, payload: Mapping[str, Any]) -> Profile:
         """Writes one profile and returns it."""
@@ -53,6 +75,7 @@ class ProfileBook:
         if not profile.phases and not profile.metrics:
             return profile
         self._newest.append(profile)
+        self._tally.add(profile, payload.get(MARKS, ()))
         write_profile(self._folder, profile)
         return profile
 
@@ -74,11 +97,21 @@ class ProfileBook:
         """The log of one line an iteration; None where nothing was timed."""
         return self._folder.path / LOG if self._newest else None
 
+    def record(self) -> list[dict[str, Any]]:
+        """Returns what the tables say, for programs."""
+        return timing_record(self._tally.breakdowns())
+
     def lines(self, *, width: int) -> list[str]:
         """Returns the tables with their bottlenecks marked, each with its lines where they were sampled."""
-        samples = self.samples
+        found, samples = self._tally.breakdowns(), self.samples
         if samples is None:
-            return table_lines(list(self._newest), width=width)
-        lines = table_lines(list(self._newest), width=width, under=samples.lines)
-        tests = {profile.test for profile in self._newest if profile.phases}
-        return lines + samples.lines_without_phases(besides=tests, width=width)
+            lines = tables_lines(found, width=width)
+        else:
+            lines = tables_lines(found, width=width, under=samples.lines)
+            tests = {breakdown.test for breakdown in found}
+            lines += samples.lines_without_phases(besides=tests, width=width)
+        if self._tally.left_out:
+            lines.append(f"{counted(self._tally.left_out, 'more test')} without a table: see {RECORDS}")
+        if self._limits_problem is not None:
+            lines.append(f"limits were not looked at: {self._limits_problem}")
+        return lines

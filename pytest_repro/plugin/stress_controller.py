@@ -20,6 +20,7 @@ from pytest_repro.plugin.internals.workers import (
     take_crashes,
 )
 from pytest_repro.plugin.interrupts import Interrupts
+from pytest_repro.plugin.profile_desk import ProfileDesk
 from pytest_repro.plugin.progress import ProgressHooks
 from pytest_repro.plugin.replays import Replays
 from pytest_repro.plugin.sentinel_process import SentinelProcess
@@ -43,7 +44,6 @@ from pytest_repro.stress.resets import ResetCause, ResetResult
 from pytest_repro.stress.slice_book import SliceBook
 from pytest_repro.stress.summary import Bug
 from pytest_repro.stress.tally import StressTally, durations_of
-from pytest_repro.timing.formats import profile_to_payload
 
 
 class StressController:
@@ -56,7 +56,7 @@ class StressController:
         is_distributed: Whether xdist's workers run the iterations, and not this process.
         progress: Told how far the run is.
         devices: Counts what happens on each device.
-        add_profile: Takes the payload of a profile.
+        profiles: Takes the payloads of profiles.
         add_batch: Takes every batch that counts.
         user_path: Where the summary is also written, or None.
         clock: Monotonic, in nanoseconds.
@@ -71,7 +71,7 @@ class StressController:
         is_distributed: bool,
         progress: ProgressHooks,
         devices: DeviceCare,
-        add_profile: Callable[[Mapping[str, Any]], None],
+        profiles: ProfileDesk,
         add_batch: Callable[[Message], None],
         user_path: Path | None,
         clock: MonotonicNs,
@@ -79,12 +79,12 @@ class StressController:
         self._config = config
         self._plan = plan
         self._folder = folder
-        self._records = StressRecords(folder, user_path=user_path)
+        self._records = StressRecords(folder, user_path=user_path, timing=profiles.record)
         self._is_distributed = is_distributed
         self._is_each = is_distributed and config.getoption("dist") == "each"
         self._progress = progress
         self._devices = devices
-        self._add_profile = add_profile
+        self._profiles = profiles
         self._add_batch = add_batch
         self._clock = clock
         self._began_ns = clock()
@@ -212,7 +212,7 @@ class StressController:
             self._deaths.tell(death.failure, is_counted=death.is_counted)
             self._receive_death(node, death.failure, item=item, is_counted=death.is_counted)
         if death.profile is not None:
-            self._add_profile(profile_to_payload(death.profile))
+            self._profiles.add_profile(death.profile)
         if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
             run_again(self._config, item, node)
         return report
@@ -336,7 +336,7 @@ class StressController:
         self._records.write_batch(message)
         self._add_batch(message)
         for payload in message["profiles"]:
-            self._add_profile(payload)
+            self._profiles.add(payload)
         for failure, facts in zip(failures, message["failures"], strict=True):
             self._receive_failure(node, failure, facts, item=message["item"])
 

@@ -143,7 +143,7 @@ class RunningTest:
         bench.timekeeper.begin()
         self._reports = self._runner.run(self._nextitem if is_last else self._twin)
         if self._reports is None and self._extra_failure is None:
-            profile = bench.timekeeper.end(self._nodeid, iteration, Outcome.PASSED)
+            profile = bench.timekeeper.end(self.item, self._nodeid, iteration, Outcome.PASSED)
             return IterationResult(Outcome.PASSED, self._runner.stages_ns, seed, None, profile)
         return self._result(iteration, seed)
 
@@ -244,7 +244,7 @@ class RunningTest:
             stages_ns=self._runner.stages_ns,
             seed=seed,
             failure=failure,
-            profile=self._bench.timekeeper.end(self._nodeid, iteration, outcome),
+            profile=self._bench.timekeeper.end(self.item, self._nodeid, iteration, outcome),
         )
 
     def _take_report(self, report: pytest.TestReport) -> None:

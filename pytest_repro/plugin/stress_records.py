@@ -19,11 +19,15 @@ class StressRecords:
     Args:
         folder: Of the session.
         user_path: Where the summary is also written, or None.
+        timing: Returns what was timed.
     """
 
-    def __init__(self, folder: SessionFolder, *, user_path: Path | None) -> None:
+    def __init__(
+        self, folder: SessionFolder, *, user_path: Path | None, timing: Callable[[], list[dict[str, Any]]]
+    ) -> None:
         self._folder = folder
         self._user_path = user_path
+        self._timing = timing
         self._texts = KeptTexts()
         self._is_summed_up = False
 
@@ -49,7 +53,7 @@ class StressRecords:
         """Writes the summary, the first time that it is called."""
         if self._is_summed_up:
             return
-        summary = report_record(report(), exit_status=exit_status)
+        summary = {**report_record(report(), exit_status=exit_status), "timing": self._timing()}
         self._folder.write_json("summary.json", summary)
         if self._user_path is not None:
             try:

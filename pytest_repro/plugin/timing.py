@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import numbers
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_repro.clock import MonotonicNs
+from pytest_repro.model import Metric, Stage
 from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.session import WorkerPlace
 
@@ -23,6 +29,9 @@ REPORT_ATTRIBUTE = "repro_profile"
 
 SAMPLED = "sampled by pyinstrument"
 """Why the times of such a session are not to be compared with others."""
+
+MARKS = "marks"
+"""In the payload of a profile: the arguments of the test's marks `repro_verify`, if it has any."""
 
 
 class Timekeeper:
@@ -47,6 +56,7 @@ class Timekeeper:
         is_sampled: bool = False,
     ) -> None:
         self.is_off = automatic is False
+        self._is_automatic = bool(automatic)
         self._place = place
         self._clock = clock
         self._recorder: Recorder | None = None
@@ -83,7 +93,7 @@ class Timekeeper:
     def begin(self) -> None:
         """A test or iteration begins."""
         if self._recorder is not None:
-            self._recorder.begin()
+            self._recorder.begin(Stage.SETUP)
             self._is_open = True
             if self._sampler is not None:
                 self._sampler.begin()
@@ -92,6 +102,8 @@ class Timekeeper:
         """A stage of the running iteration begins."""
         if self._sampler is not None:
             self._sampler.is_call = stage == "call"
+        if self._is_open and self._recorder is not None:
+            self._recorder.enter_stage(Stage(stage))
 
     def recorder(self) -> Recorder:
         """Returns the recorder of the running iteration, for phases made by hand."""
@@ -103,20 +115,32 @@ class Timekeeper:
                 self._recorder.note_phases(self._notes)
         if not self._is_open:
             self.begin()
+            if os.environ.get("PYTEST_CURRENT_TEST", "").endswith("(call)"):
+                self._recorder.enter_stage(Stage.CALL)
         return self._recorder
 
-    def end(self, test: str, iteration: int, outcome: Outcome) -> dict[str, Any] | None:
-        """A test or iteration ended; returns the payload of its profile if anything was timed."""
+    def end(self, item: pytest.Item, test: str, iteration: int, outcome: Outcome) -> dict[str, Any] | None:
+        """A test or iteration ended; returns the payload of its profile if anything was timed.
+
+        Args:
+            item: The test: its marks, and numbers that it has recorded as properties.
+            test: Its node id.
+            iteration: 1-based.
+            outcome: How it ended.
+        """
         if self._recorder is None or not self._is_open:
             return None
         self._is_open = False
         samples = None if self._sampler is None else self._sampler.end()
         phases, metrics = self._recorder.finish()
+        if item.user_properties and (self._is_automatic or "repro" in getattr(item, "fixturenames", ())):
+            metrics = (*metrics, *_numbers_in(item.user_properties))
         # The first samples are told even if there are none: that is what is to be said then.
         is_told = samples is not None and (bool(samples) or not self._has_told_samples)
         if not phases and not metrics and not is_told:
             return None
         from pytest_repro.model import Profile
+        from pytest_repro.plugin.call_counter import marks_of
         from pytest_repro.timing.formats import profile_to_payload
 
         payload = profile_to_payload(
@@ -133,6 +157,9 @@ class Timekeeper:
         if samples is not None and is_told:
             self._has_told_samples = True
             payload["samples"] = samples.to_payload()
+        marks = marks_of(item)
+        if marks:
+            payload[MARKS] = marks
         return payload
 
     def problems(self) -> list[str]:
@@ -188,6 +215,16 @@ class Repro:
         """
         if not self._timekeeper.is_off:
             self._timekeeper.recorder().metric(name, value)
+
+
+def _numbers_in(properties: Sequence[tuple[str, object]]) -> list[Metric]:
+    """Returns what a test recorded with `record_property`, as far as it is a finite number."""
+    return [
+        Metric(name=name, value=float(value))
+        for name, value in properties
+        if type(name) is str and type(value) is not bool and isinstance(value, numbers.Real)
+        if math.isfinite(value)
+    ]
 
 
 def payload_of(report: object) -> Mapping[str, Any] | None:

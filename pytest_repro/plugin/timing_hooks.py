@@ -34,12 +34,12 @@ class TimingHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
-        """Notes the stage."""
+        """What follows is the test's own."""
         self._timekeeper.note_stage("call")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
-        """Notes the stage."""
+        """What follows are fixtures, perhaps of many tests."""
         self._timekeeper.note_stage("teardown")
 
     @pytest.hookimpl(wrapper=True)
@@ -53,7 +53,7 @@ class TimingHooks:
         elif report.skipped:
             self._outcome = Outcome.SKIPPED
         if report.when == "teardown":
-            payload = self._timekeeper.end(item.nodeid, 1, self._outcome)
+            payload = self._timekeeper.end(item, item.nodeid, 1, self._outcome)
             if payload is not None:
                 setattr(report, REPORT_ATTRIBUTE, payload)
         return report

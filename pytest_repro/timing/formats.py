@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
-from pytest_repro.model import Metric, Outcome, Phase, Profile, Transfer
+from pytest_repro.model import Metric, Outcome, Phase, Profile, Stage, Transfer
 from pytest_repro.timing.backend import AUTOMATIC
+from pytest_repro.timing.names import printable, staged_name, word
 from pytest_repro.timing.summary import named_totals
 from pytest_repro.timing.units import seconds
 
@@ -42,16 +42,16 @@ def log_line(profile: Profile) -> str:
     """
     totals = named_totals(profile.phases)
     times = {name: totals.pop(name, 0) for name in AUTOMATIC} | totals
-    parts = [f"{_word(name)}={seconds(duration_ns)}" for name, duration_ns in times.items()]
-    parts += [f"{_word(metric.name)}={metric.value!r}" for metric in profile.metrics]
-    open_names = ",".join(_word(phase.name) for phase in profile.phases if phase.is_open)
+    parts = [f"{word(name)}={seconds(duration_ns)}" for name, duration_ns in times.items()]
+    parts += [f"{word(metric.name)}={metric.value!r}" for metric in profile.metrics]
+    open_names = ",".join(word(staged_name(phase)) for phase in profile.phases if phase.is_open)
     facts = {
         "iteration": str(profile.iteration),
         "worker": profile.worker,
         "outcome": profile.outcome.value,
         "open": open_names,
-        "contended": _word(profile.contended),
-        "test": " ".join(profile.test.split()),
+        "contended": word(profile.contended),
+        "test": printable(" ".join(profile.test.split())),
     }
     return f"{', '.join(parts)} # {' '.join(f'{key}={value}' for key, value in facts.items() if value)}"
 
@@ -105,8 +105,12 @@ def phase_to_payload(phase: Phase) -> Payload:
     }
     if phase.within:
         payload["within"] = list(phase.within)
-    if phase.transfer is not None:
-        payload["transfer"] = transfer_record(phase.transfer)
+    if phase.stage is not Stage.CALL:
+        payload["stage"] = phase.stage.value
+    for name in _TENSORS:
+        tensor = getattr(phase, name)
+        if tensor is not None:
+            payload[name] = transfer_record(tensor)
     return payload
 
 
@@ -114,16 +118,21 @@ def phase_from_payload(payload: Mapping[str, Any]) -> Phase:
     """Returns the phase that `phase_to_payload` made a payload of."""
     values = dict(payload)
     values["within"] = tuple(values.get("within", ()))
-    moved = values.get("transfer")
-    if moved is not None:
-        values["transfer"] = Transfer(**{**moved, "shape": tuple(moved["shape"])})
+    values["stage"] = Stage(values.get("stage", Stage.CALL))
+    for name in _TENSORS:
+        tensor = values.get(name)
+        if tensor is not None:
+            values[name] = Transfer(**{**tensor, "shape": tuple(tensor["shape"])})
     return Phase(**values)
 
 
 def _phase_record(phase: Phase) -> Payload:
     record = {name: getattr(phase, name) for name, _ in _PHASE_FIELDS}
     record["within"] = list(phase.within)
-    record["transfer"] = None if phase.transfer is None else transfer_record(phase.transfer)
+    record["stage"] = phase.stage.value
+    for name in _TENSORS:
+        tensor = getattr(phase, name)
+        record[name] = None if tensor is None else transfer_record(tensor)
     record["duration_ns"] = phase.duration_ns
     record["unfenced_ns"] = phase.unfenced_ns
     return record
@@ -139,13 +148,10 @@ def transfer_record(transfer: Transfer) -> Payload:
     }
 
 
-def _word(text: str) -> str:
-    """Returns a name without what would break a line into wrong parts."""
-    return re.sub(r"[\s=,#]+", "_", text)
-
+_TENSORS = ("transfer", "operand")
 
 _PHASE_FIELDS = tuple(
     (field.name, None if field.default is MISSING else field.default)
     for field in fields(Phase)
-    if field.name not in {"within", "transfer"}
+    if field.name not in {"within", "stage", *_TENSORS}
 )

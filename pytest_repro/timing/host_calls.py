@@ -40,4 +40,5 @@ class HostCall:
 
     as_phase = Span.as_phase
     is_ended = Span.is_ended
+    stage = Span.stage
     thread = Span.thread

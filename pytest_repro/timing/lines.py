@@ -1,38 +1,56 @@
-"""Breakdowns as text: a table per test, and a sentence where timers without fences would mislead."""
+"""Breakdowns as text: a table per test, what it means, and its phases and metrics over the iterations."""
 
 from __future__ import annotations
 
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_repro.timing.backend import TO_DEVICE, TO_TORCH
-from pytest_repro.timing.summary import HOST, breakdowns
+from pytest_repro.timing.names import printable
+from pytest_repro.timing.series_lines import series_lines
+from pytest_repro.timing.summary import HOST
+from pytest_repro.timing.tally import breakdowns
 from pytest_repro.timing.units import humanise_bytes, humanise_ns, humanise_rate, humanise_share
+from pytest_repro.timing.verdict import label_of, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from pytest_repro.model import Profile
+    from pytest_repro.model import Profile, Transfer
     from pytest_repro.timing.summary import Breakdown, Row
 
 OPERATIONS_SHOWN = 5
 """Operations listed under a phase; the others are counted."""
 
+BOTTLENECK = " <<<"
+"""End of the line of the bottleneck."""
 
-def table_lines(
-    profiles: Sequence[Profile],
-    width: int = 80,
-    under: Callable[[Breakdown, int], list[str]] = lambda _breakdown, _width: [],
-) -> list[str]:
+
+def table_lines(profiles: Sequence[Profile], width: int = 80) -> list[str]:
     """Returns the tables of all tests, each with its heading, for a terminal.
 
     Args:
-        profiles: What was timed; profiles without phases are left out.
+        profiles: What was timed; profiles without phases and metrics are left out.
         width: Columns of the terminal; below 50 the lines are longer than it.
+    """
+    found = breakdowns(profile for profile in profiles if profile.phases or profile.metrics)
+    return tables_lines(found, width=width)
+
+
+def tables_lines(
+    found: Sequence[Breakdown],
+    *,
+    width: int,
+    under: Callable[[Breakdown, int], list[str]] = lambda _breakdown, _width: [],
+) -> list[str]:
+    """Returns the tables of these tests, with an empty line between them.
+
+    Args:
+        found: What is known of each test.
+        width: Columns of the terminal.
         under: Makes what is to stand under the table of a test, given the width.
     """
     lines: list[str] = []
-    for breakdown in breakdowns(profile for profile in profiles if profile.phases):
+    for breakdown in found:
         if lines:
             lines.append("")
         lines += breakdown_lines(breakdown, width) + under(breakdown, width)
@@ -40,38 +58,25 @@ def table_lines(
 
 
 def breakdown_lines(breakdown: Breakdown, width: int) -> list[str]:
-    """Returns the table of one test."""
+    """Returns what is known of one test."""
+    lines = [_heading(breakdown)]
+    if breakdown.rows:
+        lines += _phase_lines(breakdown, width)
+        lines += [
+            line for note in _notes(breakdown) for line in wrap(f"  {note}", width, subsequent_indent="  ")
+        ]
+    return lines + series_lines(breakdown, width=width)
+
+
+def _phase_lines(breakdown: Breakdown, width: int) -> list[str]:
     labelled = [entry for row in breakdown.rows for entry in _entries(row, breakdown)]
     table = _Table(breakdown, width, longest=max((len(label) for label, _ in labelled), default=0))
     total = [humanise_ns(breakdown.total_ns) if column.title == "total" else "" for column in table.columns]
-    lines = [
-        _heading(breakdown),
+    return [
         table.line("phase", [column.title for column in table.columns]),
         *(f"  {label}" if row is None else table.row(row, label) for label, row in labelled),
         table.line("TOTAL", total),
     ]
-    return lines + [
-        line for note in _notes(breakdown) for line in wrap(f"  {note}", width, subsequent_indent="  ")
-    ]
-
-
-def verdict(breakdown: Breakdown) -> str | None:
-    """Returns what the table means where timers without fences would have blamed another phase."""
-    real, suspect = breakdown.bottleneck, breakdown.suspect
-    if real is None or suspect is None or real.path == suspect.path:
-        return None
-    waited = max(0, suspect.unfenced_ns - suspect.total_ns) / max(1, suspect.unfenced_ns)
-    sentence = (
-        f"{suspect.name} looks slow ({humanise_ns(suspect.unfenced_ns)} to a timer without fences), but "
-        f"{humanise_share(waited)} of that is waiting for {_named(breakdown, real)}"
-    )
-    if suspect.name not in {TO_DEVICE, TO_TORCH}:
-        return f"{sentence}."
-    itself = f"the transfer itself takes {humanise_ns(suspect.total_ns)}"
-    if suspect.size_bytes:
-        rate = humanise_rate(suspect.size_bytes, suspect.total_ns)
-        itself += f" for {humanise_bytes(suspect.size_bytes)} ({rate} GB/s)"
-    return f"{sentence}; {itself}."
 
 
 class _Column(NamedTuple):
@@ -85,14 +90,15 @@ class _Table:
     """The columns that have something to tell and fit beside the names."""
 
     def __init__(self, breakdown: Breakdown, width: int, *, longest: int) -> None:
-        self.columns = [column for column in _COLUMNS if any(column.is_told(row) for row in breakdown.rows)]
+        rows = (*breakdown.rows, *breakdown.operations)
+        self.columns = [column for column in _COLUMNS if any(column.is_told(row) for row in rows)]
         for title in _LEAST:
-            if self._room(width) < _NAME_WIDTH:
+            if self._room(width) < (_NAME_WIDTH if title != _LARGEST else max(_NAME_WIDTH, longest)):
                 self.columns = [column for column in self.columns if column.title != title]
         self._name_width = max(_NAME_WIDTH, min(longest, self._room(width)))
 
     def row(self, row: Row, name: str) -> str:
-        mark = _MARK if row.is_bottleneck else ""
+        mark = BOTTLENECK if row.is_bottleneck else ""
         return self.line(name, [column.text(row) for column in self.columns]) + mark
 
     def line(self, name: str, cells: Sequence[str]) -> str:
@@ -102,27 +108,28 @@ class _Table:
         return f"  {shown:<{width}}{right}".rstrip()
 
     def _room(self, width: int) -> int:
-        return width - 2 - sum(column.width for column in self.columns) - len(_MARK)
+        return width - 2 - sum(column.width for column in self.columns) - len(BOTTLENECK)
 
 
 def _heading(breakdown: Breakdown) -> str:
-    count = "1 iteration" if breakdown.iterations == 1 else f"{breakdown.iterations} iterations"
+    count = "1 iteration" if breakdown.iterations == 1 else f"{breakdown.iterations:,} iterations"
+    failing = f", {breakdown.failing:,} failing" if breakdown.failing and breakdown.iterations > 1 else ""
     contended = f", contended: {breakdown.contended}" if breakdown.contended else ""
-    return f"{breakdown.test} ({count}{contended})"
+    return f"{printable(breakdown.test)} ({count}{failing}{contended})"
 
 
 def _entries(row: Row, breakdown: Breakdown) -> Iterator[tuple[str, Row | None]]:
     """Yields what is said about one phase: a label and its numbers, or a label alone."""
-    operations = [operation for operation in breakdown.operations if operation.path == row.path]
-    name = row.name
-    if len(operations) == 1 and operations[0].operation != name:
-        name += f": {operations[0].operation}"
+    operations = breakdown.operations_of(row)
+    name = printable(row.name) if row.within else label_of(row)
+    if len(operations) == 1 and operations[0].operation != row.name:
+        name += f": {printable(str(operations[0].operation))}"
     indent = "  " * len(row.within)
     yield f"{indent}{name}{' (open)' if row.is_open else ''}", row
     if len(operations) < 2:
         return
     for operation in operations[:OPERATIONS_SHOWN]:
-        yield f"{indent}  {operation.operation}", operation
+        yield f"{indent}  {printable(str(operation.operation))}", operation
     more = operations[OPERATIONS_SHOWN:]
     if more:
         rest_ns = sum(operation.total_ns for operation in more)
@@ -130,21 +137,45 @@ def _entries(row: Row, breakdown: Breakdown) -> Iterator[tuple[str, Row | None]]
 
 
 def _notes(breakdown: Breakdown) -> list[str]:
-    notes = [verdict(breakdown)]
+    notes = [verdict(breakdown), _operand_note(breakdown), _threads_note(breakdown)]
     device_rows = [row for row in breakdown.rows if row.name != HOST]
     if len({row.is_fenced for row in device_rows}) > 1:
         notes.append(
             "Not all could be fenced (a trace or a graph was captured): those times are of the calls alone."
         )
-    return [note for note in notes if note]
+    return [note for note in (*notes, *breakdown.problems) if note]
 
 
-def _named(breakdown: Breakdown, row: Row) -> str:
-    """Returns the name of a phase's longest operation, or its own where no operation stands out."""
-    for operation in breakdown.operations:
-        if operation.path == row.path and operation.total_ns * 2 > row.total_ns:
-            return str(operation.operation)
-    return row.name
+def _operand_note(breakdown: Breakdown) -> str | None:
+    """Returns what the bottleneck's longest operation worked on, or what its largest transfer moved."""
+    row = breakdown.bottleneck
+    if row is None:
+        return None
+    operations = breakdown.operations_of(row)
+    longest = operations[0] if operations else row
+    if longest.largest is None or longest.operation is None:
+        return None
+    name = printable(longest.operation)
+    if longest.size_bytes is not None:
+        return f"{name} moves at most {_tensor(longest.largest)} in one call."
+    one = "works on" if longest.calls == 1 else "works, in its longest call, on"
+    return f"{name} {one} {_tensor(longest.largest)} at most."
+
+
+def _threads_note(breakdown: Breakdown) -> str | None:
+    if breakdown.threads < 2:
+        return None
+    if breakdown.elapsed_ns is None:
+        return f"TOTAL adds up what {breakdown.threads} threads did, some of it perhaps at the same time."
+    if breakdown.elapsed_ns >= breakdown.total_ns:
+        return None
+    elapsed = humanise_ns(breakdown.elapsed_ns)
+    return f"TOTAL adds up what {breakdown.threads} threads did in part at the same time, in {elapsed}."
+
+
+def _tensor(tensor: Transfer) -> str:
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    return f"{shape} {tensor.dtype}, {humanise_bytes(tensor.size_bytes)}"
 
 
 def _first(row: Row) -> str:
@@ -159,10 +190,19 @@ def _rate(row: Row) -> str:
     return "-" if row.size_bytes is None else humanise_rate(row.size_bytes, row.total_ns)
 
 
+def _largest(row: Row) -> str:
+    if row.largest is None:
+        return "-"
+    text = _tensor(row.largest)
+    return text if len(text) <= _LARGEST_WIDTH - 2 else humanise_bytes(row.largest.size_bytes)
+
+
 def _has_both(row: Row) -> bool:
     return 0 < row.cold_calls < row.calls
 
 
+_LARGEST = "largest tensor"
+_LARGEST_WIDTH = 34
 _COLUMNS = (
     _Column("calls", 6, lambda row: str(row.calls), lambda _: True),
     _Column("total", 9, lambda row: humanise_ns(row.total_ns), lambda _: True),
@@ -172,9 +212,9 @@ _COLUMNS = (
     _Column("bytes", 9, _bytes, lambda row: row.size_bytes is not None),
     _Column("GB/s", 7, _rate, lambda row: bool(row.size_bytes)),
     _Column("unfenced", 10, lambda row: humanise_ns(row.unfenced_ns), lambda row: row.is_fenced),
+    _Column(_LARGEST, _LARGEST_WIDTH, _largest, lambda row: row.largest is not None),
 )
-_LEAST = ("warm", "first", "GB/s", "share")
+_LEAST = (_LARGEST, "warm", "first", "GB/s", "share")
 """Columns that go first where there is no room for all."""
 
 _NAME_WIDTH = 18
-_MARK = " <<<"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from pytest_repro.model import Phase
+from pytest_repro.model import Phase, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ class Kind(NamedTuple):
     operation: str | None = None
     within: tuple[str, ...] = ()
     on_host: bool = False
+    stage: Stage = Stage.CALL
 
 
 class Timed(Protocol):
@@ -38,6 +39,8 @@ class Timed(Protocol):
     def within(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def on_host(self) -> bool: ...  # noqa: D102
+    @property
+    def stage(self) -> Stage: ...  # noqa: D102
     @property
     def start_ns(self) -> int: ...  # noqa: D102
     @property
@@ -60,7 +63,7 @@ class Timed(Protocol):
 
 def kind_of(phase: Timed) -> Kind:
     """Returns a phase's kind."""
-    return Kind(phase.name, phase.operation, phase.within, phase.on_host)
+    return Kind(phase.name, phase.operation, phase.within, phase.on_host, phase.stage)
 
 
 class Merged:
@@ -80,7 +83,7 @@ class Merged:
     def add(self, kind: Kind, phase: Timed) -> None:
         """Merges one more phase of a kind in."""
         if kind not in self._kinds:
-            kind = Kind(OTHER)
+            kind = Kind(OTHER, stage=kind.stage)
         known = self._sums.get(kind)
         if known is None:
             known = self._sums[kind] = _Sum(phase)
@@ -133,6 +136,7 @@ class _Sum:
             operation=kind.operation,
             within=kind.within,
             on_host=kind.on_host,
+            stage=kind.stage,
             start_ns=self._start_ns,
             thread=self._thread,
             call_ns=self._call_ns,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import TimingError
-from pytest_repro.model import Metric, Phase
+from pytest_repro.model import Metric, Phase, Stage
 from pytest_repro.timing.spans import Run, Span
 
 if TYPE_CHECKING:
@@ -57,9 +57,14 @@ class Recorder:
         """Has the phases of all threads told when they begin and end, from the next iteration on."""
         self._watch = watch
 
-    def begin(self) -> None:
-        """Starts an iteration; one that was never finished is dropped."""
-        self.run = Run(self.clock, self._fences, self._keep, self._notes, self._watch)
+    def begin(self, stage: Stage = Stage.CALL) -> None:
+        """Starts an iteration, in this stage of the test; one that was never finished is dropped."""
+        self.run = Run(self.clock, self._fences, self._keep, self._notes, self._watch, stage=stage)
+
+    def enter_stage(self, stage: Stage) -> None:
+        """Notes that the next stage of the test begins."""
+        if self.run is not None:
+            self.run.stages.enter(stage, self.clock())
 
     def finish(self) -> tuple[tuple[Phase, ...], tuple[Metric, ...]]:
         """Ends the iteration.

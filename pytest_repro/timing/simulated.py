@@ -204,6 +204,8 @@ class SimulatedBackend:
                 result = original(device, *args, **kwargs)
                 transfer = partial(_transfer, *args) if phase in {TO_DEVICE, TO_TORCH} else None
                 span.settle(phase, is_blocking=is_blocking, transfer=transfer)
+                if phase == OP:
+                    span.works_on(partial(_operand, *args[1:], result))
             return result
 
         return call
@@ -227,6 +229,10 @@ _METHODS = (
 def _transfer(moved: SimulatedTensor | int) -> Transfer:
     size_bytes = moved if isinstance(moved, int) else moved.size_bytes
     return Transfer(size_bytes=size_bytes, shape=(size_bytes,), dtype="uint8")
+
+
+def _operand(*tensors: SimulatedTensor) -> Transfer:
+    return _transfer(max(tensors, key=lambda tensor: tensor.size_bytes))
 
 
 class _Queue(Protocol):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_repro.model import Metric, Phase, Transfer
+from pytest_repro.model import Metric, Phase, Stage, Transfer
 from pytest_repro.timing.merge import Merged, kind_of
+from pytest_repro.timing.operands import Operands
+from pytest_repro.timing.stages import Stages
 from pytest_repro.timing.turns import Turns
 
 if TYPE_CHECKING:
@@ -60,8 +62,9 @@ class Span:
     """
 
     __slots__ = (
-        "_describe", "_has_turn", "_is_blocking", "_mark", "_place", "_run", "_thread", "call_ns", "fenced",
-        "hidden_ns", "is_open", "name", "on_host", "operation", "start_ns", "transfer", "wait_ns", "within",
+        "_describe", "_describe_operand", "_has_turn", "_is_blocking", "_mark", "_place", "_run", "_thread",
+        "call_ns", "fenced", "hidden_ns", "is_open", "name", "on_host", "operation", "start_ns", "transfer",
+        "wait_ns", "within",
     )  # fmt: skip
 
     calls = 1
@@ -76,6 +79,7 @@ class Span:
         self.call_ns = RUNNING
         self.transfer: Transfer | None = None
         self._describe: Callable[[], Transfer | None] | None = None
+        self._describe_operand: Callable[[], Transfer | None] | None = None
         self._is_blocking = False
         self._has_turn = False
 
@@ -96,6 +100,14 @@ class Span:
         self.name = name
         self._is_blocking = is_blocking
         self._describe = transfer
+
+    def works_on(self, describe: Callable[[], Transfer | None]) -> None:
+        """Says what describes the largest tensor of an operation, before the phase ends; for backends.
+
+        Args:
+            describe: Called after the clock was read, and only if no call of this operation took as long.
+        """
+        self._describe_operand = describe
 
     def __enter__(self) -> Span:
         run = self._run
@@ -146,6 +158,10 @@ class Span:
         self.call_ns = end_ns - self.start_ns - self.wait_ns
         if run.notes is not None:
             run.notes.leave_phase(self._place, self, thread.index)
+        if self._describe_operand is not None:
+            took_ns = self.call_ns + self.wait_ns
+            run.operands.note(self.name, self.operation, self.start_ns, took_ns, self._describe_operand)
+            self._describe_operand = None
 
     def _begin_fenced(self, run: Run, thread: Thread) -> None:
         is_alone = True
@@ -186,6 +202,11 @@ class Span:
         """Number of its thread in the iteration."""
         return self._thread.index
 
+    @property
+    def stage(self) -> Stage:
+        """Stage in which it began."""
+        return self._thread.stages.at(self.start_ns)
+
     def as_phase(self, now_ns: int, *, cold: bool) -> Phase:
         """Returns the record; a phase that has not ended lasts until now and is open."""
         wait_ns, hidden_ns, call_ns = self.wait_ns, self.hidden_ns, self.call_ns
@@ -207,6 +228,7 @@ class Span:
             transfer=self.transfer,
             is_open=self.is_open,
             on_host=self.on_host,
+            stage=self.stage,
         )
 
 
@@ -219,12 +241,14 @@ class Thread:
         in_call: Whether it is inside a recorded library call: calls inside that one are not recorded.
         held_ns: Time it spent waiting in fences.
         hidden_ns: Time it would have waited in blocking calls, had there been no fences.
+        stages: Of the test; the same for all threads.
     """
 
-    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names")
+    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names", "stages")
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, stages: Stages) -> None:
         self.index = index
+        self.stages = stages
         self.names: tuple[str, ...] = ()
         self.in_call = False
         self.held_ns = 0
@@ -239,20 +263,9 @@ class Run:
     """
 
     __slots__ = (
-        "_free_ns",
-        "_keep",
-        "_lock",
-        "_merged",
-        "clock",
-        "fences",
-        "limit",
-        "metrics",
-        "notes",
-        "spans",
-        "threads",
-        "turns",
-        "watch",
-    )
+        "_free_ns", "_keep", "_lock", "_merged", "clock", "fences", "limit", "metrics", "notes", "operands",
+        "spans", "stages", "threads", "turns", "watch",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -261,6 +274,8 @@ class Run:
         keep: int,
         notes: PhaseNotes | None = None,
         watch: WatchPhase | None = None,
+        *,
+        stage: Stage = Stage.CALL,
     ) -> None:
         self.clock = clock
         self.fences = fences
@@ -270,7 +285,9 @@ class Run:
         self._keep = keep
         self.limit = keep + FOLD_EVERY
         self._merged: Merged | None = None
-        self.threads: dict[int, Thread] = {get_ident(): Thread(0)}
+        self.operands = Operands()
+        self.stages = Stages(stage)
+        self.threads: dict[int, Thread] = {get_ident(): Thread(0, self.stages)}
         self.notes = notes
         if notes is not None:
             notes.begin_phases()
@@ -283,7 +300,7 @@ class Run:
         state = self.threads.get(get_ident())
         if state is None:
             with self._lock:
-                state = self.threads.setdefault(get_ident(), Thread(len(self.threads)))
+                state = self.threads.setdefault(get_ident(), Thread(len(self.threads), self.stages))
         return state
 
     def fence(self, thread: Thread, before_ns: int) -> bool:
@@ -316,7 +333,7 @@ class Run:
         if self._merged is not None:
             records += self._merged.phases()
             records.sort(key=lambda phase: phase.start_ns)
-        return tuple(records)
+        return tuple(self.operands.added_to(records))
 
     def fold(self, beginning: Span) -> None:
         """Merges the phases beyond those that are kept, except for those that have not ended."""

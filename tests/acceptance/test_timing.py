@@ -105,6 +105,61 @@ def test_each_iteration_of_a_stress_run_has_its_line(pytester: pytest.Pytester) 
     assert all("contended=" in line for line in lines)
 
 
+def test_a_stress_run_compares_failing_with_passing_iterations(pytester: pytest.Pytester) -> None:
+    """Medians, metrics with their limits, numeric properties, and setup apart; programs get the same."""
+    pytester.makeini("[pytest]\nverify_metric = samples_per_s>=100\n")
+    pytester.makepyfile(
+        """
+        import time
+        import pytest
+
+        @pytest.fixture
+        def loaded(repro):
+            with repro.phase("load"):
+                pass
+
+        def test_reads(repro, loaded, record_property):
+            is_slow = repro.iteration % 4 == 0
+            with repro.phase("read"):
+                time.sleep(0.1 if is_slow else 0.001)
+            repro.metric("samples_per_s", 99.0)
+            record_property("loss", 2)
+            record_property("is_slow", is_slow)
+            record_property("host", "a")
+            assert not is_slow
+        """
+    )
+    result = run_pytest(pytester, "--repro-stress=32", "--tb=no")
+    result.stdout.fnmatch_lines(
+        [
+            "*::test_reads (32 iterations, 8 failing)",
+            "  setup: load *",
+            "  per iteration * median * 95 % interval *",
+            "  samples_per_s *99 *",
+            "    limit >= 100: 24 of 24 values miss it, the worst by 1 %",
+            "  loss *2 *",
+            "  read is * times slower in failing iterations, p *",
+        ]
+    )
+    summary = json.loads((session_folder(pytester) / "summary.json").read_text(encoding="utf-8"))
+    (timing,) = summary["timing"]
+    series = {one["name"]: one for one in timing["series"]}
+    assert set(series) == {"setup: load", "read", "samples_per_s", "loss"}
+    assert series["read"]["comparison"]["is_told"]
+    assert series["read"]["passing"]["count"] == 23
+    assert series["read"]["failing"]["low_ns"] >= 100_000_000
+
+
+def test_a_session_that_is_only_timed_has_a_summary_for_programs(pytester: pytest.Pytester) -> None:
+    """The numbers of the tables, also where the user asks for them."""
+    pytester.makepyfile(BY_HAND)
+    run_pytest(pytester, "--repro-timing", "--repro-json=out.json")
+    summary = json.loads((pytester.path / "out.json").read_text(encoding="utf-8"))
+    assert (summary["kind"], summary["exit_status"]) == ("timing", 0)
+    assert summary["timing"][0]["bottleneck"] == ["call", "decode"]
+    assert json.loads((session_folder(pytester) / "summary.json").read_text(encoding="utf-8")) == summary
+
+
 def test_a_failing_test_keeps_its_phases(pytester: pytest.Pytester) -> None:
     """The phase in which it raised is marked as open."""
     pytester.makepyfile(

@@ -11,6 +11,7 @@ from pytest_repro.timing.backends.torch_tensors import named
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_repro.model import Transfer
     from pytest_repro.timing.backends.torch_tensors import End, Tensors
     from pytest_repro.timing.spans import Span
 
@@ -79,6 +80,10 @@ class Settling:
             return False
         # Without any tensor it is torch's default device that tells where the result will be.
         return bool(ends) and not any(end is None or end.is_on_device for end in ends)
+
+    def largest(self, args: Sequence[Any], result: Any) -> Transfer | None:
+        """Returns what is known of the largest tensor that a call worked on."""
+        return self._tensors.largest(args, result)
 
     def settle(
         self, span: Span, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 # pytest and the signatures of failures leave this file's frames out.
 __tracebackhide__ = True
 
+_WORTH_NS = 10_000
+"""Calls of the host alone that take less are not looked into for what they worked on: that takes as long."""
+
 _MOST_LABELS = 10_000
 
 
@@ -193,6 +196,9 @@ def mode_class(  # noqa: C901 - its one method
                 host_call.call_ns = clock() - host_call.start_ns
                 if type(result) is not tensor and dispatch_modes() and is_without_data():
                     _take_back(spans, host_call)
+                elif host_call.call_ns >= _WORTH_NS:
+                    start_ns, took_ns = host_call.start_ns, host_call.call_ns
+                    run.operands.note(OP, label, start_ns, took_ns, partial(settling.largest, args, result))
                 host_call.is_open = thread.in_call = False
                 if run.notes is not None:
                     notes.leave_phase(place, host_call, thread.index)
@@ -224,6 +230,8 @@ def mode_class(  # noqa: C901 - its one method
                 result = call(func, args, kwargs)
                 if not isinstance(label, str):
                     settling.settle(span, name, args, named, result)
+                if span.name == OP:
+                    span.works_on(partial(settling.largest, args, result))
                 if not is_host:
                     span.on_host = not settling.note(args, result)
             return result

@@ -95,6 +95,15 @@ class Tensors:
             dtype = str(self._dtype(end.tensor)).removeprefix("torch.")
         return Transfer(size_bytes=size_bytes, shape=shape, dtype=dtype, layout=layout)
 
+    def largest(self, args: Sequence[object], result: object) -> Transfer | None:
+        """Returns what is known of the largest tensor among arguments and result, None if there is none."""
+        largest = None
+        for end in self.ends((*args, result)):
+            found = None if end is None else self.transfer(end, shares_memory=False)
+            if found is not None and (largest is None or found.size_bytes > largest.size_bytes):
+                largest = found
+        return largest
+
     def _sparse_bytes(self, tensor: Any, layout: str) -> int:
         parts = [getattr(self._tensor, name)(tensor) for name in _PARTS.get(layout, ())]
         return sum(part.numel() * part.element_size() for part in parts)

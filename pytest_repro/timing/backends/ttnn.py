@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.timing.backend import OP, SYNCHRONIZE, TO_DEVICE, TO_TORCH
-from pytest_repro.timing.backends.ttnn_tensors import Devices, device_of, transfer_of
+from pytest_repro.timing.backends.ttnn_tensors import Devices, device_of, largest_of, transfer_of
 from pytest_repro.timing.patches import Patches
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ class _Calls:
                 span.settle(TO_TORCH, is_blocking=is_blocking, transfer=partial(transfer_of, *args[:1]))
             elif phase == SYNCHRONIZE or (name == "ttnn.execute_trace" and kwargs.get("blocking", True)):
                 span.settle(phase, is_blocking=True)
+            if span.name == OP:
+                span.works_on(partial(largest_of, (*args, *kwargs.values(), result)))
         return result
 
 

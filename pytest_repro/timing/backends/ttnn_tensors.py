@@ -68,6 +68,13 @@ def transfer_of(tensor: Any) -> Transfer:
     )
 
 
+def largest_of(values: Iterable[Any]) -> Transfer | None:
+    """Returns what is known of the largest tensor of a call, None if it has none; lists are looked into."""
+    parts = (part for value in values for part in (value if isinstance(value, (list, tuple)) else (value,)))
+    described = [transfer_of(part) for part in parts if hasattr(part, "is_allocated") and part.is_allocated()]
+    return max(described, key=lambda tensor: tensor.size_bytes, default=None)
+
+
 def _device_bytes(tensor: Any) -> int:
     per_device = int(tensor.buffer_num_pages() * tensor.buffer_page_size())
     return per_device * len(tensor.devices()) if hasattr(tensor, "devices") else per_device

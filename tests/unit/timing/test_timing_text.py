@@ -16,7 +16,8 @@ from pytest_repro.timing.formats import (
     profile_to_payload,
 )
 from pytest_repro.timing.lines import table_lines
-from pytest_repro.timing.summary import breakdowns, named_totals
+from pytest_repro.timing.summary import named_totals
+from pytest_repro.timing.tally import breakdowns
 from pytest_repro.timing.units import humanise_bytes, humanise_ns, humanise_rate, humanise_share, seconds
 
 MS = 1_000_000

@@ -1,0 +1,84 @@
+"""Where the profiles of a session arrive; a book is made for the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_repro.plugin.options import Options
+from pytest_repro.store import FORMAT_VERSION, write_json
+
+if TYPE_CHECKING:
+    from pytest_repro.model import Profile
+    from pytest_repro.plugin.profiles import ProfileBook
+    from pytest_repro.store import SessionFolder
+
+
+class ProfileDesk:
+    """Takes profiles in the controller.
+
+    Args:
+        config: Of the controller.
+        options: What was asked for.
+        folder: Makes the session's folder.
+        note: Told of each profile.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        *,
+        folder: Callable[[], SessionFolder],
+        note: Callable[[Profile], None],
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._folder = folder
+        self._note = note
+        self.book: ProfileBook | None = None
+
+    def add(self, payload: Mapping[str, Any]) -> None:
+        """Writes one profile that a process has sent."""
+        if self.book is None:
+            self.book = self._open()
+        self._note(self.book.add(payload))
+
+    def add_profile(self, profile: Profile) -> None:
+        """Writes one profile."""
+        from pytest_repro.timing.formats import profile_to_payload
+
+        self.add(profile_to_payload(profile))
+
+    def record(self) -> list[dict[str, Any]]:
+        """Returns what was timed, for programs; empty if nothing was."""
+        return [] if self.book is None else self.book.record()
+
+    def finish(self, exit_status: int, user_path: Path | None, *, is_summed_up: bool) -> None:
+        """Completes the logs.
+
+        Args:
+            exit_status: Of the session.
+            user_path: Where the summary is also written, or None.
+            is_summed_up: Whether the summary of a stress run holds what was timed.
+        """
+        if self.book is not None:
+            self.book.close()
+        if is_summed_up or (self.book is None and user_path is None):
+            return
+        folder = self._folder()
+        summary = {"kind": "timing", "exit_status": int(exit_status), "timing": self.record()}
+        folder.write_json("summary.json", summary)
+        if user_path is not None:
+            try:
+                write_json(user_path, {"format_version": FORMAT_VERSION, **summary})
+            except OSError as error:
+                folder.problem = folder.problem or f"{error.strerror or error} ({user_path})"
+
+    def _open(self) -> ProfileBook:
+        from pytest_repro.plugin.profiles import begin_book
+
+        return begin_book(self._config, self._folder(), self._options)
