@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
+from typing import TypeAlias
 
 EXIT_INCOMPLETE = 6
 """Exit status beside pytest's own: fewer valid iterations or runs than asked."""
@@ -22,6 +23,8 @@ class Outcome(str, Enum):
     CRASH = "crash"
     HANG = "hang"
     TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+    """It did not end: Ctrl-C or `pytest.exit` ended the session; only of what was timed."""
 
     @property
     def is_failure(self) -> bool:
@@ -156,6 +159,10 @@ class Transfer:
     layout: str | None = None
 
 
+Peaks: TypeAlias = tuple[tuple[str, int], ...]
+"""Places of memory, `process` or a device, each with the most bytes that were in use there so far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
     """A named timed span inside a test, or many of the same name and operation merged into one.
@@ -177,6 +184,7 @@ class Phase:
         on_host: Whether a library call did its work on the host alone, such as torch on the CPU.
         stage: In which it began: fixtures work in setup and teardown, those of wider scope for many tests.
         operand: Largest tensor that an operation worked on; told for its longest call in an iteration.
+        peaks: Most memory in use from the start of the process until the phase ended; of long ones only.
     """
 
     name: str
@@ -195,6 +203,7 @@ class Phase:
     on_host: bool = False
     stage: Stage = Stage.CALL
     operand: Transfer | None = None
+    peaks: Peaks = ()
 
     @property
     def depth(self) -> int:

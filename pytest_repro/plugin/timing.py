@@ -75,6 +75,7 @@ class Timekeeper:
                 self._sampler = make_sampler(clock)
             self._harness = Harness(clock=clock)
             self._recorder = self._harness.recorder
+            self._watch_memory()
             if self._sampler is not None:
                 self._recorder.watch_phases(self._sampler)
             self._harness.start()
@@ -105,12 +106,19 @@ class Timekeeper:
         if self._is_open and self._recorder is not None:
             self._recorder.enter_stage(Stage(stage))
 
+    def _watch_memory(self) -> None:
+        from pytest_repro.timing.memory import process_peaks
+
+        if self._recorder is not None:
+            self._recorder.memory.add(process_peaks)
+
     def recorder(self) -> Recorder:
         """Returns the recorder of the running iteration, for phases made by hand."""
         if self._recorder is None:
             from pytest_repro.timing.recorder import Recorder
 
             self._recorder = Recorder(self._clock)
+            self._watch_memory()
             if self._notes is not None:
                 self._recorder.note_phases(self._notes)
         if not self._is_open:

@@ -33,6 +33,7 @@ def breakdown_record(breakdown: Breakdown) -> dict[str, Any]:
         "phases": [_row_record(row) for row in breakdown.rows],
         "operations": [_row_record(row) for row in breakdown.operations],
         "series": [series_record(series) for series in breakdown.series],
+        "peaks": [peak._asdict() for peak in breakdown.peaks],
         "problems": list(breakdown.problems),
     }
 

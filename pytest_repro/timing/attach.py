@@ -57,7 +57,9 @@ class Harness:
         self._watch.stop()
         self._waiting.clear()
         while self._attached:
-            self._guard(self._attached.pop().detach, "could not be taken off")
+            backend = self._attached.pop()
+            self.recorder.memory.remove(getattr(backend, "peak_bytes", None))
+            self._guard(backend.detach, "could not be taken off")
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -77,6 +79,9 @@ class Harness:
             backend.detach()
             raise
         self._attached.append(backend)
+        read_peaks = getattr(backend, "peak_bytes", None)
+        if read_peaks is not None:
+            self.recorder.memory.add(read_peaks)
 
     def _guard(self, act: Callable[[], None], what_failed: str) -> None:
         try:

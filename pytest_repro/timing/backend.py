@@ -28,5 +28,8 @@ class Backend(Protocol):
     def attach(self, recorder: Recorder) -> None:
         """Begins: wraps the library's calls and adds its fence. The library is imported by now."""
 
+    # Optional: `def peak_bytes(self) -> dict[str, int]`, the most bytes in use so far by device; only read,
+    # never reset, as that would change what a test sees. Asked at the end of phases of 5 ms and more.
+
     def detach(self) -> None:
         """Ends: puts back the originals, by identity, and takes the fence away."""

@@ -105,6 +105,8 @@ def phase_to_payload(phase: Phase) -> Payload:
     }
     if phase.within:
         payload["within"] = list(phase.within)
+    if phase.peaks:
+        payload["peaks"] = dict(phase.peaks)
     if phase.stage is not Stage.CALL:
         payload["stage"] = phase.stage.value
     for name in _TENSORS:
@@ -118,6 +120,7 @@ def phase_from_payload(payload: Mapping[str, Any]) -> Phase:
     """Returns the phase that `phase_to_payload` made a payload of."""
     values = dict(payload)
     values["within"] = tuple(values.get("within", ()))
+    values["peaks"] = tuple(values.get("peaks", {}).items())
     values["stage"] = Stage(values.get("stage", Stage.CALL))
     for name in _TENSORS:
         tensor = values.get(name)
@@ -130,6 +133,7 @@ def _phase_record(phase: Phase) -> Payload:
     record = {name: getattr(phase, name) for name, _ in _PHASE_FIELDS}
     record["within"] = list(phase.within)
     record["stage"] = phase.stage.value
+    record["peak_bytes"] = dict(phase.peaks)
     for name in _TENSORS:
         tensor = getattr(phase, name)
         record[name] = None if tensor is None else transfer_record(tensor)
@@ -153,5 +157,5 @@ _TENSORS = ("transfer", "operand")
 _PHASE_FIELDS = tuple(
     (field.name, None if field.default is MISSING else field.default)
     for field in fields(Phase)
-    if field.name not in {"within", "stage", *_TENSORS}
+    if field.name not in {"within", "stage", "peaks", *_TENSORS}
 )

@@ -8,7 +8,8 @@ from pytest_repro.timing.backend import OP
 from pytest_repro.timing.spans import Span
 
 if TYPE_CHECKING:
-    from pytest_repro.timing.spans import Thread
+    from pytest_repro.model import Peaks
+    from pytest_repro.timing.run import Thread
 
 
 class HostCall:
@@ -42,3 +43,8 @@ class HostCall:
     is_ended = Span.is_ended
     stage = Span.stage
     thread = Span.thread
+
+    @property
+    def peaks(self) -> Peaks:
+        """Most memory in use until its end; noted for few of these calls."""
+        return self._thread.peaks.get(self.start_ns, ())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_repro.timing.memory import PROCESS
 from pytest_repro.timing.names import printable
 from pytest_repro.timing.series_lines import series_lines
 from pytest_repro.timing.summary import HOST
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pytest_repro.model import Profile, Transfer
-    from pytest_repro.timing.summary import Breakdown, Row
+    from pytest_repro.timing.summary import Breakdown, Peak, Row
 
 OPERATIONS_SHOWN = 5
 """Operations listed under a phase; the others are counted."""
@@ -138,6 +139,7 @@ def _entries(row: Row, breakdown: Breakdown) -> Iterator[tuple[str, Row | None]]
 
 def _notes(breakdown: Breakdown) -> list[str]:
     notes = [verdict(breakdown), _operand_note(breakdown), _threads_note(breakdown)]
+    notes += [_peak_note(peak) for peak in breakdown.peaks]
     device_rows = [row for row in breakdown.rows if row.name != HOST]
     if len({row.is_fenced for row in device_rows}) > 1:
         notes.append(
@@ -160,6 +162,14 @@ def _operand_note(breakdown: Breakdown) -> str | None:
         return f"{name} moves at most {_tensor(longest.largest)} in one call."
     one = "works on" if longest.calls == 1 else "works, in its longest call, on"
     return f"{name} {one} {_tensor(longest.largest)} at most."
+
+
+def _peak_note(peak: Peak) -> str:
+    """Returns a sentence such as `largest resident size so far: 412 MB, by the end of torch.matmul`."""
+    what = (
+        "largest resident size" if peak.place == PROCESS else f"most memory in use on {printable(peak.place)}"
+    )
+    return f"{what} so far: {humanise_bytes(peak.size_bytes)}, by the end of {printable(peak.phase)}."
 
 
 def _threads_note(breakdown: Breakdown) -> str | None:

@@ -10,7 +10,7 @@ from pytest_repro.model import Phase, Stage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_repro.model import Transfer
+    from pytest_repro.model import Peaks, Transfer
 
 KINDS = 1000
 """Kinds of phases kept apart in an iteration; all further ones share the name `other`."""
@@ -57,6 +57,8 @@ class Timed(Protocol):
     def calls(self) -> int: ...  # noqa: D102
     @property
     def transfer(self) -> Transfer | None: ...  # noqa: D102
+    @property
+    def peaks(self) -> Peaks: ...  # noqa: D102
     @property
     def is_open(self) -> bool: ...  # noqa: D102
 
@@ -116,6 +118,7 @@ class _Sum:
         self._call_ns = self._wait_ns = self._hidden_ns = self._calls = self._size_bytes = 0
         self._fenced = True
         self._is_open = False
+        self._peaks: dict[str, int] = {}
 
     def add(self, phase: Timed) -> None:
         self._call_ns += phase.call_ns
@@ -124,6 +127,8 @@ class _Sum:
         self._calls += phase.calls
         self._fenced &= phase.fenced
         self._is_open |= phase.is_open
+        for place, size_bytes in phase.peaks:
+            self._peaks[place] = max(size_bytes, self._peaks.get(place, 0))
         moved = phase.transfer
         if moved is not None:
             self._size_bytes += moved.size_bytes
@@ -145,5 +150,6 @@ class _Sum:
             calls=self._calls,
             fenced=self._fenced,
             is_open=self._is_open,
+            peaks=tuple(self._peaks.items()),
             transfer=None if self._largest is None else replace(self._largest, size_bytes=self._size_bytes),
         )

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import TimingError
 from pytest_repro.model import Metric, Phase, Stage
-from pytest_repro.timing.spans import Run, Span
+from pytest_repro.timing.memory import Memory
+from pytest_repro.timing.run import Run
+from pytest_repro.timing.spans import Span
+from pytest_repro.timing.turns import Turns
 
 if TYPE_CHECKING:
     from pytest_repro.clock import MonotonicNs
@@ -38,6 +41,9 @@ class Recorder:
     Args:
         clock: Monotonic clock.
         keep: Number of phases of an iteration that are kept one by one.
+
+    Attributes:
+        memory: What is read at the end of long phases; nothing unless added.
     """
 
     def __init__(self, clock: MonotonicNs = monotonic_ns, *, keep: int = KEEP) -> None:
@@ -48,6 +54,8 @@ class Recorder:
         self.run: Run | None = None
         self._notes: PhaseNotes | None = None
         self._watch: WatchPhase | None = None
+        self._turns = Turns()
+        self.memory = Memory()
 
     def note_phases(self, notes: PhaseNotes) -> None:
         """Has the phases told while they last, from the next iteration on."""
@@ -59,7 +67,16 @@ class Recorder:
 
     def begin(self, stage: Stage = Stage.CALL) -> None:
         """Starts an iteration, in this stage of the test; one that was never finished is dropped."""
-        self.run = Run(self.clock, self._fences, self._keep, self._notes, self._watch, stage=stage)
+        self.run = Run(
+            self.clock,
+            self._fences,
+            self._keep,
+            self._notes,
+            self._watch,
+            self.memory,
+            self._turns,
+            stage=stage,
+        )
 
     def enter_stage(self, stage: Stage) -> None:
         """Notes that the next stage of the test begins."""
@@ -133,7 +150,8 @@ class Recorder:
         if thread is not None and thread.in_call:
             return None
         span = Span(run, name, operation)
-        span.on_host = on_host
+        if on_host:
+            span.on_host = True
         return span
 
     def add_fence(self, fence: Fence) -> None:

@@ -1,21 +1,19 @@
-"""Phases while they last: their edges, fences and threads, and how many of them are kept."""
+"""Phases while they last: their edges and fences, and what is told of them."""
 
 from __future__ import annotations
 
-from threading import Lock, get_ident
+from sys import modules
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_repro.model import Metric, Phase, Stage, Transfer
-from pytest_repro.timing.merge import Merged, kind_of
-from pytest_repro.timing.operands import Operands
-from pytest_repro.timing.stages import Stages
-from pytest_repro.timing.turns import Turns
+from pytest_repro.model import Peaks, Phase, Stage, Transfer
+from pytest_repro.timing.memory import FROM_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from pytest_repro.clock import MonotonicNs
+    from pytest_repro.timing.run import Run, Thread
 
 
 class PhaseNotes(Protocol):
@@ -41,10 +39,6 @@ class WatchPhase(Protocol):
         """A phase has ended; its name is final."""
 
 
-FOLD_EVERY = 1024
-"""Phases gathered beyond what is kept before they are merged."""
-
-
 class Fence(Protocol):
     """Waits for a device, where that is allowed."""
 
@@ -62,9 +56,9 @@ class Span:
     """
 
     __slots__ = (
-        "_describe", "_describe_operand", "_has_turn", "_is_blocking", "_mark", "_place", "_run", "_thread",
-        "call_ns", "fenced", "hidden_ns", "is_open", "name", "on_host", "operation", "start_ns", "transfer",
-        "wait_ns", "within",
+        "_describe", "_describe_operand", "_has_turn", "_inner", "_is_blocking", "_mark", "_place", "_run",
+        "_thread", "call_ns", "fenced", "hidden_ns", "is_open", "name", "on_host", "operation", "peaks",
+        "start_ns", "transfer", "wait_ns", "within",
     )  # fmt: skip
 
     calls = 1
@@ -78,6 +72,7 @@ class Span:
         self.is_open = True
         self.call_ns = RUNNING
         self.transfer: Transfer | None = None
+        self.peaks: Peaks = ()
         self._describe: Callable[[], Transfer | None] | None = None
         self._describe_operand: Callable[[], Transfer | None] | None = None
         self._is_blocking = False
@@ -112,7 +107,7 @@ class Span:
     def __enter__(self) -> Span:
         run = self._run
         thread = self._thread = run.threads.get(get_ident()) or run.thread()
-        self.within = thread.names
+        self.within = thread.names if not thread.has_tasks else thread.names_in_task()
         self.wait_ns = -thread.held_ns
         self.hidden_ns = -thread.hidden_ns
         self.start_ns = run.clock()
@@ -126,8 +121,10 @@ class Span:
             self._begin_fenced(run, thread)
         if self.operation is not None:
             thread.in_call = True
+        elif (asyncio := modules.get("asyncio")) is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - named so, but documented
+            self._inner = thread.open_in_task(self.name)
         else:
-            thread.names = (*self.within, self.name)
+            self._inner = thread.names = (*self.within, self.name)
         if run.watch is not None:
             self._mark = run.watch.enter(self)
         return self
@@ -138,8 +135,12 @@ class Span:
         run = self._run
         end_ns = run.clock()
         thread = self._thread
-        thread.names = self.within
-        if self.operation is not None:
+        if self.operation is None:
+            if thread.names is self._inner:
+                thread.names = self.within
+            else:
+                thread.close(self.name, self._inner)
+        else:
             thread.in_call = False
         if run.fences or self._has_turn:
             try:
@@ -162,6 +163,8 @@ class Span:
             took_ns = self.call_ns + self.wait_ns
             run.operands.note(self.name, self.operation, self.start_ns, took_ns, self._describe_operand)
             self._describe_operand = None
+        if end_ns - self.start_ns >= FROM_NS:
+            self.peaks = run.memory.peaks()
 
     def _begin_fenced(self, run: Run, thread: Thread) -> None:
         is_alone = True
@@ -229,152 +232,8 @@ class Span:
             is_open=self.is_open,
             on_host=self.on_host,
             stage=self.stage,
+            peaks=self.peaks,
         )
-
-
-class Thread:
-    """What one thread does in one iteration.
-
-    Attributes:
-        index: 0 for the first.
-        names: Names of the open phases made by hand, outermost first.
-        in_call: Whether it is inside a recorded library call: calls inside that one are not recorded.
-        held_ns: Time it spent waiting in fences.
-        hidden_ns: Time it would have waited in blocking calls, had there been no fences.
-        stages: Of the test; the same for all threads.
-    """
-
-    __slots__ = ("held_ns", "hidden_ns", "in_call", "index", "names", "stages")
-
-    def __init__(self, index: int, stages: Stages) -> None:
-        self.index = index
-        self.stages = stages
-        self.names: tuple[str, ...] = ()
-        self.in_call = False
-        self.held_ns = 0
-        self.hidden_ns = 0
-
-
-class Run:
-    """One iteration while it lasts.
-
-    Attributes:
-        notes: Told of each phase; None for nobody, or once the iteration is over.
-    """
-
-    __slots__ = (
-        "_free_ns", "_keep", "_lock", "_merged", "clock", "fences", "limit", "metrics", "notes", "operands",
-        "spans", "stages", "threads", "turns", "watch",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        clock: MonotonicNs,
-        fences: tuple[Fence, ...],
-        keep: int,
-        notes: PhaseNotes | None = None,
-        watch: WatchPhase | None = None,
-        *,
-        stage: Stage = Stage.CALL,
-    ) -> None:
-        self.clock = clock
-        self.fences = fences
-        self.watch = watch
-        self.metrics: list[Metric] = []
-        self.spans: list[Span] = []
-        self._keep = keep
-        self.limit = keep + FOLD_EVERY
-        self._merged: Merged | None = None
-        self.operands = Operands()
-        self.stages = Stages(stage)
-        self.threads: dict[int, Thread] = {get_ident(): Thread(0, self.stages)}
-        self.notes = notes
-        if notes is not None:
-            notes.begin_phases()
-        self.turns = Turns()
-        self._free_ns = 0
-        self._lock = Lock()
-
-    def thread(self) -> Thread:
-        """Returns the calling thread's state."""
-        state = self.threads.get(get_ident())
-        if state is None:
-            with self._lock:
-                state = self.threads.setdefault(get_ident(), Thread(len(self.threads), self.stages))
-        return state
-
-    def fence(self, thread: Thread, before_ns: int) -> bool:
-        """Waits for the devices.
-
-        Args:
-            thread: The calling thread's state.
-            before_ns: The clock at the call.
-
-        Returns:
-            Whether all devices could be waited for.
-        """
-        unusable = [fence for fence in self.fences if not _waited(fence)]
-        waited_ns = self.clock() - before_ns
-        host_ns = before_ns - thread.held_ns + thread.hidden_ns
-        with self._lock:
-            # Without fences the device would have gone on from its earlier work to this, without a pause.
-            self._free_ns = max(self._free_ns, host_ns) + waited_ns
-        thread.held_ns += waited_ns
-        return not unusable
-
-    def block(self, thread: Thread, host_ns: int) -> None:
-        """Charges a blocking call, begun at `host_ns` of the unfenced timeline, with what was unfinished."""
-        thread.hidden_ns += max(0, self._free_ns - host_ns)
-
-    def phases(self, seen: set[tuple[str, str | None]]) -> tuple[Phase, ...]:
-        """Returns all phases, and notes in `seen` which operations are warm from now on."""
-        now_ns = self.clock()
-        records = [span.as_phase(now_ns, cold=_is_new(seen, span)) for span in self.spans]
-        if self._merged is not None:
-            records += self._merged.phases()
-            records.sort(key=lambda phase: phase.start_ns)
-        return tuple(self.operands.added_to(records))
-
-    def fold(self, beginning: Span) -> None:
-        """Merges the phases beyond those that are kept, except for those that have not ended."""
-        with self._lock:
-            merged = self._merged
-            if merged is None:
-                merged = self._merged = Merged()
-                for span in self.spans[: self._keep]:
-                    merged.is_first(kind_of(span))
-            # Other threads may add phases meanwhile: only those that were there are looked at.
-            count = len(self.spans)
-            firsts: list[Span] = []
-            lasting: list[Span] = []
-            for span in self.spans[self._keep : count]:
-                if span is beginning or not span.is_ended:
-                    lasting.append(span)
-                elif merged.is_first(kind := kind_of(span)):
-                    firsts.append(span)
-                else:
-                    merged.add(kind, span)
-            self.spans[self._keep : count] = firsts + lasting
-            self._keep += len(firsts)
-            self.limit = len(self.spans) + FOLD_EVERY
-
-
-def _is_new(seen: set[tuple[str, str | None]], span: Span) -> bool:
-    key = (span.name, span.operation)
-    if key in seen or len(seen) >= _SEEN_LIMIT:
-        return False
-    seen.add(key)
-    return True
-
-
-def _waited(fence: Fence) -> bool:
-    try:
-        if not fence.is_usable():
-            return False
-        fence.wait()
-    except Exception:  # noqa: BLE001 - a device's error belongs to the test, which meets it at its own next wait
-        return False
-    return True
 
 
 def _described(describe: Callable[[], Transfer | None]) -> Transfer | None:
@@ -386,6 +245,3 @@ def _described(describe: Callable[[], Transfer | None]) -> Transfer | None:
 
 RUNNING = -1
 """`Span.call_ns` before its end."""
-
-_SEEN_LIMIT = 10_000
-"""Names remembered as warm: names with a counter in them must not fill the memory of a long stress run."""

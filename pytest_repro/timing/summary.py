@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_repro.model import Stage
 from pytest_repro.timing.names import staged_name
@@ -77,6 +77,20 @@ class Row:
         return (self.total_ns - self.cold_ns) // warm_calls if warm_calls else None
 
 
+class Peak(NamedTuple):
+    """The most memory in use at one place.
+
+    Attributes:
+        place: `process`, or a device.
+        size_bytes: Since the process began.
+        phase: Name of the phase or operation by the end of which it was reached.
+    """
+
+    place: str
+    size_bytes: int
+    phase: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
     """Where the time of one test went.
@@ -93,6 +107,7 @@ class Breakdown:
         elapsed_ns: Time in which any phase lasted; None where calls were merged, so that nobody knows.
         series: Phases and metrics over the iterations, in the order in which they came.
         problems: Why limits of the test could not be read.
+        peaks: The most memory in use at the end of any phase that was long enough to be looked at, by place.
     """
 
     test: str
@@ -106,6 +121,7 @@ class Breakdown:
     elapsed_ns: int | None = None
     series: tuple[Series, ...] = ()
     problems: tuple[str, ...] = ()
+    peaks: tuple[Peak, ...] = ()
 
     @property
     def bottleneck(self) -> Row | None:

@@ -12,7 +12,7 @@ from pytest_repro.model import Outcome, Phase, Stage
 from pytest_repro.timing.backend import AUTOMATIC, SYNCHRONIZE
 from pytest_repro.timing.names import staged_name
 from pytest_repro.timing.series import Quantity, SeriesTally, corrected
-from pytest_repro.timing.summary import HOST, Breakdown, Row, elapsed_ns, shown
+from pytest_repro.timing.summary import HOST, Breakdown, Peak, Row, elapsed_ns, shown
 from pytest_repro.verify.limits import limits_of_mark, nearest
 
 if TYPE_CHECKING:
@@ -189,6 +189,7 @@ class _TestTally:
         self._iterations = self._failing = self._total_ns = 0
         self._threads = 1
         self._elapsed_ns: int | None = 0
+        self._peaks: dict[str, Peak] = {}
 
     def add(self, profile: Profile) -> None:
         phases = shown(profile.phases)
@@ -231,6 +232,7 @@ class _TestTally:
             threads=self._threads,
             elapsed_ns=self._elapsed_ns,
             problems=self._problems,
+            peaks=tuple(self._peaks.values()),
         )
 
     def series(self) -> list[tuple[Series, float | None]]:
@@ -238,6 +240,10 @@ class _TestTally:
         return [self._series[key].series() for key in ordered]
 
     def _add_phase(self, phase: Phase) -> None:
+        for place, size_bytes in phase.peaks:
+            known = self._peaks.get(place)
+            if known is None or size_bytes > known.size_bytes:
+                self._peaks[place] = Peak(place, size_bytes, phase.operation or staged_name(phase))
         key = _Key(phase.stage, phase.within, phase.name)
         if key not in self._sums and len(self._sums) >= ROWS_OF_A_TEST:
             key = _Key(phase.stage, (), OTHER)

@@ -86,7 +86,7 @@ class TorchFence:
         """Returns the most memory that was in use, by device, since the process began or the test reset it.
 
         Reads torch's statistics only: resetting them would change what a test sees. It takes some 50 us a
-        device, so it is for the edges of an iteration and not of each phase.
+        device, so it is for the ends of long phases only.
         """
         return {
             str(device): int(peak(device))

@@ -16,6 +16,7 @@ from pytest_repro.timing.backend import OP
 from pytest_repro.timing.backends.torch_calls import label_of
 from pytest_repro.timing.call_sites import frame_above, leave_out
 from pytest_repro.timing.host_calls import HostCall
+from pytest_repro.timing.memory import FROM_NS
 from pytest_repro.timing.spans import RUNNING
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_repro.timing.backends.torch_calls import Settling
     from pytest_repro.timing.call_sites import Caller, CallSites
     from pytest_repro.timing.recorder import Recorder
-    from pytest_repro.timing.spans import Run, Thread
+    from pytest_repro.timing.run import Run, Thread
 
 # pytest and the signatures of failures leave this file's frames out.
 __tracebackhide__ = True
@@ -169,7 +170,7 @@ def mode_class(  # noqa: C901 - its one method
                     host_call = HostCall()
                     host_call._thread = thread  # noqa: SLF001 - see above
                     host_call.operation = label
-                    host_call.within = thread.names
+                    host_call.within = thread.names if not thread.has_tasks else thread.names_in_task()
                     host_call.is_open = thread.in_call = True
                     host_call.call_ns = RUNNING
                     host_call.start_ns = clock()
@@ -199,6 +200,8 @@ def mode_class(  # noqa: C901 - its one method
                 elif host_call.call_ns >= _WORTH_NS:
                     start_ns, took_ns = host_call.start_ns, host_call.call_ns
                     run.operands.note(OP, label, start_ns, took_ns, partial(settling.largest, args, result))
+                    if took_ns >= FROM_NS:
+                        thread.peaks[start_ns] = run.memory.peaks()
                 host_call.is_open = thread.in_call = False
                 if run.notes is not None:
                     notes.leave_phase(place, host_call, thread.index)

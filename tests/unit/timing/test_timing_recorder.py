@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from threading import Thread
@@ -91,6 +92,59 @@ def test_each_thread_nests_for_itself(recorder: Recorder) -> None:
     main, worker = recorder.finish()[0]
     assert (main.thread, main.within) == (0, ())
     assert (worker.thread, worker.within) == (1, ())
+
+
+def test_each_task_of_an_event_loop_nests_for_itself(recorder: Recorder) -> None:
+    """Tasks that take turns are in each other's phases no more than threads; but their own are."""
+
+    async def inner() -> None:
+        with recorder.phase("inner"):
+            await asyncio.sleep(0)
+
+    async def work(name: str) -> None:
+        with recorder.phase(name):
+            await asyncio.sleep(0)
+            await asyncio.gather(inner(), asyncio.create_task(inner()))
+        await asyncio.sleep(0)
+        with recorder.phase(f"{name} again"):
+            await asyncio.sleep(0)
+
+    async def both() -> None:
+        await asyncio.gather(work("a"), work("b"))
+
+    with recorder.phase("around"):
+        asyncio.run(both())
+    with recorder.phase("after"):
+        pass
+    told = sorted((phase.within, phase.name) for phase in recorder.finish()[0])
+    assert told == [
+        ((), "after"),
+        ((), "around"),
+        (("around",), "a"),
+        (("around",), "a again"),
+        (("around",), "b"),
+        (("around",), "b again"),
+        (("around", "a"), "inner"),
+        (("around", "a"), "inner"),
+        (("around", "b"), "inner"),
+        (("around", "b"), "inner"),
+    ]
+
+
+def test_a_phase_that_does_not_close_in_turn_leaves_nothing_open(recorder: Recorder) -> None:
+    """As generators may do, and tasks of loops that nobody knows."""
+    first, second = recorder.phase("first"), recorder.phase("second")
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    second.__exit__(None, None, None)
+    with recorder.phase("after"):
+        pass
+    assert [(phase.name, phase.within) for phase in recorder.finish()[0]] == [
+        ("first", ()),
+        ("second", ("first",)),
+        ("after", ()),
+    ]
 
 
 def test_outside_of_an_iteration_nothing_is_recorded(clock: SimulatedClock) -> None:
