@@ -29,7 +29,7 @@ from pytest_repro.plugin.session import (
     take_code_places,
     worker_input,
 )
-from pytest_repro.plugin.timing import Repro, Timekeeper, payload_of
+from pytest_repro.plugin.timing import Repro, Timekeeper
 
 if TYPE_CHECKING:
     from pytest_repro.model import Profile
@@ -70,7 +70,11 @@ class Capabilities:
         self._code_places: Mapping[str, Any] | None = None
         self._folder: SessionFolder | None = None
         self._profiles = ProfileDesk(
-            config, options, folder=lambda: self._session_folder("timing"), note=self._note_profile
+            config,
+            options,
+            folder=lambda: self._session_folder("timing"),
+            note=self._note_profile,
+            interrupted=lambda: self._timekeeper.interrupted(self._current),
         )
         self._controller: StressController | None = None
         self._measures: RunMeasures | None = None
@@ -86,6 +90,7 @@ class Capabilities:
         if job is not None:
             self._begin_isolated(job)
             return
+        self._config.pluginmanager.register(self._profiles, "repro-profiles")
         if self._run_folder is not None:
             self._report_to_gate(self._run_folder)
         if is_worker(self._config):
@@ -138,12 +143,6 @@ class Capabilities:
             workers = int(node.workerinput["workercount"])
             count_tests_not_slices(self._config, self._controller.slices_of_a_test(workers))
         node.workerinput[WORKER_INPUT] = told
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Hands the phases that a report carries to the profiling logs."""
-        payload = payload_of(report)
-        if payload is not None and not is_worker(self._config):
-            self._profiles.add(payload)
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_repro.plugin.options import Options
+from pytest_repro.plugin.session import is_worker, worker_output
+from pytest_repro.plugin.timing import payload_of
 from pytest_repro.store import FORMAT_VERSION, write_json
 
 if TYPE_CHECKING:
@@ -17,14 +19,19 @@ if TYPE_CHECKING:
     from pytest_repro.store import SessionFolder
 
 
+_INTERRUPTED = "repro_interrupted"
+"""What a worker tells at its end: the profile of the test that was interrupted."""
+
+
 class ProfileDesk:
-    """Takes profiles in the controller.
+    """Takes profiles in the controller, those of its own tests included.
 
     Args:
         config: Of the controller.
         options: What was asked for.
         folder: Makes the session's folder.
         note: Told of each profile.
+        interrupted: Returns the payload of a test that runs in this process and will not end, if any.
     """
 
     def __init__(
@@ -34,12 +41,39 @@ class ProfileDesk:
         *,
         folder: Callable[[], SessionFolder],
         note: Callable[[Profile], None],
+        interrupted: Callable[[], Mapping[str, Any] | None],
     ) -> None:
         self._config = config
         self._options = options
         self._folder = folder
         self._note = note
+        self._interrupted = interrupted
         self.book: ProfileBook | None = None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Takes the profile that a report carries."""
+        payload = payload_of(report)
+        if payload is not None and not is_worker(self._config):
+            self.add(payload)
+
+    def pytest_keyboard_interrupt(self) -> None:
+        """Takes what was timed in a test that Ctrl-C or `pytest.exit` has ended: it makes no report."""
+        payload = self._interrupted()
+        if payload is None:
+            return
+        output = worker_output(self._config)
+        if output is None:
+            self.add(payload)
+        else:
+            output[_INTERRUPTED] = payload
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Takes the same of a worker."""
+        # A worker may be told to be down twice.
+        payload = getattr(node, "workeroutput", {}).pop(_INTERRUPTED, None)
+        if payload is not None:
+            self.add(payload)
 
     def add(self, payload: Mapping[str, Any]) -> None:
         """Writes one profile that a process has sent."""
@@ -47,8 +81,10 @@ class ProfileDesk:
             self.book = self._open()
         self._note(self.book.add(payload))
 
-    def add_profile(self, profile: Profile) -> None:
-        """Writes one profile."""
+    def add_profile(self, profile: Profile | None) -> None:
+        """Writes one profile, if there is one."""
+        if profile is None:
+            return
         from pytest_repro.timing.formats import profile_to_payload
 
         self.add(profile_to_payload(profile))

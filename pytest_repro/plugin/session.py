@@ -68,6 +68,12 @@ def place_of(config: pytest.Config) -> WorkerPlace:
     return WorkerPlace(id=worker, index=index, workers=workers, mode=mode)
 
 
+def worker_output(config: pytest.Config) -> dict[str, Any] | None:
+    """Returns what a worker tells the controller at its end, to be added to; None in other processes."""
+    output: dict[str, Any] | None = getattr(config, "workeroutput", None)
+    return output
+
+
 def is_worker(config: pytest.Config) -> bool:
     """Tells whether this process is an xdist worker."""
     return hasattr(config, "workerinput")

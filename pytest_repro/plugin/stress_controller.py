@@ -194,6 +194,10 @@ class StressController:
 
     def _take_crash(self, item: str, node: Any) -> pytest.TestReport | None:
         """Counts the iteration in which a worker died, and has the rest of its slice run."""
+        if self.interrupts.has_signal:
+            # Ctrl-C is for all processes: a worker that ends with it has not crashed.
+            self._take_unsent(node)
+            return None
         found = self._book.slice_of(item)
         if found is None or self._deaths is None:
             message = f"worker {node.gateway.id!r} crashed while running {item!r}"
@@ -211,8 +215,7 @@ class StressController:
         else:
             self._deaths.tell(death.failure, is_counted=death.is_counted)
             self._receive_death(node, death.failure, item=item, is_counted=death.is_counted)
-        if death.profile is not None:
-            self._profiles.add_profile(death.profile)
+        self._profiles.add_profile(death.profile)
         if not self._plan.as_items and not self.control.is_stopped(index) and not self._was_stopped:
             run_again(self._config, item, node)
         return report
@@ -220,20 +223,17 @@ class StressController:
     def _receive_unsent(self, node: Any, position: Position, *, item: str) -> None:
         """Takes what a worker had finished and not sent."""
         test = self._book.tests[position.test_index]
-        message = position.unsent_message(
-            test=test,
-            item=item if self._plan.as_items else test,
-            worker=node.gateway.id,
-            after=self._book.last_received(position.slice_id),
-        )
+        shown, after = item if self._plan.as_items else test, self._book.last_received(position.slice_id)
+        message = position.unsent_message(test=test, item=shown, worker=node.gateway.id, after=after)
         if message is not None:
             self._receive_batch(node, message)
 
     def _take_unsent(self, node: Any) -> None:
         position = read_position(position_path(self.shared_folder, node.gateway.id))
         item = None if position is None else self._book.item_of(position.slice_id)
-        if position is not None and item is not None:
+        if position is not None and item is not None and self._deaths is not None:
             self._receive_unsent(node, position, item=item)
+            self._profiles.add_profile(self._deaths.interrupted(node, position))
 
     def _receive_death(self, node: Any, failure: Failure, *, item: str, is_counted: bool) -> None:
         if not self._plan.as_items:

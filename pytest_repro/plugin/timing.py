@@ -170,6 +170,29 @@ class Timekeeper:
             payload[MARKS] = marks
         return payload
 
+    def interrupted(self, current: Current) -> dict[str, Any] | None:
+        """Returns the payload of what was timed in a test that will not end; None if nothing was."""
+        if self._recorder is None or not self._is_open or not current.test:
+            return None
+        self._is_open = False
+        phases, metrics = self._recorder.finish()
+        if not phases and not metrics:
+            return None
+        from pytest_repro.model import Outcome, Profile
+        from pytest_repro.timing.formats import profile_to_payload
+
+        return profile_to_payload(
+            Profile(
+                test=current.test,
+                iteration=current.iteration,
+                worker=self._place.id,
+                outcome=Outcome.INTERRUPTED,
+                contended=self._contention(),
+                phases=phases,
+                metrics=metrics,
+            )
+        )
+
     def problems(self) -> list[str]:
         """Returns why libraries could not be timed, each reason once."""
         if self._harness is None:

@@ -39,7 +39,7 @@ from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_phases, read_position
 from pytest_repro.stress.slice_book import SliceBook
 from pytest_repro.stress.stacks import has_native_tool, place_in, read_stacks, shown_stacks, stacks_taken_ns
-from pytest_repro.timing.deaths import profile_of_death
+from pytest_repro.timing.deaths import profile_of_death, profile_of_interruption
 
 MOST_TOLD = 3
 """Deaths that have a line of their own while the run goes on."""
@@ -234,7 +234,6 @@ class WorkerDeaths:
             )
         failure = self._failure(death, test=test, worker=worker)
         self.booked[worker] = None
-        workers = int(node.workerinput["workercount"])
         profile = profile_of_death(
             death,
             read_phases(
@@ -243,11 +242,18 @@ class WorkerDeaths:
             ),
             test=test,
             worker=worker,
-            beside=f"{workers} workers" if workers > 1 else "",
+            beside=_beside(node),
         )
         return WorkerDeath(
             position=position, failure=failure, is_counted=is_counted, how=how, profile=profile
         )
+
+    def interrupted(self, node: Any, position: Position) -> Profile | None:
+        """Returns what a worker had timed that could not be waited for at the end; None if nothing."""
+        test = self._book.tests[position.test_index]
+        worker, beside = node.gateway.id, _beside(node)
+        phases = read_phases(position_path(self._folder, worker), self._clock())
+        return profile_of_interruption(position, phases, test=test, worker=worker, beside=beside)
 
     def _death_after(self, position: Position, *, code: int | None, stacks: str, is_counted: bool) -> Death:
         """Charges the death to the last iteration: it may have closed the worker's channel."""
@@ -280,6 +286,11 @@ class WorkerDeaths:
         )
         is_match = self._plan.is_match(death.signature, death.message)
         return replace(failure, text=f"worker {worker}: {death.text}", is_match=is_match)
+
+
+def _beside(node: Any) -> str:
+    workers = int(node.workerinput["workercount"])
+    return f"{workers} workers" if workers > 1 else ""
 
 
 def _losing(node: Any) -> Callable[[], None]:

@@ -1,15 +1,16 @@
-"""What a process that has died had timed in its last iteration."""
+"""What was timed in an iteration that could not tell of itself: its process died, or did not end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_repro.model import Phase, Profile
+from pytest_repro.model import Outcome, Phase, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_repro.stress.deaths import Death
+    from pytest_repro.stress.recorder import Position
 
 
 def profile_of_death(
@@ -24,13 +25,26 @@ def profile_of_death(
         worker: xdist's worker id, or `main`.
         beside: What ran beside it, empty for nothing.
     """
-    if not phases or not death.position.is_in_iteration:
+    return _profile(death.position, phases, outcome=death.outcome, test=test, worker=worker, beside=beside)
+
+
+def profile_of_interruption(
+    position: Position, phases: Sequence[Phase], *, test: str, worker: str, beside: str
+) -> Profile | None:
+    """Returns the same of a process that did not end when the session was interrupted."""
+    return _profile(position, phases, outcome=Outcome.INTERRUPTED, test=test, worker=worker, beside=beside)
+
+
+def _profile(
+    position: Position, phases: Sequence[Phase], *, outcome: Outcome, test: str, worker: str, beside: str
+) -> Profile | None:
+    if not phases or not position.is_in_iteration:
         return None
     return Profile(
         test=test,
-        iteration=death.position.iteration,
+        iteration=position.iteration,
         worker=worker,
-        outcome=death.outcome,
+        outcome=outcome,
         contended=beside,
         phases=tuple(phases),
     )

@@ -6,8 +6,10 @@ import importlib.util
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -367,3 +369,42 @@ def test_a_process_that_dies_in_a_phase_leaves_its_phases_in_the_log(
     assert sorted(profiles) == ([1, 2, 3, 4] if how else [1, 2, 3])
     log = (session_folder(pytester) / "profiling_results.log").read_text(encoding="utf-8")
     assert re.search(r"iteration=3 .*outcome=crash open=step", log)
+
+
+WAITS = """
+import pathlib, time
+
+def test_waits(repro):
+    with repro.phase("prepare"):
+        pass
+    with repro.phase("wait"):
+        pathlib.Path("waits").touch()
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("--repro-stress=2",), ("--repro-stress=2", "-n1")])
+def test_a_test_that_is_interrupted_keeps_its_phases(
+    pytester: pytest.Pytester, arguments: tuple[str, ...]
+) -> None:
+    """As Ctrl-C in a terminal does, which all processes get: the phase in which it waited is open."""
+    pytester.makepyfile(WAITS)
+    command = [sys.executable, "-m", "pytest", *arguments]
+    process = subprocess.Popen(
+        command,
+        cwd=pytester.path,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    pause = threading.Event()
+    while not (pytester.path / "waits").exists() and process.poll() is None:
+        pause.wait(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(timeout=60) == pytest.ExitCode.INTERRUPTED
+    (profile,) = _profiles(pytester)
+    assert profile["outcome"] == "interrupted"
+    assert [(phase["name"], phase["is_open"]) for phase in profile["phases"]] == [
+        ("prepare", False),
+        ("wait", True),
+    ]
