@@ -87,3 +87,23 @@ make_development_environment() {
         fail "no CPython from 3.$OLDEST_MINOR on with the modules venv and ensurepip was found. Set PYTHON."
     make_environment "$1" "$python" -e '.[dev]'
 }
+
+install_package() {
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$1" >/dev/null 2>&1
+}
+
+# Installs a Chromium, in which a test opens Perfetto's page, if there is none and the system's packages can be
+# had; without one the test says that it was left out.
+install_browser() {
+    local browser
+    for browser in chromium google-chrome; do
+        if command -v "$browser" >/dev/null; then return 0; fi
+    done
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        say 'installing chromium with apt-get'
+        install_package chromium && return 0
+        apt-get -qq update >/dev/null 2>&1 || true
+        install_package chromium && return 0
+    fi
+    say 'no Chromium was found or installed: the test that opens a trace in it is left out'
+}
