@@ -99,6 +99,20 @@ class SessionFolder:
         except OSError as error:
             self.problem = f"{error.strerror or error} ({self.path / name})"
 
+    def write_for_user(self, path: Path | None, record: Mapping[str, Any]) -> None:
+        """Writes the same record where the user asked for it, also if the session's own cannot be written.
+
+        Args:
+            path: Outside of the session; None if nobody asked.
+            record: Of the session.
+        """
+        if path is None:
+            return
+        try:
+            write_json(path, {"format_version": FORMAT_VERSION, **record})
+        except OSError as error:
+            self.problem = self.problem or f"{error.strerror or error} ({path})"
+
     def write_text(self, name: str, text: str) -> None:
         """Writes one text file whole, like `write_json`."""
         if self.problem is not None:

@@ -27,7 +27,7 @@ from pytest_repro.report.certificate import (
     trial_record,
 )
 from pytest_repro.report.certificate_page import certificate_page
-from pytest_repro.store import FORMAT_VERSION, SessionFolder, Store, write_json
+from pytest_repro.store import SessionFolder, Store
 from pytest_repro.verify.certificate.build import Build
 from pytest_repro.verify.certificate.dossier import Dossier
 from pytest_repro.verify.certificate.evidence import trial_of
@@ -239,7 +239,7 @@ class Comparison:
         folder.note_finished()
         folder.close()
         if self._options.json_path is not None:
-            self._write_for_user(folder, self._config.invocation_params.dir / self._options.json_path, record)
+            folder.write_for_user(self._config.invocation_params.dir / self._options.json_path, record)
         is_certified = verdict.exit_status == 0
         self._terminal.title("verify", green=is_certified, red=not is_certified, bold=True)
         for line in certificate_lines(dossier):
@@ -254,12 +254,6 @@ class Comparison:
     def _write(self, folder: SessionFolder, path: Path, text: str) -> None:
         try:
             path.write_text(text, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            folder.problem = folder.problem or f"{error.strerror or error} ({path})"
-
-    def _write_for_user(self, folder: SessionFolder, path: Path, record: Mapping[str, Any]) -> None:
-        try:
-            write_json(path, {"format_version": FORMAT_VERSION, **record})
         except OSError as error:
             folder.problem = folder.problem or f"{error.strerror or error} ({path})"
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,7 +26,7 @@ from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for,
 from pytest_repro.report.proof import required_lines
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.report.words import counted
-from pytest_repro.store import FORMAT_VERSION, Store, write_json
+from pytest_repro.store import Store
 from pytest_repro.verify.held import NO_FINDINGS, hold_limits
 from pytest_repro.verify.history import recorded_rates
 from pytest_repro.verify.process import RunCommand, execute, termination_as_interrupt
@@ -199,7 +197,7 @@ class Gate:
         self._folder.note_finished()
         self._folder.close()
         if self._options.json_path is not None:
-            self._write_for_user(self._config.invocation_params.dir / self._options.json_path, record)
+            self._folder.write_for_user(self._config.invocation_params.dir / self._options.json_path, record)
         is_stable = verdict.exit_status == 0
         self._terminal.title("verify", green=is_stable, red=not is_stable, bold=True)
         folder = shown_path(self._config, self._folder.path)
@@ -208,12 +206,6 @@ class Gate:
         if self._folder.problem is not None:
             self._terminal.say(f"records are incomplete: {self._folder.problem}")
         return verdict.exit_status
-
-    def _write_for_user(self, path: Path, record: Mapping[str, Any]) -> None:
-        try:
-            write_json(path, {"format_version": FORMAT_VERSION, **record})
-        except OSError as error:
-            self._folder.problem = self._folder.problem or f"{error.strerror or error} ({path})"
 
     def _output(self, number: int) -> Path:
         return self._folder.path / f"verify_run_{number}.txt"

@@ -11,7 +11,6 @@ import pytest
 from pytest_repro.plugin.options import Options
 from pytest_repro.plugin.session import is_worker, worker_output
 from pytest_repro.plugin.timing import payload_of
-from pytest_repro.store import FORMAT_VERSION, write_json
 
 if TYPE_CHECKING:
     from pytest_repro.model import Profile
@@ -108,11 +107,7 @@ class ProfileDesk:
         folder = self._folder()
         summary = {"kind": "timing", "exit_status": int(exit_status), "timing": self.record()}
         folder.write_json("summary.json", summary)
-        if user_path is not None:
-            try:
-                write_json(user_path, {"format_version": FORMAT_VERSION, **summary})
-            except OSError as error:
-                folder.problem = folder.problem or f"{error.strerror or error} ({user_path})"
+        folder.write_for_user(user_path, summary)
 
     def _open(self) -> ProfileBook:
         from pytest_repro.plugin.profiles import begin_book

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_repro.model import Failure
 from pytest_repro.report.stress import StressReport, batch_record, failure_record, report_record
-from pytest_repro.store import FORMAT_VERSION, SessionFolder, write_json
+from pytest_repro.store import SessionFolder
 from pytest_repro.stress.loop import Message
 from pytest_repro.stress.texts import KeptTexts
 
@@ -55,12 +55,7 @@ class StressRecords:
             return
         summary = {**report_record(report(), exit_status=exit_status), "timing": self._timing()}
         self._folder.write_json("summary.json", summary)
-        if self._user_path is not None:
-            try:
-                write_json(self._user_path, {"format_version": FORMAT_VERSION, **summary})
-            except OSError as error:
-                problem = f"{error.strerror or error} ({self._user_path})"
-                self._folder.problem = self._folder.problem or problem
+        self._folder.write_for_user(self._user_path, summary)
         self._is_summed_up = True
 
     def finish(self) -> None:
