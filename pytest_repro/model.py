@@ -7,6 +7,11 @@ from enum import Enum
 from hashlib import sha256
 from typing import TypeAlias
 
+EXIT_INTERRUPTED = 2
+EXIT_USAGE = 4
+EXIT_NOTHING_COLLECTED = 5
+"""pytest's own exit statuses."""
+
 EXIT_INCOMPLETE = 6
 """Exit status beside pytest's own: fewer valid iterations or runs than asked."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import CertificateError
+from pytest_repro.model import EXIT_INTERRUPTED
 from pytest_repro.plugin.certificate_options import CertificateOptions
 from pytest_repro.plugin.certificate_sides import Compared, Sides
 from pytest_repro.plugin.gate_progress import GateTerminal
@@ -37,8 +38,6 @@ from pytest_repro.verify.certificate.trial_limits import with_limits
 from pytest_repro.verify.certificate.trials import Side, Trial
 from pytest_repro.verify.certificate.worktrees import Workplace
 from pytest_repro.verify.process import execute, termination_as_interrupt
-
-_EXIT_INTERRUPTED = 2
 
 
 class Comparison:
@@ -96,9 +95,9 @@ class Comparison:
             raise pytest.UsageError(str(error)) from error
         if compared is None or self._folder is None:
             self._terminal.say("interrupted before the first run")
-            return _EXIT_INTERRUPTED
+            return EXIT_INTERRUPTED
         status = self._conclude(sides, compared, self._folder)
-        return _EXIT_INTERRUPTED if is_interrupted else status
+        return EXIT_INTERRUPTED if is_interrupted else status
 
     def _open(self, sides: Sides, compared: Compared) -> None:
         folder = Store(self._config.rootpath).begin("certificate", now=now_utc())

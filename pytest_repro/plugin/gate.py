@@ -11,6 +11,7 @@ import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
 from pytest_repro.errors import OptionError
+from pytest_repro.model import EXIT_INTERRUPTED
 from pytest_repro.plugin.command import (
     plugins_by_name,
     pytest_as_typed,
@@ -33,8 +34,6 @@ from pytest_repro.verify.process import RunCommand, execute, termination_as_inte
 from pytest_repro.verify.required import FEWEST_RUNS, Evidence, runs_required
 from pytest_repro.verify.runs import Run
 from pytest_repro.verify.verdict import judge, must_stop, reasons_against
-
-_EXIT_INTERRUPTED = 2
 
 
 def run_gate_early(config: pytest.Config) -> None:
@@ -120,7 +119,7 @@ class Gate:
                 self._run_all()
         except KeyboardInterrupt:
             self._conclude(broken_off=self._begun if self._begun > len(self._runs) else None)
-            return _EXIT_INTERRUPTED
+            return EXIT_INTERRUPTED
         return self._conclude()
 
     def _run_all(self) -> None:

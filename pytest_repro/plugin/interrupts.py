@@ -19,12 +19,12 @@ from typing import Any, NoReturn
 import pytest
 
 from pytest_repro.clock import MonotonicNs
+from pytest_repro.model import EXIT_INTERRUPTED
 from pytest_repro.plugin.internals.ending import collect_last_events, kill_workers, watch_events
 
 GRACE_NS = 7 * 10**9
 """Time that workers get to tear down and to tell what they finished; the gate gives a run ten seconds."""
 
-_EXIT_INTERRUPTED = 2
 _STDERR = 2
 _STOP_LOOK_S = 0.01
 _STOP_LOOKS = 100
@@ -238,7 +238,7 @@ class Interrupts:
         try:
             if self._is_distributed:
                 kill_workers(self._config)
-            self._end(_EXIT_INTERRUPTED)
+            self._end(EXIT_INTERRUPTED)
             with contextlib.suppress(OSError, ValueError):
                 sys.stdout.flush()
             line = f"\nended at once by a second signal; records: {self._records}\n"
@@ -246,7 +246,7 @@ class Interrupts:
                 # Past pytest's capturing, which may hold whatever Python would write to.
                 os.write(_STDERR, line.encode("utf-8", "backslashreplace"))
         finally:
-            os._exit(_EXIT_INTERRUPTED)
+            os._exit(EXIT_INTERRUPTED)
 
 
 class WorkerInterrupts:

@@ -6,14 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_repro.model import EXIT_INCOMPLETE, Outcome
+from pytest_repro.model import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_NOTHING_COLLECTED, EXIT_USAGE, Outcome
 from pytest_repro.verify.held import NO_FINDINGS, BrokenLimit, LimitFindings
 from pytest_repro.verify.runs import Run, RunReport, RunTest
 from pytest_repro.verify.steadiness import TimedRun, Unsteady, find_unsteady
-
-_EXIT_INTERRUPTED = 2
-_EXIT_USAGE = 4
-_EXIT_NOTHING_COLLECTED = 5
 
 _NAMED = 3
 """So many tests are named in a reason; the others are counted."""
@@ -96,7 +92,7 @@ def judge(
         notes=tuple(_notes(runs)),
         broken=held.broken,
         unsteady=find_unsteady([_timed(run) for run in valid]),
-        exit_status=_EXIT_USAGE if mistakes else _exit_status(kind, runs),
+        exit_status=EXIT_USAGE if mistakes else _exit_status(kind, runs),
     )
 
 
@@ -146,7 +142,7 @@ def _alone(run: Run, report: RunReport) -> Iterator[str]:
     """Yields what speaks against a run, whatever the others did."""
     if report.collection_errors:
         yield f"could not collect {named(report.collection_errors)}"
-    if run.exit_status == _EXIT_INTERRUPTED and not report.collection_errors:
+    if run.exit_status == EXIT_INTERRUPTED and not report.collection_errors:
         yield "was interrupted (exit status 2)"
     if report.lost_workers:
         yield f"lost {named(report.lost_workers)} of xdist's workers"
@@ -333,7 +329,7 @@ def _exit_status(kind: VerdictKind, runs: Sequence[Run]) -> int:
     if kind is VerdictKind.UNSTABLE:
         return 1
     statuses = {run.exit_status for run in runs}
-    for status in (_EXIT_USAGE, _EXIT_NOTHING_COLLECTED):
+    for status in (EXIT_USAGE, EXIT_NOTHING_COLLECTED):
         if statuses == {status}:
             return status
     return EXIT_INCOMPLETE
@@ -348,9 +344,9 @@ def must_stop(run: Run, runs: Sequence[Run], *, keep_going: bool, held: LimitFin
         keep_going: Whether runs that fail or do not count are to be counted rather than to end the gate.
         held: What holding limits against them has shown.
     """
-    if run.exit_status == _EXIT_USAGE and run.report is None:
+    if run.exit_status == EXIT_USAGE and run.report is None:
         return True
-    if run.exit_status == _EXIT_INTERRUPTED and not run.is_failing:
+    if run.exit_status == EXIT_INTERRUPTED and not run.is_failing:
         return run.report is None or not run.report.collection_errors or not keep_going
     if held.bad_marks:
         return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_repro.model import EXIT_INCOMPLETE
+from pytest_repro.model import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_USAGE
 from pytest_repro.stats import Interval, chance_of_more_failures, failure_rate_interval
 from pytest_repro.verify.certificate.base_bugs import BaseBug, Standing, Wanted, bugs_of_base
 from pytest_repro.verify.certificate.trials import Side, Trial
@@ -15,8 +15,6 @@ from pytest_repro.verify.verdict import named, reasons_against
 MOST_RUNS_NEEDED = 10_000
 """Where more runs than so many would be needed of each side, no number is said."""
 
-_EXIT_INTERRUPTED = 2
-_EXIT_USAGE = 4
 _ROUNDING = 1e-9
 
 
@@ -123,7 +121,7 @@ def judge_certificate(
         needed=runs_needed_of_each(len(reproduced), len(base), confidence=confidence),
         bugs=bugs,
         reasons=tuple(reasons),
-        exit_status=_EXIT_USAGE if mistakes and not fix_failed else _EXIT_STATUSES[kind],
+        exit_status=EXIT_USAGE if mistakes and not fix_failed else _EXIT_STATUSES[kind],
     )
 
 
@@ -178,9 +176,9 @@ def must_stop(trial: Trial, trials: Sequence[Trial], *, keep_going: bool) -> boo
         keep_going: Whether runs that speak against the fix, or do not count, are to be counted.
     """
     run = trial.run
-    if run.report is None and run.exit_status == _EXIT_USAGE:
+    if run.report is None and run.exit_status == EXIT_USAGE:
         return True
-    if run.exit_status == _EXIT_INTERRUPTED and not run.is_failing and run.report is None:
+    if run.exit_status == EXIT_INTERRUPTED and not run.is_failing and run.report is None:
         return True
     speaks_against = trial.side is Side.FIX and run.is_failing
     # What the first run did not do shows when another one does it.
