@@ -32,6 +32,9 @@ STATE = "state.json"
 OWNER = "owner.json"
 """File that tells which process a temporary folder belongs to."""
 
+HEIR = "heir.json"
+"""The same of a process that has work to do there when the owner has died."""
+
 _SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
 
 
@@ -247,19 +250,28 @@ def _this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "process_start": process_start(os.getpid()), "host": platform.node()}
 
 
-def note_owner(folder: Path) -> None:
+def note_owner(folder: Path, *, as_heir: bool = False) -> None:
     """Notes in a folder that it belongs to this process, and to no later one.
+
+    Args:
+        folder: The folder.
+        as_heir: Whether it belongs to this process after its owner's death only.
 
     Raises:
         OSError: It cannot be written.
     """
-    write_json(folder / OWNER, {**_this_process(), "processes": _process_namespace()})
+    note = {**_this_process(), "processes": _process_namespace()}
+    write_json(folder / (HEIR if as_heir else OWNER), note)
 
 
 def is_left_behind(folder: Path) -> bool:
-    """Tells whether a process noted that it owns this folder, and is gone; where in doubt, it is not."""
+    """Tells whether processes noted that they own this folder, and are gone; where in doubt, they are not."""
+    return _is_gone(folder / OWNER) and (not (folder / HEIR).exists() or _is_gone(folder / HEIR))
+
+
+def _is_gone(note: Path) -> bool:
     try:
-        record = read_json(folder / OWNER)
+        record = read_json(note)
     except StoreError:
         return False
     pid = record.get("pid")

@@ -9,6 +9,7 @@ It imports little, so that it costs a stress run next to nothing: see `START`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -23,7 +24,7 @@ from pathlib import Path
 from pytest_repro.clock import MonotonicNs, monotonic_ns
 from pytest_repro.processes import end_process, has_ended
 from pytest_repro.report.stress import batch_record, failure_record
-from pytest_repro.store import SessionFolder
+from pytest_repro.store import SessionFolder, note_owner
 from pytest_repro.stress.deaths import (
     Death,
     Examination,
@@ -211,6 +212,9 @@ def main() -> None:
     if head is None:
         return
     watched = Watched(**json.loads(head))
+    with contextlib.suppress(OSError):  # no room
+        # Sessions that begin remove what dead ones have left behind: not before it was read here.
+        note_owner(Path(watched.position_file).parent, as_heir=True)
     tests = lines.wait()
     if tests is None:
         return

@@ -14,6 +14,7 @@ import pytest
 from pytest_repro.errors import StoreError
 from pytest_repro.plugin.session import temporary_folder
 from pytest_repro.store import (
+    HEIR,
     KEPT_SESSIONS,
     OWNER,
     STATE,
@@ -248,6 +249,18 @@ def test_a_folder_whose_owner_is_gone_is_left_behind(tmp_path: Path) -> None:
     ):
         write_json(tmp_path / OWNER, {**record, **change})
         assert is_left_behind(tmp_path) is is_left, change
+
+
+def test_a_folder_with_an_heir_is_left_behind_by_both(tmp_path: Path) -> None:
+    """What watches a process reads its folder after it has died."""
+    note_owner(tmp_path)
+    record = read_json(tmp_path / OWNER)
+    write_json(tmp_path / OWNER, {**record, "process_start": -1})
+    assert is_left_behind(tmp_path)
+    note_owner(tmp_path, as_heir=True)
+    assert not is_left_behind(tmp_path)
+    write_json(tmp_path / HEIR, {**record, "process_start": -1})
+    assert is_left_behind(tmp_path)
 
 
 def test_a_new_temporary_folder_removes_those_left_behind(
