@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_repro.clock import MonotonicNs, now_utc
 from pytest_repro.store import SessionFolder
+from pytest_repro.timing.names import printable
 from pytest_repro.timing.sample_files import file_stem, html_page, speedscope_record
 from pytest_repro.timing.sample_lines import sample_lines
 from pytest_repro.timing.sampler import INTERVAL_NS, PhaseSampler, StatProfile
@@ -97,7 +98,7 @@ class SampleBook:
         for test in self._tests:
             lines = [] if test in besides else self._lines(test, None, width=width)
             if lines:
-                text += ["", test, *lines]
+                text += ["", printable(test), *lines]
         return text[1:] if not besides else text
 
     def notes(self, *, width: int) -> list[str]:

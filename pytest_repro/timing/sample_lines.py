@@ -6,6 +6,7 @@ import linecache
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_repro.timing.names import printable
 from pytest_repro.timing.own_code import is_own_code
 from pytest_repro.timing.sample_files import phase_name
 from pytest_repro.timing.sampler import NO_CALLS
@@ -75,7 +76,8 @@ def sample_lines(samples: Samples, *, bottleneck: Path | None, start: str, width
         stacks, total = samples.stacks(path), samples.total(path)
         count = "1 sample" if total.number == 1 else f"{total.number:,} samples"
         note = "" if path else "no phase was recorded; "
-        text.append(f"  lines in {phase_name(path)} ({note}{humanise_ns(total.duration_ns)} in {count})")
+        where = printable(phase_name(path))
+        text.append(f"  lines in {where} ({note}{humanise_ns(total.duration_ns)} in {count})")
         text += _rows(lines_of(stacks), total, start=start, width=width)
     if samples.further:
         text.append(f"  {samples.further:,} samples more have stacks that are not kept apart")

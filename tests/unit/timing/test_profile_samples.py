@@ -102,6 +102,13 @@ def test_a_test_without_phases_says_what_was_sampled(source: Path) -> None:
     )
 
 
+def test_names_of_phases_cannot_command_a_terminal(source: Path) -> None:
+    """They are escaped, and the heading is one line whatever they hold."""
+    samples = Samples()
+    samples.add(("a\x1b[31m\nb",), (_frame(source, 3),), MS)
+    assert _lines(samples, source)[0] == "  lines in a\\x1b[31m\\x0ab (1.00 ms in 1 sample)"
+
+
 def test_a_line_that_only_ends_a_stretch_without_calls_says_so(source: Path) -> None:
     """The time went into what stands before it."""
     samples = Samples()
