@@ -86,7 +86,8 @@ class Series:
         name: Of the phase, with its stage, or of the metric.
         quantity: Which of the two.
         cold: Of iterations in which a call was the first of its operation in its process; None without any.
-        passing: Of the other iterations that passed; of the cold ones where all were (a process for each).
+        is_all_cold: Whether all of them were, as in a process for each.
+        passing: Of the other iterations that passed; of the cold ones where all were.
         failing: Of those that failed, likewise.
         unfinished: Failing iterations that ended inside the phase: their times are left out.
         comparison: Failing against passing, None where there are too few of either.
@@ -96,6 +97,7 @@ class Series:
     name: str
     quantity: Quantity
     cold: Median | None = None
+    is_all_cold: bool = False
     passing: Median | None = None
     failing: Median | None = None
     unfinished: int = 0
@@ -204,6 +206,7 @@ class SeriesTally:
             name=self._name,
             quantity=self._quantity,
             cold=self._cold().median(),
+            is_all_cold=bool(self._samples) and is_all_cold,
             passing=None if passing is None else passing.median(),
             failing=None if failing is None else failing.median(),
             unfinished=self._unfinished,

@@ -23,9 +23,17 @@ SHOWN = 20
 def series_lines(breakdown: Breakdown, *, width: int) -> list[str]:
     """Returns the medians over the iterations, how failing ones differ, and the distances to limits."""
     shown = [one for one in breakdown.series if _is_shown(one, breakdown.iterations)]
-    if not shown:
-        return []
-    if breakdown.iterations == 1:
+    is_one = breakdown.iterations == 1
+    table = _table(shown, is_one=is_one, width=width) if shown else []
+    if is_one:
+        return table
+    notes = [text for one in breakdown.series if (text := comparison_text(one)) is not None]
+    notes += _notes(breakdown.series)
+    return table + [line for note in notes for line in wrap(f"  {note}", width, subsequent_indent="  ")]
+
+
+def _table(shown: Sequence[Series], *, is_one: bool, width: int) -> list[str]:
+    if is_one:
         columns: list[_Column] = [_VALUE]
         is_any_phase = any(one.quantity is Quantity.PHASE for one in shown)
         title = "phase or metric" if is_any_phase else "metric"
@@ -44,9 +52,7 @@ def series_lines(breakdown: Breakdown, *, width: int) -> list[str]:
         lines += [f"    {limit_text(limit)}" for limit in one.limits]
     if len(shown) > SHOWN:
         lines.append(f"  and {len(shown) - SHOWN} more: see summary.json")
-    notes = [text for one in breakdown.series if (text := comparison_text(one)) is not None]
-    notes += _notes(breakdown.series)
-    return lines + [line for note in notes for line in wrap(f"  {note}", width, subsequent_indent="  ")]
+    return lines
 
 
 def comparison_text(series: Series) -> str | None:
@@ -93,6 +99,8 @@ class _Column(NamedTuple):
 
 
 def _is_shown(series: Series, iterations: int) -> bool:
+    if series.passing is None and series.failing is None and series.cold is None:
+        return False
     return iterations > 1 or series.quantity is Quantity.METRIC or bool(series.limits)
 
 
@@ -111,16 +119,9 @@ def _width_of(columns: Sequence[_Column]) -> int:
     return sum(column.width for column in columns)
 
 
-def _is_cold(series: Series) -> bool:
-    """Tells whether there was nothing but cold iterations."""
-    return series.cold is not None and series.cold.count == sum(
-        median.count for median in (series.passing, series.failing) if median is not None
-    )
-
-
 def _is_single(series: Series) -> bool:
     """Tells whether there was one iteration, and that one cold."""
-    return _is_cold(series) and series.cold is not None and series.cold.count == 1
+    return series.is_all_cold and series.cold is not None and series.cold.count == 1
 
 
 def _value(series: Series, value: float) -> str:
@@ -176,7 +177,7 @@ _INTERVAL = "95 % interval"
 _COLUMNS = (
     _Column("median", 10, lambda one: "" if _is_single(one) else _middle(one.passing, one)),
     _Column(_INTERVAL, 22, lambda one: _range(one.passing, one)),
-    _Column("cold", 10, lambda one: _middle(one.cold, one) if _is_single(one) or not _is_cold(one) else ""),
+    _Column("cold", 10, lambda one: "" if one.is_all_cold and not _is_single(one) else _middle(one.cold, one)),
     _Column("failing", 10, lambda one: "" if _is_single(one) else _middle(one.failing, one)),
     _Column("interval, failing", 22, lambda one: _range(one.failing, one)),
 )

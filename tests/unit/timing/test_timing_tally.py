@@ -178,6 +178,28 @@ def test_medians_of_iterations_are_shown_with_failing_ones_beside() -> None:
     assert max(len(line) for line in table_lines(profiles, width=60)) <= 60
 
 
+def test_as_many_cold_iterations_as_warm_ones_are_told_apart_all_the_same() -> None:
+    """Two workers and four iterations: two are cold, and the medians of both kinds are shown."""
+    profiles = [
+        profile(phase("read", 50 * MS if number < 2 else MS, cold=number < 2), iteration=number)
+        for number in range(4)
+    ]
+    lines = table_lines(profiles)
+    assert lines[-2].split() == ["per", "iteration", "median", "cold"]
+    assert lines[-1].split() == ["read", "1.00", "ms", "50.0", "ms"]
+
+
+def test_a_phase_that_was_never_left_has_no_row_of_medians() -> None:
+    """How often iterations ended inside of it is told; a table of nothing is not shown."""
+    profiles = [
+        profile(phase("read", 1, is_open=True), iteration=number, outcome=Outcome.FAILED)
+        for number in range(1, 4)
+    ]
+    lines = table_lines(profiles)
+    assert lines[-2].split()[0] == "TOTAL"
+    assert lines[-1] == "  3 failing iterations ended inside read: left out of its medians."
+
+
 def test_metrics_stand_beside_their_limits_also_without_phases() -> None:
     """A test's own mark holds in the place of the session's limit."""
     session = [parse_limit(LimitKind.METRIC, "rate>=10")]
