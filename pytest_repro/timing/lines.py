@@ -86,13 +86,19 @@ class _Column(NamedTuple):
     text: Callable[[Row], str]
     is_told: Callable[[Row], bool]
 
+    def around(self, rows: Sequence[Row]) -> _Column:
+        """Returns the column, wide enough that none of its cells touches the one before."""
+        return self._replace(width=max(self.width, *(len(self.text(row)) + 1 for row in rows)))
+
 
 class _Table:
     """The columns that have something to tell and fit beside the names."""
 
     def __init__(self, breakdown: Breakdown, width: int, *, longest: int) -> None:
         rows = (*breakdown.rows, *breakdown.operations)
-        self.columns = [column for column in _COLUMNS if any(column.is_told(row) for row in rows)]
+        self.columns = [
+            column.around(rows) for column in _COLUMNS if any(column.is_told(row) for row in rows)
+        ]
         for title in _LEAST:
             if self._room(width) < (_NAME_WIDTH if title != _LARGEST else max(_NAME_WIDTH, longest)):
                 self.columns = [column for column in self.columns if column.title != title]
@@ -173,14 +179,13 @@ def _peak_note(peak: Peak) -> str:
 
 
 def _threads_note(breakdown: Breakdown) -> str | None:
-    if breakdown.threads < 2:
-        return None
+    who = f"{breakdown.threads} threads" if breakdown.threads > 1 else "tasks of an event loop"
     if breakdown.elapsed_ns is None:
-        return f"TOTAL adds up what {breakdown.threads} threads did, some of it perhaps at the same time."
+        return f"TOTAL adds up what {who} did, some of it perhaps at the same time."
     if breakdown.elapsed_ns >= breakdown.total_ns:
         return None
     elapsed = humanise_ns(breakdown.elapsed_ns)
-    return f"TOTAL adds up what {breakdown.threads} threads did in part at the same time, in {elapsed}."
+    return f"TOTAL adds up what {who} did in part at the same time, in {elapsed}."
 
 
 def _tensor(tensor: Transfer) -> str:

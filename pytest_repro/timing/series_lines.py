@@ -34,11 +34,11 @@ def series_lines(breakdown: Breakdown, *, width: int) -> list[str]:
 
 def _table(shown: Sequence[Series], *, is_one: bool, width: int) -> list[str]:
     if is_one:
-        columns: list[_Column] = [_VALUE]
+        columns = [_VALUE.around(shown)]
         is_any_phase = any(one.quantity is Quantity.PHASE for one in shown)
         title = "phase or metric" if is_any_phase else "metric"
     else:
-        columns = [column for column in _COLUMNS if any(column.text(one) for one in shown)]
+        columns = [column.around(shown) for column in _COLUMNS if any(column.text(one) for one in shown)]
         title = "per iteration"
     while len(columns) > 1 and _width_of(columns) + _NAME_WIDTH > width:
         least = next((name for name in _LEAST if any(column.title == name for column in columns)), None)
@@ -96,6 +96,10 @@ class _Column(NamedTuple):
     title: str
     width: int
     text: Callable[[Series], str]
+
+    def around(self, shown: Sequence[Series]) -> _Column:
+        """Returns the column, wide enough that none of its cells touches the one before."""
+        return self._replace(width=max(self.width, *(len(self.text(one)) + 1 for one in shown)))
 
 
 def _is_shown(series: Series, iterations: int) -> bool:
@@ -177,7 +181,9 @@ _INTERVAL = "95 % interval"
 _COLUMNS = (
     _Column("median", 10, lambda one: "" if _is_single(one) else _middle(one.passing, one)),
     _Column(_INTERVAL, 22, lambda one: _range(one.passing, one)),
-    _Column("cold", 10, lambda one: "" if one.is_all_cold and not _is_single(one) else _middle(one.cold, one)),
+    _Column(
+        "cold", 10, lambda one: "" if one.is_all_cold and not _is_single(one) else _middle(one.cold, one)
+    ),
     _Column("failing", 10, lambda one: "" if _is_single(one) else _middle(one.failing, one)),
     _Column("interval, failing", 22, lambda one: _range(one.failing, one)),
 )

@@ -203,7 +203,9 @@ class _TestTally:
         self._total_ns += total_ns
         threads = len({phase.thread for phase in phases})
         self._threads = max(self._threads, threads)
-        elapsed = total_ns if threads < 2 else elapsed_ns(phases)
+        elapsed = elapsed_ns(phases)
+        if elapsed is None and threads < 2:
+            elapsed = total_ns
         if self._elapsed_ns is not None:
             self._elapsed_ns = None if elapsed is None else self._elapsed_ns + elapsed
         # Of a skipped or an expectedly failing iteration nobody knows how much of it ran.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_repro.timing.backend import TO_DEVICE, TO_TORCH
+from pytest_repro.timing.merge import OTHER
 from pytest_repro.timing.names import printable, staged
 from pytest_repro.timing.summary import HOST
 from pytest_repro.timing.units import humanise_bytes, humanise_ns, humanise_rate, humanise_share
@@ -26,6 +27,9 @@ MANY_TRANSFERS = 50
 
 SMALL_BYTES = 65_536
 """Mean size below which transfers are small: what each costs by itself outweighs what it moves."""
+
+LEAST_HIDDEN = 0.02
+"""Part of what a timer would have shown of a transfer from which on it waits for other work."""
 
 RATE_RATIO = 4
 """Times that the largest transfer was faster than all together before that is told."""
@@ -60,6 +64,8 @@ def _misjudged(breakdown: Breakdown, real: Row) -> str | None:
     suspect = breakdown.suspect
     if suspect is None or real.place == suspect.place or suspect.unfenced_ns <= suspect.total_ns:
         return None
+    if OTHER in {suspect.name, real.name}:
+        return None  # names that there was no room for: nobody knows whose work that was
     waited = max(0, suspect.unfenced_ns - suspect.total_ns) / max(1, suspect.unfenced_ns)
     if waited < MOST:
         return None
@@ -145,9 +151,14 @@ def _transfer(row: Row) -> str | None:
     if row.name not in {TO_DEVICE, TO_TORCH} or not row.size_bytes or not row.is_fenced:
         return None
     rate = humanise_rate(row.size_bytes, row.total_ns)
+    itself = f"by itself it moves {humanise_bytes(row.size_bytes)} at {rate} GB/s."
+    hidden_ns = row.unfenced_ns - row.total_ns
+    if hidden_ns <= LEAST_HIDDEN * row.unfenced_ns:
+        return f"{label_of(row)} waits for no other work of the device: {itself}"
     return (
-        f"{label_of(row)} waits for no other work of the device: by itself it moves "
-        f"{humanise_bytes(row.size_bytes)} at {rate} GB/s."
+        f"{humanise_share(hidden_ns / row.unfenced_ns)} of what a timer without fences shows for "
+        f"{label_of(row)} ({humanise_ns(row.unfenced_ns)}) is waiting for earlier work of the device; "
+        f"{itself}"
     )
 
 

@@ -297,6 +297,57 @@ def test_the_sentence_says_how_fast_a_transfer_is_that_hides_nothing() -> None:
     )
 
 
+def test_the_sentence_does_not_clear_a_transfer_that_waited_in_part() -> None:
+    """It is the bottleneck by itself, and less so than a timer without fences says."""
+    read = phase(
+        "to_torch", 6 * MS, hidden_ns=4 * MS, transfer=moved(6_000_000), operation="cpu", fenced=True
+    )
+    assert verdict(breakdowns([profile(read)])[0]) == (
+        "40 % of what a timer without fences shows for to_torch (10.0 ms) is waiting for earlier work of the "
+        "device; by itself it moves 6.00 MB at 1.00 GB/s."
+    )
+
+
+def test_the_sentence_names_no_phase_that_is_many_of_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there was no room for their names, it is not known whose work it was."""
+    monkeypatch.setattr(tally_module, "ROWS_OF_A_TEST", 1)
+    read = phase("read", MS, hidden_ns=90 * MS, fenced=True)
+    kernels = [phase(f"kernel {number}", took_ns=1, wait_ns=50 * MS, fenced=True) for number in range(2)]
+    (found,) = breakdowns([profile(read, *kernels)])
+    assert found.bottleneck is not None
+    assert found.bottleneck.name == "other"
+    assert verdict(found) is None
+
+
+def test_phases_of_tasks_add_up_and_say_so() -> None:
+    """Two tasks that take turns in one thread: the time that passed is less than what they took."""
+    tasks = [phase("a", 10 * MS), phase("b", 20 * MS, start_ns=MS)]
+    (found,) = breakdowns([profile(*tasks)])
+    assert (found.total_ns, found.elapsed_ns) == (30 * MS, 21 * MS)
+    assert table_lines([profile(*tasks)], width=100)[-1] == (
+        "  TOTAL adds up what tasks of an event loop did in part at the same time, in 21.0 ms."
+    )
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_no_cell_touches_the_one_before(width: int) -> None:
+    """Slow rates, many calls and huge metrics take the room that they need."""
+    read = phase(
+        "to_torch",
+        5 * MS,
+        transfer=moved(999),
+        operation="a.very_long_name_of_a_call",
+        fenced=True,
+        calls=10**7,
+    )
+    metric = Metric(name="m" * 100, value=-1.23456789e300)
+    lines = table_lines([profile(read, metrics=(metric,))], width=width)
+    assert " 10000000 " in lines[2]
+    assert " 0.0002 " in lines[2] or width == 80
+    assert lines[-1].endswith(" -1.23457e+300")
+    assert max(map(len, lines)) <= width
+
+
 def test_the_sentence_blames_no_one_operation_for_the_work_of_several() -> None:
     """The read-back waits for all of them."""
     queued = [

@@ -107,7 +107,7 @@ def test_the_table_fits_the_terminal(width: int) -> None:
 
 def test_phases_by_hand_alone_need_no_device_columns() -> None:
     """Without a device there are no bytes, no unfenced view and no sentence."""
-    profile = gather(phases=(by_hand("load", 1 * MS), by_hand("compute", 3 * MS)))
+    profile = gather(phases=(by_hand("load", 1 * MS), by_hand("compute", 3 * MS, start_ns=MS)))
     assert table_lines([profile]) == [
         "tests/test_gather.py::test_gather[wide] (1 iteration)",
         "  phase              calls    total  share",
