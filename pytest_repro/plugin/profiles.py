@@ -18,7 +18,7 @@ from pytest_repro.report.timing import timing_record
 from pytest_repro.report.words import counted
 from pytest_repro.store import SessionFolder
 from pytest_repro.timing.formats import LOG, RECORDS, profile_from_payload, write_profile
-from pytest_repro.timing.lines import tables_lines
+from pytest_repro.timing.lines import chosen, tables_lines
 from pytest_repro.timing.tally import TimingTally
 from pytest_repro.timing.trace import TRACE, trace_events
 from pytest_repro.verify.limits import Limit
@@ -101,15 +101,26 @@ class ProfileBook:
         """Returns what the tables say, for programs."""
         return timing_record(self._tally.breakdowns())
 
-    def lines(self, *, width: int) -> list[str]:
-        """Returns the tables with their bottlenecks marked, each with its lines where they were sampled."""
+    def lines(self, *, width: int, most: int | None = None) -> list[str]:
+        """Returns the tables with their bottlenecks marked, each with its lines where they were sampled.
+
+        Args:
+            width: Columns of the terminal.
+            most: Tests that are shown, of those with phases and of those that were only sampled; None for
+                all.
+        """
         found, samples = self._tally.breakdowns(), self.samples
+        shown = chosen(found, most)
         if samples is None:
-            lines = tables_lines(found, width=width)
+            lines = tables_lines(shown, width=width)
         else:
-            lines = tables_lines(found, width=width, under=samples.lines)
+            lines = tables_lines(shown, width=width, under=samples.lines)
+        if len(shown) < len(found):
+            more = counted(len(found) - len(shown), "more test")
+            lines += ["", f"{more}: see {LOG}, or -v for their tables"]
+        if samples is not None:
             tests = {breakdown.test for breakdown in found}
-            lines += samples.lines_without_phases(besides=tests, width=width)
+            lines += samples.lines_without_phases(besides=tests, width=width, most=most)
         if self._tally.left_out:
             lines.append(f"{counted(self._tally.left_out, 'more test')} without a table: see {RECORDS}")
         if self._limits_problem is not None:

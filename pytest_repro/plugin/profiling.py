@@ -10,6 +10,7 @@ from textwrap import wrap
 from typing import Any
 
 from pytest_repro.clock import MonotonicNs, now_utc
+from pytest_repro.report.words import counted
 from pytest_repro.store import SessionFolder
 from pytest_repro.timing.names import printable
 from pytest_repro.timing.sample_files import file_stem, html_page, speedscope_record
@@ -87,18 +88,24 @@ class SampleBook:
         bottleneck = breakdown.bottleneck
         return self._lines(breakdown.test, None if bottleneck is None else bottleneck.path, width=width)
 
-    def lines_without_phases(self, *, besides: set[str], width: int) -> list[str]:
+    def lines_without_phases(self, *, besides: set[str], width: int, most: int | None = None) -> list[str]:
         """Returns what is shown of the tests that have no table.
 
         Args:
             besides: Tests that have one.
             width: Columns of the terminal.
+            most: How many are shown, those that were sampled longest; None for all.
         """
+        tests = [test for test, samples in self._tests.items() if samples and test not in besides]
+        shown = tests
+        if most is not None and len(tests) > most:
+            longest = sorted(tests, key=lambda test: self._tests[test].total().duration_ns, reverse=True)
+            shown = [test for test in tests if test in longest[:most]]
         text = []
-        for test in self._tests:
-            lines = [] if test in besides else self._lines(test, None, width=width)
-            if lines:
-                text += ["", printable(test), *lines]
+        for test in shown:
+            text += ["", printable(test), *self._lines(test, None, width=width)]
+        if len(shown) < len(tests):
+            text += ["", f"{counted(len(tests) - len(shown), 'more test')} were sampled: -v for their lines"]
         return text[1:] if not besides else text
 
     def notes(self, *, width: int) -> list[str]:

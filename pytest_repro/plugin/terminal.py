@@ -31,11 +31,12 @@ def show_profiles(terminal: Any, book: ProfileBook) -> None:
     """Writes the table of phases."""
     if terminal.config.option.verbose < 0:
         return
-    from pytest_repro.timing.lines import BOTTLENECK
+    from pytest_repro.timing.lines import BOTTLENECK, TABLES_SHOWN
 
     terminal.write_sep("=", "timing")
     width = terminal.config.get_terminal_writer().fullwidth
-    for line in book.lines(width=width):
+    most = TABLES_SHOWN if terminal.config.option.verbose == 0 else None
+    for line in book.lines(width=width, most=most):
         terminal.write_line(line, bold=line.endswith(BOTTLENECK))
     if book.samples is not None:
         for note in book.samples.notes(width=width):

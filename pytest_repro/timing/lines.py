@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pytest_repro.model import Profile, Transfer
     from pytest_repro.timing.summary import Breakdown, Peak, Row
 
+TABLES_SHOWN = 10
+"""Tests whose tables are shown unless all are asked for."""
+
+PHASES_SHOWN = 20
+"""Phases listed of a test; the others are counted."""
+
 OPERATIONS_SHOWN = 5
 """Operations listed under a phase; the others are counted."""
 
@@ -58,6 +64,27 @@ def tables_lines(
     return lines
 
 
+def chosen(found: Sequence[Breakdown], most: int | None) -> list[Breakdown]:
+    """Returns the tests whose tables matter most, in the order in which they came.
+
+    Those that failed, missed a limit or have limits that cannot be read come before the others, among
+    their like those whose phases took longest.
+
+    Args:
+        found: What is known of each test.
+        most: How many at most, None for all.
+    """
+    if most is None or len(found) <= most:
+        return list(found)
+    places = sorted(range(len(found)), key=lambda place: _weight(found[place]), reverse=True)[:most]
+    return [found[place] for place in sorted(places)]
+
+
+def _weight(breakdown: Breakdown) -> tuple[bool, int]:
+    has_missed = any(limit.missed for series in breakdown.series for limit in series.limits)
+    return bool(breakdown.failing or breakdown.problems or has_missed), breakdown.total_ns
+
+
 def breakdown_lines(breakdown: Breakdown, width: int) -> list[str]:
     """Returns what is known of one test."""
     lines = [_heading(breakdown)]
@@ -70,7 +97,12 @@ def breakdown_lines(breakdown: Breakdown, width: int) -> list[str]:
 
 
 def _phase_lines(breakdown: Breakdown, width: int) -> list[str]:
-    labelled = [entry for row in breakdown.rows for entry in _entries(row, breakdown)]
+    rows = _longest(breakdown.rows)
+    labelled = [entry for row in rows for entry in _entries(row, breakdown)]
+    left_out = [row for row in breakdown.rows if row not in rows]
+    if left_out:
+        rest_ns = sum(row.own_ns for row in left_out)
+        labelled.append((f"and {len(left_out):,} more: {humanise_ns(rest_ns)}, see summary.json", None))
     table = _Table(breakdown, width, longest=max((len(label) for label, _ in labelled), default=0))
     total = [humanise_ns(breakdown.total_ns) if column.title == "total" else "" for column in table.columns]
     return [
@@ -78,6 +110,22 @@ def _phase_lines(breakdown: Breakdown, width: int) -> list[str]:
         *(f"  {label}" if row is None else table.row(row, label) for label, row in labelled),
         table.line("TOTAL", total),
     ]
+
+
+def _longest(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows that are listed, in their order: the longest, and those around them."""
+    if len(rows) <= PHASES_SHOWN:
+        return list(rows)
+    longest = sorted(rows, key=lambda row: row.total_ns, reverse=True)[:PHASES_SHOWN]
+    # The marked one, which has most of its own, may be shorter than those around others.
+    places = {
+        row.place[:length] for row in (*longest, *_marked(rows)) for length in range(1, 1 + len(row.place))
+    }
+    return [row for row in rows if row.place in places]
+
+
+def _marked(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.is_bottleneck]
 
 
 class _Column(NamedTuple):
