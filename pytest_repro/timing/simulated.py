@@ -310,8 +310,9 @@ class _Executor:
         if last is None:
             return
         sleep_until_ns(last.end_ns)
-        while not last.done.is_set() and thread is not None and thread.is_alive():
-            sleep_until_ns(monotonic_ns() + 1)
+        # Looking again and again would keep the interpreter's lock from the thread for 5 ms.
+        while thread is not None and thread.is_alive() and not last.done.wait(timeout=_LOOK_S):
+            pass
 
     def pass_time(self, duration_ns: int) -> None:
         sleep_until_ns(monotonic_ns() + duration_ns)
@@ -323,6 +324,10 @@ class _Executor:
             self._jobs.put(None)
         if thread is not None and thread.is_alive():
             thread.join()
+
+
+_LOOK_S = 0.1
+"""Time after which the host looks whether the device's thread is still alive."""
 
 
 class _Job(NamedTuple):
