@@ -147,12 +147,11 @@ class Capabilities:
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Shows what was measured."""
-        if self._profiles.book is None and self._controller is None:
+        if self._profiles.book is None and self._controller is None and not self._options.timing:
             return
         from pytest_repro.plugin.terminal import show_profiles, show_stress
 
-        if self._profiles.book is not None:
-            show_profiles(terminalreporter, self._profiles.book)
+        show_profiles(terminalreporter, self._profiles.book, is_asked=bool(self._options.timing))
         if self._controller is not None:
             show_stress(terminalreporter, self._controller)
 

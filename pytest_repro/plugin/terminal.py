@@ -27,10 +27,33 @@ def show_stress(terminal: Any, controller: StressController) -> None:
         terminal.write_line(line, red=line.startswith("bug "))
 
 
-def show_profiles(terminal: Any, book: ProfileBook) -> None:
-    """Writes the table of phases."""
-    if terminal.config.option.verbose < 0:
+NOTHING_TIMED = "timing: no test called a library that is known here, or opened a phase"
+
+
+def show_profiles(terminal: Any, book: ProfileBook | None, *, is_asked: bool) -> None:
+    """Writes the tables of phases; with `-q` only where the logs are, if they were asked for.
+
+    Args:
+        terminal: pytest's.
+        book: What was timed, None if nothing was.
+        is_asked: Whether an option asks for it; phases by hand need none.
+    """
+    verbose = terminal.config.option.verbose
+    if verbose < (-1 if is_asked else 0):
         return
+    if book is None:
+        if is_asked and any(terminal.stats.get(outcome) for outcome in _RAN):
+            terminal.write_line(NOTHING_TIMED)
+        return
+    if verbose >= 0:
+        _show_tables(terminal, book)
+    _show_files(terminal, book)
+
+
+_RAN = ("passed", "failed", "xfailed", "xpassed")
+
+
+def _show_tables(terminal: Any, book: ProfileBook) -> None:
     from pytest_repro.timing.lines import BOTTLENECK, TABLES_SHOWN
 
     terminal.write_sep("=", "timing")
@@ -41,6 +64,9 @@ def show_profiles(terminal: Any, book: ProfileBook) -> None:
     if book.samples is not None:
         for note in book.samples.notes(width=width):
             terminal.write_line(note)
+
+
+def _show_files(terminal: Any, book: ProfileBook) -> None:
     if book.problem is not None:
         terminal.write_line(f"profiling logs are incomplete: {book.problem}")
         return

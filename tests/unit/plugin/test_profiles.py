@@ -28,7 +28,8 @@ def book(tmp_path: Path) -> ProfileBook:
 class FakeTerminal:
     """Keeps what is written."""
 
-    def __init__(self, root: Path, *, verbose: int) -> None:
+    def __init__(self, root: Path, *, verbose: int, passed: int = 0) -> None:
+        self.stats = {"passed": ["report"] * passed}
         self.lines: list[str] = []
         self.config = SimpleNamespace(
             option=SimpleNamespace(verbose=verbose),
@@ -63,12 +64,12 @@ def test_of_many_tests_the_ten_that_matter_most_have_tables(book: ProfileBook, t
     for number in range(1, 31):
         _add(book, f"test_{number}", 100 * number)
     terminal = FakeTerminal(tmp_path, verbose=0)
-    show_profiles(terminal, book)
+    show_profiles(terminal, book, is_asked=True)
     assert _headings(terminal.lines) == ["test_failing", *(f"test_{number}" for number in range(22, 31))]
     assert "21 more tests: see profiling_results.log, or -v for their tables" in terminal.lines
     assert len(book.record()) == 31
     terminal = FakeTerminal(tmp_path, verbose=1)
-    show_profiles(terminal, book)
+    show_profiles(terminal, book, is_asked=True)
     assert len(_headings(terminal.lines)) == 31
     assert "more test" not in "".join(terminal.lines)
 
@@ -83,9 +84,34 @@ def test_of_many_sampled_tests_the_ten_that_were_sampled_longest_have_lines(
         samples.add((), (frame_text("f", "a.py", 1, 1),), (number + 1) * MS)
         book.samples.add(f"test_{number}", samples.to_payload())
     terminal = FakeTerminal(tmp_path, verbose=0)
-    show_profiles(terminal, book)
+    show_profiles(terminal, book, is_asked=True)
     assert _headings(terminal.lines) == [f"test_{number}" for number in range(20, 30)]
     assert "20 more tests were sampled: -v for their lines" in terminal.lines
+
+
+def test_a_quiet_session_tells_where_the_logs_are_if_they_were_asked_for(
+    book: ProfileBook, tmp_path: Path
+) -> None:
+    """Phases made by hand without an option are no reason to say anything; very quiet is very quiet."""
+    _add(book, "test_a", 1)
+    shown = {}
+    for verbose, is_asked in ((-1, True), (-1, False), (-2, True)):
+        terminal = FakeTerminal(tmp_path, verbose=verbose)
+        show_profiles(terminal, book, is_asked=is_asked)
+        shown[verbose, is_asked] = terminal.lines
+    assert shown[-1, True] == ["profiling logs: profiling_results.log"]
+    assert shown[-1, False] == shown[-2, True] == []
+
+
+@pytest.mark.parametrize(("is_asked", "passed", "lines"), [(True, 1, 1), (False, 1, 0), (True, 0, 0)])
+def test_what_was_asked_for_and_not_found_is_said(
+    tmp_path: Path, *, is_asked: bool, passed: int, lines: int
+) -> None:
+    """If any test ran at all."""
+    terminal = FakeTerminal(tmp_path, verbose=0, passed=passed)
+    show_profiles(terminal, None, is_asked=is_asked)
+    assert len(terminal.lines) == lines
+    assert all("no test called a library" in line for line in terminal.lines)
 
 
 def test_of_many_phases_the_longest_are_listed_and_the_others_added_up(book: ProfileBook) -> None:
