@@ -13,6 +13,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_repro.errors import OptionError
+from pytest_repro.timing.coroutines import is_between_tasks, only_coroutine, running_coroutine
 from pytest_repro.timing.samples import Samples, Stack, frame_text
 from pytest_repro.timing.summary import HOST
 
@@ -169,7 +170,7 @@ class PhaseSampler:
         if not self._is_begun:
             return None
         thread = self._threads.get(get_ident()) or self._join()
-        mark = Mark(span, self.current(), thread, _running_coroutine())
+        mark = Mark(span, self.current(), thread, running_coroutine())
         thread.marks[id(mark)] = mark
         self._has_phases = True
         self._open.set(mark)
@@ -201,7 +202,7 @@ class PhaseSampler:
             return  # of an iteration that has ended
         mark = self.current()
         stack: Stack | None = None
-        is_idle = _is_between_tasks()
+        is_idle = is_between_tasks()
         if mark is None or is_idle:
             for waiting in reversed(tuple(thread.marks.values())):
                 stack = self._stacks.suspended(waiting.coroutine)
@@ -211,7 +212,7 @@ class PhaseSampler:
         if mark is None and (self._has_phases or not self.is_call or thread.index):
             return
         if stack is None and is_idle:
-            stack = self._stacks.suspended(_only_coroutine())
+            stack = self._stacks.suspended(only_coroutine())
         if stack is None:
             stack = self._stacks.running(frame, event, arg, None if mark is None else mark.coroutine)
             if elapsed_ns >= QUIET_NS and event not in {"c_return", "c_exception"}:
@@ -299,7 +300,7 @@ class _Stacks:
             self._trim(frames)
         texts += [self._text(frame) for frame in frames]
         texts.reverse()
-        return _shortened(texts) or (OUTSIDE,)
+        return _shortened(texts) if frames else (OUTSIDE,)
 
     def suspended(self, coroutine: Any) -> Stack | None:
         """Returns where a task waits; None if it runs or has ended."""
@@ -315,7 +316,10 @@ class _Stacks:
         return (*_shortened(texts), AWAIT) if texts else None
 
     def _trim(self, frames: list[FrameType]) -> None:
-        """Takes away what calls the test: the frames down to the first run of those of the harness."""
+        """Takes away what calls the test: the frames down to the first run of those of the harness.
+
+        All of them, where these make the report of the test that has ended: what they call is not the test's.
+        """
         outer = len(frames)
         while outer and not self._is_of_harness(frames[outer - 1]):
             outer -= 1
@@ -323,6 +327,8 @@ class _Stacks:
             return  # a thread of the test's own
         while outer and self._is_of_harness(frames[outer - 1]):
             outer -= 1
+            if frames[outer].f_code.co_name in _REPORTING:
+                outer = 0
         del frames[outer:]
 
     def _is_of_harness(self, frame: FrameType) -> bool:
@@ -346,6 +352,9 @@ class _Stacks:
         return text
 
 
+_REPORTING = frozenset({"pytest_runtest_makereport", "from_item_and_call"})
+"""Functions of pytest in which tracebacks become text: with long ones the longest part of a failing test."""
+
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _AWAITS = ("cr_await", "gi_yieldfrom", "ag_await")
 
@@ -358,41 +367,3 @@ def _shortened(texts: list[str]) -> Stack:
 def _name_of(function: Any) -> str:
     name = getattr(function, "__qualname__", None)
     return name if isinstance(name, str) else type(function).__name__
-
-
-def _running_coroutine() -> Any:
-    """Returns the coroutine of the task that runs in this thread, None if none does.
-
-    Of asyncio and trio; anyio runs on either.
-    """
-    asyncio = _asyncio_at_work()
-    if asyncio is not None:
-        task = asyncio.current_task()
-        return None if task is None else task.get_coro()
-    trio = sys.modules.get("trio")
-    if trio is not None:
-        try:
-            return trio.lowlevel.current_task().coro
-        except (AttributeError, RuntimeError):  # still being imported; not in a task
-            pass
-    return None
-
-
-def _is_between_tasks() -> bool:
-    """Tells whether an event loop of asyncio runs in this thread, and none of its tasks."""
-    asyncio = _asyncio_at_work()
-    return asyncio is not None and asyncio.current_task() is None
-
-
-def _only_coroutine() -> Any:
-    """Returns the coroutine of the event loop's only task; None if there are several."""
-    tasks = list(sys.modules["asyncio"].all_tasks())
-    return tasks[0].get_coro() if len(tasks) == 1 else None
-
-
-def _asyncio_at_work() -> Any:
-    """Returns asyncio if an event loop of it runs in this thread."""
-    asyncio = sys.modules.get("asyncio")
-    # Documented for event loops; what is public raises where there is none, which is nearly always.
-    running: Callable[[], object] | None = getattr(asyncio, "_get_running_loop", None)
-    return None if running is None or running() is None else asyncio

@@ -120,6 +120,35 @@ def test_without_any_phase_it_is_the_call_stage_that_is_sampled(bench: Bench) ->
     assert _numbers(seen[0]) == {(): 2}
 
 
+@pytest.mark.parametrize(
+    ("function", "places"), [("pytest_pyfunc_call", {"inner"}), ("from_item_and_call", set())]
+)
+def test_what_pytest_does_to_report_a_failure_is_not_the_test(
+    bench: Bench, function: str, places: set[str]
+) -> None:
+    """Making text of a long traceback can take a hundred times as long as the test."""
+    names: dict[str, Any] = {}
+    exec(compile(f"def {function}(inner): inner()", f"{HARNESS[0]}/a.py", "exec"), names)
+
+    def inner() -> None:
+        bench.sample()
+        bench.sample("c_return", len)
+
+    seen: list[Samples] = []
+
+    def run() -> None:
+        with bench.iteration() as samples:
+            bench.sampler.is_call = True
+            names[function](inner)
+        seen.extend(samples)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    found = {place_of(stack[0]).function.rpartition(".")[2] for stack in seen[0].stacks(())}
+    assert found == places
+
+
 def test_an_iteration_begins_without_what_the_last_one_left(bench: Bench) -> None:
     """A phase that was never left belongs to its own iteration, under its name."""
     with bench.iteration() as first:
