@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_repro.timing.memory import PROCESS
-from pytest_repro.timing.names import printable
+from pytest_repro.timing.names import cells, fitted, printable
 from pytest_repro.timing.series_lines import series_lines
 from pytest_repro.timing.summary import HOST
 from pytest_repro.timing.tally import breakdowns
@@ -103,7 +103,7 @@ def _phase_lines(breakdown: Breakdown, width: int) -> list[str]:
     if left_out:
         rest_ns = sum(row.own_ns for row in left_out)
         labelled.append((f"and {len(left_out):,} more: {humanise_ns(rest_ns)}, see summary.json", None))
-    table = _Table(breakdown, width, longest=max((len(label) for label, _ in labelled), default=0))
+    table = _Table(breakdown, width, longest=max((cells(label) for label, _ in labelled), default=0))
     total = [humanise_ns(breakdown.total_ns) if column.title == "total" else "" for column in table.columns]
     return [
         table.line("phase", [column.title for column in table.columns]),
@@ -156,11 +156,9 @@ class _Table:
         mark = BOTTLENECK if row.is_bottleneck else ""
         return self.line(name, [column.text(row) for column in self.columns]) + mark
 
-    def line(self, name: str, cells: Sequence[str]) -> str:
-        width = self._name_width
-        shown = name if len(name) <= width else f"{name[: width - 3]}..."
-        right = "".join(cell.rjust(column.width) for cell, column in zip(cells, self.columns, strict=True))
-        return f"  {shown:<{width}}{right}".rstrip()
+    def line(self, name: str, texts: Sequence[str]) -> str:
+        right = "".join(cell.rjust(column.width) for cell, column in zip(texts, self.columns, strict=True))
+        return f"  {fitted(name, self._name_width)}{right}".rstrip()
 
     def _room(self, width: int) -> int:
         return width - 2 - sum(column.width for column in self.columns) - len(BOTTLENECK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from unicodedata import combining, east_asian_width
 
 from pytest_repro.model import Phase, Stage
 
@@ -12,6 +13,22 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def cells(text: str) -> int:
+    """Returns the columns that a printable text takes on a terminal: wide characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if combining(one) else 1 + (east_asian_width(one) in {"F", "W"}) for one in text)
+
+
+def fitted(text: str, width: int) -> str:
+    """Returns a printable text in exactly this many columns: with blanks after it, or its end cut off."""
+    if cells(text) > width:
+        while cells(text) > width - 3:
+            text = text[:-1]
+        text += "..."
+    return text + " " * (width - cells(text))
 
 
 def word(text: str) -> str:

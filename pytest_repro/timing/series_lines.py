@@ -5,7 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_repro.timing.names import printable
+from pytest_repro.timing.names import cells, fitted, printable
 from pytest_repro.timing.series import KEPT, LEVEL, Quantity
 from pytest_repro.timing.units import humanise_ns, humanise_share
 
@@ -45,7 +45,7 @@ def _table(shown: Sequence[Series], *, is_one: bool, width: int) -> list[str]:
         if least is None:
             break
         columns = [column for column in columns if column.title != least]
-    names = max(_NAME_WIDTH, min(width - _width_of(columns), 2 + max(len(_name(one)) for one in shown) + 2))
+    names = max(_NAME_WIDTH, min(width - _width_of(columns), 2 + max(cells(_name(one)) for one in shown) + 2))
     lines = [_line(title, [column.title for column in columns], columns, names)]
     for one in shown[:SHOWN]:
         lines.append(_line(_name(one), [column.text(one) for column in columns], columns, names))
@@ -112,11 +112,9 @@ def _name(series: Series) -> str:
     return printable(series.name)
 
 
-def _line(name: str, cells: Sequence[str], columns: Sequence[_Column], width: int) -> str:
-    room = width - 2
-    shown = name if len(name) <= room - 1 else f"{name[: room - 4]}..."
-    right = "".join(cell.rjust(column.width) for cell, column in zip(cells, columns, strict=True))
-    return f"  {shown:<{room}}{right}".rstrip()
+def _line(name: str, texts: Sequence[str], columns: Sequence[_Column], width: int) -> str:
+    right = "".join(cell.rjust(column.width) for cell, column in zip(texts, columns, strict=True))
+    return f"  {fitted(name, width - 3)} {right}".rstrip()
 
 
 def _width_of(columns: Sequence[_Column]) -> int:

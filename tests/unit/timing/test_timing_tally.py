@@ -329,6 +329,15 @@ def test_phases_of_tasks_add_up_and_say_so() -> None:
     )
 
 
+def test_wide_characters_push_no_cell_out_of_its_column() -> None:
+    """A terminal shows each of them in two columns, and none of a combining one."""
+    names = ("\u65e5\u672c\u8a9e", "e\u0301tape", "plain", "\u65e5" * 60)
+    wide, combined, plain, long = table_lines([profile(*(phase(name) for name in names))], width=60)[2:6]
+    end = plain.index("1.00 ms")
+    assert (wide.index("1.00 ms"), combined.index("1.00 ms")) == (end - 3, end + 1)
+    assert long.split()[0] == "\u65e5" * ((60 - 2 - 4 - 22 - 3) // 2) + "..."
+
+
 @pytest.mark.parametrize("width", [80, 200])
 def test_no_cell_touches_the_one_before(width: int) -> None:
     """Slow rates, many calls and huge metrics take the room that they need."""
