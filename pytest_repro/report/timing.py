@@ -24,6 +24,7 @@ def breakdown_record(breakdown: Breakdown) -> dict[str, Any]:
         "test": breakdown.test,
         "iterations": breakdown.iterations,
         "failing": breakdown.failing,
+        "interrupted": breakdown.interrupted,
         "contended": breakdown.contended,
         "total_ns": breakdown.total_ns,
         "elapsed_ns": breakdown.elapsed_ns,

@@ -67,8 +67,8 @@ def tables_lines(
 def chosen(found: Sequence[Breakdown], most: int | None) -> list[Breakdown]:
     """Returns the tests whose tables matter most, in the order in which they came.
 
-    Those that failed, missed a limit or have limits that cannot be read come before the others, among
-    their like those whose phases took longest.
+    Those that failed, were interrupted, missed a limit or have limits that cannot be read come before the
+    others, among their like those whose phases took longest.
 
     Args:
         found: What is known of each test.
@@ -82,7 +82,8 @@ def chosen(found: Sequence[Breakdown], most: int | None) -> list[Breakdown]:
 
 def _weight(breakdown: Breakdown) -> tuple[bool, int]:
     has_missed = any(limit.missed for series in breakdown.series for limit in series.limits)
-    return bool(breakdown.failing or breakdown.problems or has_missed), breakdown.total_ns
+    is_told_first = bool(breakdown.failing or breakdown.interrupted or breakdown.problems or has_missed)
+    return is_told_first, breakdown.total_ns
 
 
 def breakdown_lines(breakdown: Breakdown, width: int) -> list[str]:
@@ -167,6 +168,8 @@ class _Table:
 def _heading(breakdown: Breakdown) -> str:
     count = "1 iteration" if breakdown.iterations == 1 else f"{breakdown.iterations:,} iterations"
     failing = f", {breakdown.failing:,} failing" if breakdown.failing and breakdown.iterations > 1 else ""
+    if breakdown.interrupted:
+        failing += f", {breakdown.interrupted:,} interrupted"
     contended = f", contended: {breakdown.contended}" if breakdown.contended else ""
     return f"{printable(breakdown.test)} ({count}{failing}{contended})"
 

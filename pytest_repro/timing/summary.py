@@ -99,6 +99,7 @@ class Breakdown:
         test: Node id.
         iterations: How many were timed.
         failing: How many of them failed.
+        interrupted: How many of them did not end.
         contended: Why the times are not to be compared, empty if they are.
         rows: One per phase, phases inside others after these; by stage, the automatic three first.
         operations: One per operation, by phase and then by time, longest first.
@@ -113,6 +114,7 @@ class Breakdown:
     test: str
     iterations: int
     failing: int = 0
+    interrupted: int = 0
     contended: str
     rows: tuple[Row, ...]
     operations: tuple[Row, ...]

@@ -186,7 +186,7 @@ class _TestTally:
         self._sums: dict[_Key, _Sum] = {}
         self._series: dict[tuple[Quantity, str], SeriesTally] = {}
         self._contended: dict[str, None] = {}
-        self._iterations = self._failing = self._total_ns = 0
+        self._iterations = self._failing = self._interrupted = self._total_ns = 0
         self._threads = 1
         self._elapsed_ns: int | None = 0
         self._peaks: dict[str, Peak] = {}
@@ -195,6 +195,7 @@ class _TestTally:
         phases = shown(profile.phases)
         self._iterations += 1
         self._failing += profile.outcome.is_failure
+        self._interrupted += profile.outcome is Outcome.INTERRUPTED
         if profile.contended:
             self._contended[profile.contended] = None
         for phase in phases:
@@ -227,6 +228,7 @@ class _TestTally:
             test=self._test,
             iterations=self._iterations,
             failing=self._failing,
+            interrupted=self._interrupted,
             contended="; ".join(self._contended),
             rows=tuple(_marked(rows)),
             operations=tuple(self._sums[key].row(key, whole_ns=self._total_ns) for key in operations),

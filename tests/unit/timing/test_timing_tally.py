@@ -329,6 +329,15 @@ def test_phases_of_tasks_add_up_and_say_so() -> None:
     )
 
 
+def test_an_iteration_that_did_not_end_is_counted_apart() -> None:
+    """The stress run beside it counts only those that ended; its time is in no median."""
+    profiles = [profile(phase("read", MS), iteration=number) for number in range(1, 4)]
+    profiles.append(profile(phase("read", 9 * MS), iteration=4, outcome=Outcome.INTERRUPTED))
+    assert table_lines(profiles)[0] == f"{TEST} (4 iterations, 1 interrupted)"
+    record = breakdown_record(breakdowns(profiles)[0])
+    assert (record["interrupted"], record["series"][0]["passing"]["count"]) == (1, 3)
+
+
 def test_wide_characters_push_no_cell_out_of_its_column() -> None:
     """A terminal shows each of them in two columns, and none of a combining one."""
     names = ("\u65e5\u672c\u8a9e", "e\u0301tape", "plain", "\u65e5" * 60)
