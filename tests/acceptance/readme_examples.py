@@ -159,6 +159,7 @@ _CHANGING = (
     (re.compile(r"--repro-replay \d+"), "--repro-replay N"),
     (re.compile(r"^-+ iteration [\d,]+ -+$", re.MULTILINE), "ITERATION"),
     (re.compile(r"0x[0-9a-fA-F]+"), "ADDRESS"),
+    (re.compile(r"so far: [^,]*, by the end of \w+\."), "so far: SIZE"),
     (re.compile(r"\b\d+(\.\d+)? %|<1 %"), "SHARE"),
     (re.compile(r"\b\d+\.\d\d\b(?= GB/s| TIME| )"), "RATE"),
     (re.compile(r"[ =_-]{2,}"), " "),
