@@ -7,6 +7,7 @@ used: that one would have to be started and stopped for each phase, and would re
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from contextvars import ContextVar
 from threading import get_ident
@@ -325,11 +326,16 @@ class _Stacks:
             outer -= 1
         if not outer:
             return  # a thread of the test's own
-        while outer and self._is_of_harness(frames[outer - 1]):
+        while outer and (self._is_of_harness(frames[outer - 1]) or self._leads_back(frames, outer - 1)):
             outer -= 1
             if frames[outer].f_code.co_name in _REPORTING:
                 outer = 0
         del frames[outer:]
+
+    def _leads_back(self, frames: list[FrameType], place: int) -> bool:
+        """Tells whether a frame only enters or leaves a context of the harness, such as its capturing."""
+        is_between = frames[place].f_code.co_filename == contextlib.__file__
+        return is_between and place > 0 and self._is_of_harness(frames[place - 1])
 
     def _is_of_harness(self, frame: FrameType) -> bool:
         file = frame.f_code.co_filename

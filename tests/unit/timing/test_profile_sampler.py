@@ -149,6 +149,34 @@ def test_what_pytest_does_to_report_a_failure_is_not_the_test(
     assert found == places
 
 
+def test_contexts_that_pytest_leaves_behind_the_test_are_not_the_test(bench: Bench) -> None:
+    """Such as that of its capturing, which it leaves through the standard library."""
+    code = """
+import contextlib
+@contextlib.contextmanager
+def item_capture(sample):
+    yield
+    sample()
+def pytest_runtest_call(sample):
+    with item_capture(sample):
+        pass
+"""
+    names: dict[str, Any] = {}
+    exec(compile(code, f"{HARNESS[0]}/a.py", "exec"), names)
+    seen: list[Samples] = []
+
+    def run() -> None:
+        with bench.iteration() as samples:
+            bench.sampler.is_call = True
+            names["pytest_runtest_call"](bench.sample)
+        seen.extend(samples)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert _numbers(seen[0]) == {}
+
+
 def test_an_iteration_begins_without_what_the_last_one_left(bench: Bench) -> None:
     """A phase that was never left belongs to its own iteration, under its name."""
     with bench.iteration() as first:
