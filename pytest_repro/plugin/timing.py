@@ -250,12 +250,18 @@ class Repro:
 
 def _numbers_in(properties: Sequence[tuple[str, object]]) -> list[Metric]:
     """Returns what a test recorded with `record_property`, as far as it is a finite number."""
-    return [
-        Metric(name=name, value=float(value))
-        for name, value in properties
-        if type(name) is str and type(value) is not bool and isinstance(value, numbers.Real)
-        if math.isfinite(value)
-    ]
+    found = ((name, _number(value)) for name, value in properties if type(name) is str and name)
+    return [Metric(name=name, value=number) for name, number in found if number is not None]
+
+
+def _number(value: object) -> float | None:
+    if type(value) is bool or not isinstance(value, numbers.Real):
+        return None
+    try:
+        number = float(value)
+    except Exception:  # noqa: BLE001 - too large for a float, or of a class of the test's own that raises anything
+        return None
+    return number if math.isfinite(number) else None
 
 
 def payload_of(report: object) -> Mapping[str, Any] | None:

@@ -50,6 +50,8 @@ class TimingHooks:
         report = yield
         if report.failed:
             self._outcome = Outcome.FAILED if report.when == "call" else Outcome.ERROR
+        elif hasattr(report, "wasxfail"):
+            self._outcome = Outcome.XFAILED if report.skipped else Outcome.XPASSED
         elif report.skipped:
             self._outcome = Outcome.SKIPPED
         if report.when == "teardown":

@@ -11,7 +11,7 @@ from pytest_repro.clock import monotonic_ns
 from pytest_repro.errors import TimingError
 from pytest_repro.model import Metric, Phase, Stage
 from pytest_repro.timing.memory import Memory
-from pytest_repro.timing.run import Run
+from pytest_repro.timing.run import FenceCost, Run
 from pytest_repro.timing.spans import Span
 from pytest_repro.timing.turns import Turns
 
@@ -55,6 +55,7 @@ class Recorder:
         self._notes: PhaseNotes | None = None
         self._watch: WatchPhase | None = None
         self._turns = Turns()
+        self._cost = FenceCost()
         self.memory = Memory()
 
     def note_phases(self, notes: PhaseNotes) -> None:
@@ -75,6 +76,7 @@ class Recorder:
             self._watch,
             self.memory,
             self._turns,
+            self._cost,
             stage=stage,
         )
 
@@ -104,9 +106,9 @@ class Recorder:
         Raises:
             TimingError: If the name is not a text or is empty.
         """
-        if type(name) is not str or not name:
+        if type(name) is not str or not name.strip():
             raise TimingError(
-                f"A phase cannot be called {name!r}: its name must be a text with at least one character",
+                f"A phase cannot be called {name!r}: its name must be a text that can be seen",
                 next_step="Give it a short fixed name, such as repro.phase('preprocess').",
             )
         run = self.run
@@ -122,9 +124,9 @@ class Recorder:
         Raises:
             TimingError: If the name is no text or empty, or the value is no finite number.
         """
-        if type(name) is not str or not name:
+        if type(name) is not str or not name.strip():
             raise TimingError(
-                f"A metric cannot be called {name!r}: its name must be a text with at least one character",
+                f"A metric cannot be called {name!r}: its name must be a text that can be seen",
                 next_step="Give it a short fixed name with its unit, such as samples_per_s.",
             )
         number = _finite(name, value)
@@ -164,6 +166,7 @@ class Recorder:
 
     def _set_fences(self, fences: tuple[Fence, ...]) -> None:
         self._fences = fences
+        self._cost.idle_ns = None
         if self.run is not None:
             self.run.fences = fences
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from itertools import pairwise
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_repro.clock import MonotonicNs
     from pytest_repro.model import Peaks
     from pytest_repro.timing.spans import Fence, PhaseNotes, Span, WatchPhase
+
+_IDLE_FENCES = 3
 
 FOLD_EVERY = 1024
 """Phases gathered beyond what is kept before they are merged."""
@@ -79,6 +82,28 @@ class Thread:
             self.names = self.names[:last] + self.names[last + 1 :]
 
 
+class FenceCost:
+    """What fences take where the device is idle.
+
+    Attributes:
+        idle_ns: All of them together; None as long as it is not known.
+    """
+
+    __slots__ = ("idle_ns",)
+
+    def __init__(self) -> None:
+        self.idle_ns: int | None = None
+
+    def measure(self, fences: tuple[Fence, ...], clock: MonotonicNs) -> None:
+        """Waits some times for devices that were just waited for: the least counts."""
+        times = [clock()]
+        for _ in range(_IDLE_FENCES):
+            for fence in fences:
+                _waited(fence)
+            times.append(clock())
+        self.idle_ns = min(after - before for before, after in pairwise(times))
+
+
 class Run:
     """One iteration while it lasts.
 
@@ -87,8 +112,8 @@ class Run:
     """
 
     __slots__ = (
-        "_free_ns", "_keep", "_lock", "_merged", "clock", "fences", "limit", "memory", "metrics", "notes",
-        "operands", "spans", "stages", "threads", "turns", "watch",
+        "_free_ns", "_keep", "_lock", "_merged", "clock", "cost", "fences", "limit", "memory", "metrics",
+        "notes", "operands", "spans", "stages", "threads", "turns", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -100,6 +125,7 @@ class Run:
         watch: WatchPhase | None = None,
         memory: Memory | None = None,
         turns: Turns | None = None,
+        cost: FenceCost | None = None,
         *,
         stage: Stage = Stage.CALL,
     ) -> None:
@@ -119,6 +145,7 @@ class Run:
         if notes is not None:
             notes.begin_phases()
         self.turns = turns or Turns()
+        self.cost = cost or FenceCost()
         self._free_ns = 0
         self._lock = Lock()
 
@@ -142,10 +169,14 @@ class Run:
         """
         unusable = [fence for fence in self.fences if not _waited(fence)]
         waited_ns = self.clock() - before_ns
+        if self.cost.idle_ns is None and not unusable:
+            self.cost.measure(self.fences, self.clock)
+        # A fence takes its time also where nothing is to be waited for: the device was idle then.
+        busy_ns = max(0, waited_ns - (self.cost.idle_ns or 0))
         host_ns = before_ns - thread.held_ns + thread.hidden_ns
         with self._lock:
             # Without fences the device would have gone on from its earlier work to this, without a pause.
-            self._free_ns = max(self._free_ns, host_ns) + waited_ns
+            self._free_ns = max(self._free_ns, host_ns) + busy_ns
         thread.held_ns += waited_ns
         return not unusable
 

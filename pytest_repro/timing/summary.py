@@ -108,7 +108,7 @@ class Breakdown:
         elapsed_ns: Time in which any phase lasted; None where calls were merged, so that nobody knows.
         series: Phases and metrics over the iterations, in the order in which they came.
         problems: Why limits of the test could not be read.
-        peaks: The most memory in use at the end of any phase that was long enough to be looked at, by place.
+        peaks: The most memory in use, by place, where this test added to it, by the end of a long phase.
     """
 
     test: str

@@ -36,6 +36,8 @@ SERIES = 10_000
 
 OTHER = "other"
 
+_GROWN = 1.01
+
 _DEATHS = frozenset({Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
 
 
@@ -53,6 +55,8 @@ class TimingTally:
         self._tests: dict[str, _TestTally] = {}
         self._others: set[str] = set()
         self._room = _Room(SERIES)
+        # By worker and place.
+        self._reached: dict[tuple[str, str], int] = {}
 
     @property
     def left_out(self) -> int:
@@ -73,7 +77,12 @@ class TimingTally:
                 return
             limits, problems = _limits_of(profile.test, marks, self._limits)
             tally = self._tests[profile.test] = _TestTally(
-                profile.test, limits=limits, problems=problems, chance=self._chance, room=self._room
+                profile.test,
+                limits=limits,
+                problems=problems,
+                chance=self._chance,
+                room=self._room,
+                reached=self._reached,
             )
         tally.add(profile)
 
@@ -177,12 +186,14 @@ class _TestTally:
         problems: tuple[str, ...],
         chance: random.Random,
         room: _Room,
+        reached: dict[tuple[str, str], int],
     ) -> None:
         self._test = test
         self._limits = limits
         self._problems = problems
         self._chance = chance
         self._room = room
+        self._reached = reached
         self._sums: dict[_Key, _Sum] = {}
         self._series: dict[tuple[Quantity, str], SeriesTally] = {}
         self._contended: dict[str, None] = {}
@@ -199,7 +210,7 @@ class _TestTally:
         if profile.contended:
             self._contended[profile.contended] = None
         for phase in phases:
-            self._add_phase(phase)
+            self._add_phase(phase, profile.worker)
         total_ns = sum(phase.duration_ns for phase in phases if phase.depth == 0)
         self._total_ns += total_ns
         threads = len({phase.thread for phase in phases})
@@ -243,11 +254,14 @@ class _TestTally:
         ordered = sorted(self._series, key=lambda key: (key[0] is Quantity.METRIC, _place_of(key[1])))
         return [self._series[key].series() for key in ordered]
 
-    def _add_phase(self, phase: Phase) -> None:
+    def _add_phase(self, phase: Phase, worker: str) -> None:
         for place, size_bytes in phase.peaks:
-            known = self._peaks.get(place)
-            if known is None or size_bytes > known.size_bytes:
-                self._peaks[place] = Peak(place, size_bytes, phase.operation or staged_name(phase))
+            # It never goes down: only what a test adds to it is that test's, but for steps of counting.
+            if size_bytes > self._reached.get((worker, place), 0) * _GROWN:
+                self._reached[worker, place] = size_bytes
+                known = self._peaks.get(place)
+                if known is None or size_bytes > known.size_bytes:
+                    self._peaks[place] = Peak(place, size_bytes, phase.operation or staged_name(phase))
         key = _Key(phase.stage, phase.within, phase.name)
         if key not in self._sums and len(self._sums) >= ROWS_OF_A_TEST:
             key = _Key(phase.stage, (), OTHER)

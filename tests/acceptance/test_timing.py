@@ -408,3 +408,39 @@ def test_a_test_that_is_interrupted_keeps_its_phases(
         ("prepare", False),
         ("wait", True),
     ]
+
+
+ODD_NUMBERS = """
+import pytest
+from fractions import Fraction
+
+class Broken(float):
+    def __float__(self):
+        raise RuntimeError("no number")
+
+def test_numbers(record_property):
+    for name, value in (("i", 10**400), ("f", Fraction(10**400, 3)), ("b", Broken(1)), ("good", 2.5)):
+        record_property(name, value)
+
+@pytest.mark.xfail
+def test_fails(record_property):
+    record_property("good", 1)
+    assert False
+
+@pytest.mark.xfail
+def test_passes(record_property):
+    record_property("good", 1)
+"""
+
+
+def test_properties_that_are_no_finite_numbers_are_no_metrics(pytester: pytest.Pytester) -> None:
+    """Nor do they end the session; and expected failures are called what they are."""
+    pytester.makepyfile(ODD_NUMBERS)
+    result = run_pytest(pytester, "--repro-timing")
+    result.assert_outcomes(passed=1, xfailed=1, xpassed=1)
+    told = [(profile["outcome"], profile["metrics"]) for profile in _profiles(pytester)]
+    assert told == [
+        ("passed", [{"name": "good", "value": 2.5}]),
+        ("xfailed", [{"name": "good", "value": 1.0}]),
+        ("xpassed", [{"name": "good", "value": 1.0}]),
+    ]

@@ -206,3 +206,26 @@ def test_a_removed_fence_is_not_used(clock: SimulatedClock) -> None:
     with recorder.phase("mine"):
         pass
     assert recorder.finish()[0][0].fenced is False
+
+
+def test_what_an_idle_fence_takes_is_no_work_of_the_device(clock: SimulatedClock) -> None:
+    """A timer without fences would not have been charged with ten thousand of them at its own wait."""
+
+    class Slow:
+        def is_usable(self) -> bool:
+            return True
+
+        def wait(self) -> None:
+            clock.advance(800)
+
+    recorder = Recorder(clock)
+    recorder.add_fence(Slow())
+    recorder.begin()
+    for _ in range(1000):
+        with recorder.phase("empty"):
+            pass
+    span = recorder.automatic("synchronize", "synchronize")
+    assert span is not None
+    with span:
+        span.settle("synchronize", is_blocking=True)
+    assert recorder.finish()[0][-1].hidden_ns == 0

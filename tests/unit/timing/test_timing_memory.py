@@ -150,3 +150,22 @@ def test_the_table_tells_where_the_most_was_in_use() -> None:
         "size_bytes": 5,
         "phase": "torch.matmul",
     }
+
+
+def test_a_peak_is_told_of_the_test_that_added_to_it() -> None:
+    """It never goes down: tests that come later have not reached it."""
+
+    def profile(test: str, worker: str, size_bytes: int) -> Profile:
+        phase = Phase(name="op", start_ns=0, call_ns=FROM_NS, peaks=((PROCESS, size_bytes),))
+        return Profile(test=test, iteration=1, worker=worker, outcome=Outcome.PASSED, phases=(phase,))
+
+    found = breakdowns(
+        [
+            profile("a", "gw0", 1000),
+            profile("b", "gw0", 1001),
+            profile("c", "gw1", 900),
+            profile("d", "gw0", 2000),
+        ]
+    )
+    told = {breakdown.test: [peak.size_bytes for peak in breakdown.peaks] for breakdown in found}
+    assert told == {"a": [1000], "b": [], "c": [900], "d": [2000]}

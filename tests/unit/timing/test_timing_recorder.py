@@ -190,10 +190,10 @@ def test_a_library_call_inside_a_library_call_is_not_recorded(recorder: Recorder
     assert [phase.operation for phase in recorder.finish()[0]] == ["linear"]
 
 
-@pytest.mark.parametrize("name", ["", 3, None])
+@pytest.mark.parametrize("name", ["", " ", "\t\n", 3, None])
 def test_a_phase_needs_a_name(recorder: Recorder, name: Any) -> None:
     """The message says what was given and what to write instead."""
-    message = f"A phase cannot be called {name!r}: its name must be a text with at least one character."
+    message = f"A phase cannot be called {name!r}: its name must be a text that can be seen."
     with pytest.raises(TimingError, match=re.escape(message)):
         recorder.phase(name)
 
