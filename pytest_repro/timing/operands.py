@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_repro.timing.interrupts import is_interrupt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -46,7 +48,10 @@ class Operands:
             return
         try:
             operand = describe()
-        except Exception:  # noqa: BLE001 - a tensor that cannot be described must not fail the test that uses it
+        except Exception as error:
+            # A tensor that cannot be described must not fail the test that uses it.
+            if is_interrupt(error):
+                raise
             operand = None
         self._longest[name, operation] = _Longest(took_ns, start_ns, operand)
 

@@ -8,6 +8,7 @@ from threading import Lock, get_ident
 from typing import TYPE_CHECKING
 
 from pytest_repro.model import Metric, Phase, Stage
+from pytest_repro.timing.interrupts import is_interrupt
 from pytest_repro.timing.memory import Memory
 from pytest_repro.timing.merge import Merged, kind_of
 from pytest_repro.timing.operands import Operands
@@ -167,7 +168,12 @@ class Run:
         Returns:
             Whether all devices could be waited for.
         """
-        unusable = [fence for fence in self.fences if not _waited(fence)]
+        # A fence may use calls that are recorded: not those that it makes itself.
+        was_in_call, thread.in_call = thread.in_call, True
+        try:
+            unusable = [fence for fence in self.fences if not _waited(fence)]
+        finally:
+            thread.in_call = was_in_call
         waited_ns = self.clock() - before_ns
         if self.cost.idle_ns is None and not unusable:
             self.cost.measure(self.fences, self.clock)
@@ -230,7 +236,10 @@ def _waited(fence: Fence) -> bool:
         if not fence.is_usable():
             return False
         fence.wait()
-    except Exception:  # noqa: BLE001 - a device's error belongs to the test, which meets it at its own next wait
+    except Exception as error:
+        # A device's error belongs to the test, which meets it at its own next wait.
+        if is_interrupt(error):
+            raise
         return False
     return True
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from sys import modules
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_repro.model import Peaks, Phase, Stage, Transfer
+from pytest_repro.timing.backend import OP
+from pytest_repro.timing.interrupts import is_interrupt
 from pytest_repro.timing.memory import FROM_NS
 
 if TYPE_CHECKING:
@@ -56,9 +59,9 @@ class Span:
     """
 
     __slots__ = (
-        "_describe", "_describe_operand", "_has_turn", "_inner", "_is_blocking", "_mark", "_place", "_run",
-        "_thread", "call_ns", "fenced", "hidden_ns", "is_open", "name", "on_host", "operation", "peaks",
-        "start_ns", "transfer", "wait_ns", "within",
+        "_describe", "_describe_operand", "_has_turn", "_inner", "_is_blocking", "_mark", "_outer", "_place",
+        "_run", "_thread", "call_ns", "fenced", "hidden_ns", "is_open", "name", "on_host", "operation",
+        "peaks", "start_ns", "transfer", "wait_ns", "within",
     )  # fmt: skip
 
     calls = 1
@@ -107,7 +110,9 @@ class Span:
     def __enter__(self) -> Span:
         run = self._run
         thread = self._thread = run.threads.get(get_ident()) or run.thread()
-        self.within = thread.names if not thread.has_tasks else thread.names_in_task()
+        names = self.within = thread.names if not thread.has_tasks else thread.names_in_task()
+        if thread.in_call and OP not in names:
+            self.within = (*names, OP)
         self.wait_ns = -thread.held_ns
         self.hidden_ns = -thread.hidden_ns
         self.start_ns = run.clock()
@@ -118,40 +123,52 @@ class Span:
         if len(spans) > run.limit:
             run.fold(self)
         if run.fences and not self.on_host:
-            self._begin_fenced(run, thread)
+            try:
+                self._begin_fenced(run, thread)
+            except BaseException:
+                # Nobody will end what has not begun: it would last until the end of the iteration.
+                self.wait_ns, self.hidden_ns, self.call_ns = run.clock() - self.start_ns, 0, 0
+                raise
         if self.operation is not None:
             thread.in_call = True
         elif (asyncio := modules.get("asyncio")) is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001 - named so, but documented
             self._inner = thread.open_in_task(self.name)
         else:
+            self._outer = names
             self._inner = thread.names = (*self.within, self.name)
         if run.watch is not None:
             self._mark = run.watch.enter(self)
         return self
 
-    def __exit__(
+    def __exit__(  # noqa: PLR0912 - one function: calls cost more
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         run = self._run
-        end_ns = run.clock()
         thread = self._thread
+        # First of all: a signal handler may raise at any call.
+        if self.operation is not None:
+            thread.in_call = False
+        end_ns = run.clock()
         if self.operation is None:
             if thread.names is self._inner:
-                thread.names = self.within
+                thread.names = self._outer
             else:
                 thread.close(self.name, self._inner)
-        else:
-            thread.in_call = False
         if run.fences or self._has_turn:
             try:
                 end_ns = self._end_fenced(run, thread, end_ns)
+            except BaseException:
+                self.wait_ns += thread.held_ns
+                self.hidden_ns += thread.hidden_ns
+                self.call_ns = max(0, end_ns - self.start_ns - self.wait_ns)
+                raise
             finally:
                 if self._has_turn:
                     run.turns.give_up()
         self.wait_ns += thread.held_ns
         self.hidden_ns += thread.hidden_ns
         if self._describe is not None:
-            self.transfer = _described(self._describe)
+            self.transfer = self._described(thread, self._describe)
             self._describe = None
         if run.watch is not None:
             run.watch.leave(self._mark)
@@ -161,7 +178,8 @@ class Span:
             run.notes.leave_phase(self._place, self, thread.index)
         if self._describe_operand is not None:
             took_ns = self.call_ns + self.wait_ns
-            run.operands.note(self.name, self.operation, self.start_ns, took_ns, self._describe_operand)
+            describe = partial(self._described, thread, self._describe_operand)
+            run.operands.note(self.name, self.operation, self.start_ns, took_ns, describe)
             self._describe_operand = None
         if end_ns - self.start_ns >= FROM_NS:
             self.peaks = run.memory.peaks()
@@ -194,6 +212,19 @@ class Span:
             run.block(thread, self.start_ns + self.wait_ns - self.hidden_ns)
         self.fenced = run.fence(thread, end_ns) and self.fenced
         return run.clock()
+
+    def _described(self, thread: Thread, describe: Callable[[], Transfer | None]) -> Transfer | None:
+        """Describes a tensor; library calls made for that are none of the test's."""
+        was_in_call, thread.in_call = thread.in_call, True
+        try:
+            return describe()
+        except Exception as error:
+            # A tensor that cannot be described must not fail the test that moved it.
+            if is_interrupt(error):
+                raise
+            return None
+        finally:
+            thread.in_call = was_in_call
 
     @property
     def is_ended(self) -> bool:
@@ -234,13 +265,6 @@ class Span:
             stage=self.stage,
             peaks=self.peaks,
         )
-
-
-def _described(describe: Callable[[], Transfer | None]) -> Transfer | None:
-    try:
-        return describe()
-    except Exception:  # noqa: BLE001 - a tensor that cannot be described must not fail the test that moved it
-        return None
 
 
 RUNNING = -1

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 from pytest_repro.model import Transfer
+from pytest_repro.timing.interrupts import is_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +33,10 @@ class Arrays:
         """Returns the arrays in a value, in lists, dictionaries and what else jax looks into."""
         try:
             found = [values] if type(values) is self.kind else self._leaves(values)
-        except Exception:  # noqa: BLE001 - a container of the test's own may raise anything
+        except Exception as error:
+            # A container of the test's own may raise anything.
+            if is_interrupt(error):
+                raise
             return []
         return [value for value in found if type(value) is self.kind and not value.is_deleted()]
 

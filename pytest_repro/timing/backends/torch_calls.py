@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_repro.timing.backend import OP, TO_DEVICE, TO_TORCH
 from pytest_repro.timing.backends.torch_tensors import named
+from pytest_repro.timing.interrupts import is_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +77,10 @@ class Settling:
             return False
         try:
             ends = list(self._tensors.ends((*args, *kwargs.values())))
-        except Exception:  # noqa: BLE001 - a value that cannot be looked at must not fail the call that got it
+        except Exception as error:
+            # A value that cannot be looked at must not fail the call that got it.
+            if is_interrupt(error):
+                raise
             return False
         # Without any tensor it is torch's default device that tells where the result will be.
         return bool(ends) and not any(end is None or end.is_on_device for end in ends)
@@ -91,7 +95,10 @@ class Settling:
         """Settles a phase before it ends; where an argument cannot be looked at it is an operation."""
         try:
             self._settle(span, name, args, kwargs, result)
-        except Exception:  # noqa: BLE001 - an argument of the test's own making must not fail its call
+        except Exception as error:
+            # An argument of the test's own making must not fail its call.
+            if is_interrupt(error):
+                raise
             span.settle(OP)
 
     def _settle(
@@ -126,7 +133,10 @@ class Settling:
             for end in self._tensors.ends((result, *args)):
                 if end is None or self._is_on_device(end):
                     is_any = True
-        except Exception:  # noqa: BLE001 - as in `settle`, the call must not fail
+        except Exception as error:
+            # As in `settle`, the call must not fail.
+            if is_interrupt(error):
+                raise
             return True
         return is_any
 

@@ -155,56 +155,62 @@ def mode_class(  # noqa: C901 - its one method
                 code = frame.f_code
             site = known_sites.get(id(code) + frame.f_lasti)
             call = site[0] if site is not None and site[1] is code else sites.caller(frame)
-            host_call, frames = None, 2
+            host_call = place = None
+            frames = 1
             run: Any = self.recorder.run
-            if run is not None:
-                thread = self._thread if run is self._run else self._begin(run)
-                try:
-                    label = known_labels[func]
-                except Exception:  # noqa: BLE001 - not known yet, or a callable of the test's own
-                    label = labels.find(func)
-                if not label or thread.in_call:
-                    pass
-                elif self._is_plain and type(label) is str and not run.fences:
-                    # See `HostCall`: its `__enter__` stands here, and its `__exit__` below.
-                    host_call = HostCall()
-                    host_call._thread = thread  # noqa: SLF001 - see above
-                    host_call.operation = label
-                    host_call.within = thread.names if not thread.has_tasks else thread.names_in_task()
-                    host_call.is_open = thread.in_call = True
-                    host_call.call_ns = RUNNING
-                    host_call.start_ns = clock()
-                    notes = run.notes
-                    if notes is not None:
-                        place = notes.enter_phase(host_call, thread.index)
-                    spans = run.spans
-                    spans.append(host_call)
-                    if len(spans) > run.limit:
-                        run.fold(host_call)
-                else:
-                    call, frames = partial(self._recorded, call, label), 3
+            # A signal handler may raise at any place.
             try:
+                if run is not None:
+                    thread = self._thread if run is self._run else self._begin(run)
+                    try:
+                        label = known_labels[func]
+                    except Exception:  # noqa: BLE001 - not known yet, or a callable of the test's own
+                        label = labels.find(func)
+                    if not label or thread.in_call:
+                        pass
+                    elif self._is_plain and type(label) is str and not run.fences:
+                        # See `HostCall`: its `__enter__` stands here, and its `__exit__` below.
+                        host_call = HostCall()
+                        host_call._thread = thread  # noqa: SLF001 - see above
+                        host_call.operation = label
+                        host_call.within = thread.names if not thread.has_tasks else thread.names_in_task()
+                        host_call.is_open = True
+                        host_call.call_ns = RUNNING
+                        host_call.start_ns = clock()
+                        notes = run.notes
+                        if notes is not None:
+                            place = notes.enter_phase(host_call, thread.index)
+                        spans = run.spans
+                        spans.append(host_call)
+                        if len(spans) > run.limit:
+                            run.fold(host_call)
+                        thread.in_call = True
+                    else:
+                        call, frames = partial(self._recorded, call, label), 2
+                frames += 1
                 result = call(func, args, kwargs)
-            except BaseException as error:
                 if host_call is not None:
-                    host_call.call_ns = clock() - host_call.start_ns
                     thread.in_call = False
+                    frames = 1
+                    host_call.call_ns = clock() - host_call.start_ns
+                    if type(result) is not tensor and dispatch_modes() and is_without_data():
+                        _take_back(spans, host_call)
+                    elif host_call.call_ns >= _WORTH_NS:
+                        start_ns, took_ns = host_call.start_ns, host_call.call_ns
+                        describe = partial(settling.largest, args, result)
+                        run.operands.note(OP, label, start_ns, took_ns, describe)
+                        if took_ns >= FROM_NS:
+                            thread.peaks[start_ns] = run.memory.peaks()
+                    host_call.is_open = False
                     if run.notes is not None:
                         notes.leave_phase(place, host_call, thread.index)
+            except BaseException as error:
+                if host_call is not None or frames > 2:
+                    thread.in_call = False
+                if host_call is not None:
+                    _break_off(run, host_call, place, clock)
                 leave_out(error, frames)
                 raise
-            if host_call is not None:
-                host_call.call_ns = clock() - host_call.start_ns
-                if type(result) is not tensor and dispatch_modes() and is_without_data():
-                    _take_back(spans, host_call)
-                elif host_call.call_ns >= _WORTH_NS:
-                    start_ns, took_ns = host_call.start_ns, host_call.call_ns
-                    run.operands.note(OP, label, start_ns, took_ns, partial(settling.largest, args, result))
-                    if took_ns >= FROM_NS:
-                        thread.peaks[start_ns] = run.memory.peaks()
-                host_call.is_open = thread.in_call = False
-                if run.notes is not None:
-                    notes.leave_phase(place, host_call, thread.index)
             return result
 
         def _begin(self, run: Run) -> Thread:
@@ -240,6 +246,14 @@ def mode_class(  # noqa: C901 - its one method
             return result
 
     return PhaseMode
+
+
+def _break_off(run: Run, host_call: Any, place: int | None, clock: MonotonicNs) -> None:
+    """Ends a call that an error left, or that one kept from beginning or from being recorded as ended."""
+    if hasattr(host_call, "start_ns") and host_call.call_ns == RUNNING:
+        host_call.call_ns = clock() - host_call.start_ns
+        if run.notes is not None and place is not None:
+            run.notes.leave_phase(place, host_call, host_call.thread)
 
 
 def _take_back(spans: list[Any], host_call: HostCall) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from pytest_repro.timing.recorder import Recorder
 from pytest_repro.timing.simulated import SimulatedBackend, SimulatedClock, SimulatedDevice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_repro.model import Phase
 
@@ -185,6 +186,129 @@ def test_a_fence_that_fails_leaves_the_test_alone(recorder: Recorder) -> None:
     with recorder.phase("mine"):
         pass
     assert recorder.finish()[0][0].fenced is False
+
+
+class Fence:
+    """Does what it is told instead of waiting."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.act = act
+
+    def wait(self) -> None:
+        self.act()
+
+    def is_usable(self) -> bool:
+        return True
+
+
+def test_a_fence_may_use_calls_that_are_recorded(recorder: Recorder, device: SimulatedDevice) -> None:
+    """One library's fence that waits by another library's call: that call is no phase and is not fenced."""
+    waits: list[None] = []
+
+    def wait() -> None:
+        waits.append(None)
+        device.synchronize()
+
+    recorder.add_fence(Fence(wait))
+    recorder.begin()
+    with recorder.phase("step"):
+        device.operation("gather", duration_ns=MS)
+    phases, _ = recorder.finish()
+    assert [(phase.name, phase.operation) for phase in phases] == [("step", None), ("op", "gather")]
+    assert len(waits) == 4
+
+
+def test_describing_a_tensor_may_use_calls_that_are_recorded(
+    recorder: Recorder, device: SimulatedDevice
+) -> None:
+    """What a backend asks about a tensor after a call is no call of the test."""
+
+    def describe() -> Any:
+        device.to_device(MS)
+
+    span = recorder.automatic("op", "gather")
+    assert span is not None
+    with span:
+        span.settle("to_device", transfer=describe)
+        span.works_on(describe)
+    assert [phase.operation for phase in recorder.finish()[0]] == ["gather"]
+
+
+@pytest.mark.parametrize("at_wait", [1, 2])
+def test_a_phase_whose_fence_is_interrupted_has_ended(clock: SimulatedClock, at_wait: int) -> None:
+    """Ctrl-C while the device is waited for: the phase does not last until the iteration ends."""
+    waits: list[None] = []
+
+    def wait() -> None:
+        waits.append(None)
+        clock.advance(MS)
+        if len(waits) == at_wait:
+            raise KeyboardInterrupt
+
+    recorder = Recorder(clock)
+    recorder.add_fence(Fence(wait))
+    recorder.begin()
+    with pytest.raises(KeyboardInterrupt), recorder.phase("step"):
+        clock.advance(3)
+    clock.advance(100 * MS)
+    (phase,), _ = recorder.finish()
+    assert phase.duration_ns <= 2 * MS
+    assert phase.is_open
+
+
+@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="needs signals")
+@pytest.mark.parametrize("place", ["fence", "transfer", "operand"])
+def test_an_alarm_in_the_harness_reaches_the_test(clock: SimulatedClock, place: str) -> None:
+    """A signal handler that limits the test's time raises while the harness works: nothing swallows it."""
+    recorder = Recorder(clock)
+
+    def on_signal(_number: int, _frame: object) -> None:
+        raise TimeoutError
+
+    def interrupted() -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    def work() -> None:
+        span = recorder.automatic("op", "gather")
+        assert span is not None
+        with span:
+            if place == "transfer":
+                span.settle("to_device", transfer=interrupted)
+            elif place == "operand":
+                span.works_on(interrupted)
+
+    if place == "fence":
+        recorder.add_fence(Fence(interrupted))
+    recorder.begin()
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        with pytest.raises(TimeoutError):
+            work()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert recorder.automatic("op", "next") is not None
+
+
+def test_a_phase_by_hand_inside_a_call_is_counted_once(
+    recorder: Recorder, device: SimulatedDevice, clock: SimulatedClock
+) -> None:
+    """A compiled function opens a phase: it lies inside of the operation, and phases after it do not."""
+    span = recorder.automatic("op", "compiled")
+    assert span is not None
+    with span:
+        with recorder.phase("inner"), recorder.phase("innermost"):
+            device.operation("gather", duration_ns=5 * MS)
+        clock.advance(MS)
+    with recorder.phase("after"):
+        pass
+    phases, _ = recorder.finish()
+    assert [(phase.name, phase.within) for phase in phases] == [
+        ("op", ()),
+        ("inner", ("op",)),
+        ("innermost", ("op", "inner")),
+        ("after", ()),
+    ]
+    assert sum(phase.duration_ns for phase in phases if phase.depth == 0) == clock()
 
 
 def test_work_of_the_host_alone_is_not_fenced(recorder: Recorder, clock: SimulatedClock) -> None:

@@ -409,3 +409,35 @@ def test_everything_is_put_back() -> None:
     assert torch.compile is compile_before
     assert threading.getprofile() is profile_before
     assert torch.overrides._get_current_function_mode_stack() == []
+
+
+@pytest.mark.parametrize("reading", [1, 2])
+@pytest.mark.parametrize("name", ["add", "clone", "cpu"])
+def test_an_alarm_between_two_steps_of_the_record_costs_one_call(name: str, reading: int) -> None:
+    """A signal handler raises inside the harness: the error goes on, and the next calls are recorded."""
+    from pytest_repro.timing.backends.torch import TorchBackend
+
+    now_ns, alarm_at = 0, -1
+
+    def clock() -> int:
+        nonlocal now_ns
+        now_ns += 1
+        if now_ns == alarm_at:
+            raise TimeoutError
+        return now_ns
+
+    recorder, backend, tensor = Recorder(clock), TorchBackend(), torch.ones(2)
+    backend.attach(recorder)
+    try:
+        recorder.begin()
+        alarm_at = now_ns + reading
+        with pytest.raises(TimeoutError):
+            torch.add(tensor, tensor) if name == "add" else getattr(tensor, name)()
+        now_ns += 1000
+        torch.neg(tensor)
+        phases, _ = recorder.finish()
+    finally:
+        backend.detach()
+    assert phases[-1].operation == "torch.neg"
+    if name != "cpu":
+        assert all(phase.duration_ns < 1000 for phase in phases)
