@@ -27,6 +27,7 @@ from pytest_repro.timing.backend import OP, SYNCHRONIZE
 from pytest_repro.timing.backends.torch_calls import Settling
 from pytest_repro.timing.backends.torch_compiled import Compiled
 from pytest_repro.timing.backends.torch_devices import TorchFence, accelerator_type
+from pytest_repro.timing.backends.torch_fast_paths import FastPaths
 from pytest_repro.timing.backends.torch_mode import Labels, Stopped, mode_class
 from pytest_repro.timing.backends.torch_tensors import Tensors
 from pytest_repro.timing.call_sites import CallSites, leave_out
@@ -81,6 +82,9 @@ class TorchBackend:
         watch = ThreadWatch(modes.enter)
         self._undo.append(watch.stop)
         watch.start()
+        fast_paths = FastPaths(torch, modes.aside)
+        self._undo.append(fast_paths.close)
+        fast_paths.open()
         self._patches.wrap(torch, "compile", Compiled(torch, recorder, modes.aside).compile)
         _forget_in_forks(self)
 

@@ -441,3 +441,52 @@ def test_an_alarm_between_two_steps_of_the_record_costs_one_call(name: str, read
     assert phases[-1].operation == "torch.neg"
     if name != "cpu":
         assert all(phase.duration_ns < 1000 for phase in phases)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated", "ignore:The PyTorch API of nested")
+def test_layers_take_their_fast_path_as_without_the_harness() -> None:
+    """A transformer's encoder and attention give the same bits, zeros for what is padded included."""
+    from pytest_repro.timing.backends.torch import TorchBackend
+
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    encoder = torch.nn.TransformerEncoder(layer, 2).eval()
+    attention = torch.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    x = torch.randn(2, 3, 8)
+    mask = torch.tensor([[False, False, True], [False, False, False]])
+
+    def values() -> tuple[Any, ...]:
+        with torch.no_grad():
+            scripted = torch.jit.script(attention)(x, x, x)[0]
+            return encoder(x, src_key_padding_mask=mask), attention(x, x, x)[0], scripted
+
+    kinds = (torch.nn.MultiheadAttention, torch.nn.TransformerEncoderLayer, torch.nn.TransformerEncoder)
+    before = [kind.forward for kind in kinds], [kind.forward.__code__ for kind in kinds]
+    without = values()
+    recorder, backend = Recorder(), TorchBackend()
+    backend.attach(recorder)
+    try:
+        assert [kind.forward for kind in kinds] == before[0]
+        recorder.begin()
+        recorded = values()
+    finally:
+        backend.detach()
+    assert all(torch.equal(one, other) for one, other in zip(without, recorded, strict=True))
+    assert not without[0][0, 2].any()
+    assert ([kind.forward for kind in kinds], [kind.forward.__code__ for kind in kinds]) == before
+    assert not [name for name in vars(torch.overrides) if "repro" in name]
+
+
+def test_a_mode_of_the_test_still_keeps_layers_from_their_fast_path(recorder: Recorder) -> None:
+    """Only the harness is left out of the answer: a test's own mode sees the calls that it would see."""
+    seen = []
+
+    class Mode(torch.overrides.TorchFunctionMode):  # type: ignore[misc, no-any-unimported, unused-ignore]
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    attention = torch.nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    with Mode(), torch.no_grad():
+        attention(*[torch.ones(1, 2, 8)] * 3)
+    assert "multi_head_attention_forward" in seen
