@@ -7,17 +7,22 @@ Functions that are not registered (tensor methods, synchronisation, traces) are 
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.timing.backend import OP, SYNCHRONIZE, TO_DEVICE, TO_TORCH
 from pytest_repro.timing.backends.ttnn_tensors import Devices, device_of, largest_of, transfer_of
+from pytest_repro.timing.call_sites import CallSites, frame_above, leave_out
 from pytest_repro.timing.patches import Patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from pytest_repro.timing.recorder import Recorder
+    from pytest_repro.timing.spans import Span
+
+__tracebackhide__ = True
 
 _SENDS = frozenset(
     {
@@ -110,47 +115,81 @@ class _Calls:
     def __init__(self, recorder: Recorder, devices: Devices) -> None:
         self._recorder = recorder
         self._devices = devices
+        self._sites = CallSites()
 
     def operation(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Stands in for `__call__` of the class of registered operations."""
 
+        @wraps(original)
         def __call__(operation: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807 - passed on
             name = operation.python_fully_qualified_name
-            return self._timed(OP, name, partial(original, operation), args, kwargs)
+            try:
+                return self._timed(OP, name, partial(original, operation), args, kwargs, frame_above(1))
+            except BaseException as error:
+                leave_out(error, 1)
+                raise
 
         return __call__
 
     def function(self, phase: str, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         """Stands in for a function or a method."""
 
+        @wraps(original)
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._timed(phase, name, original, args, kwargs)
+            try:
+                return self._timed(phase, name, original, args, kwargs, frame_above(1))
+            except BaseException as error:
+                leave_out(error, 1)
+                raise
 
         return call
 
     def _timed(
-        self, phase: str, name: str, call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        phase: str,
+        name: str,
+        original: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        frame: FrameType,
     ) -> Any:
-        span = self._recorder.automatic(phase, name)
-        if span is None:
-            return call(*args, **kwargs)
-        self._devices.note(args, kwargs)
-        with span:
-            result = call(*args, **kwargs)
-            self._devices.note((result,), {})
-            if name in _SENDS:
-                target = args[1] if name.startswith("ttnn.copy_") and len(args) > 1 else result
-                span.on_host = device_of(target) is None
-                if not span.on_host:
-                    span.settle(TO_DEVICE, transfer=partial(transfer_of, target))
-            elif name in _READS:
-                is_blocking = kwargs.get("blocking", True) is not False
-                span.settle(TO_TORCH, is_blocking=is_blocking, transfer=partial(transfer_of, *args[:1]))
-            elif phase == SYNCHRONIZE or (name == "ttnn.execute_trace" and kwargs.get("blocking", True)):
-                span.settle(phase, is_blocking=True)
-            if span.name == OP:
-                span.works_on(partial(largest_of, (*args, *kwargs.values(), result)))
+        """Makes a call in the name of the line at which a frame stands."""
+        call = self._sites.caller(frame)
+        try:
+            span = self._recorder.automatic(phase, name)
+            if span is None:
+                return call(original, args, kwargs)
+            self._devices.note(args, kwargs)
+            with span:
+                result = call(original, args, kwargs)
+                self._settle(span, phase, name, args, kwargs, result)
+        except BaseException as error:
+            leave_out(error, 2)
+            raise
         return result
+
+    def _settle(
+        self,
+        span: Span,
+        phase: str,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        result: Any,
+    ) -> None:
+        self._devices.note((result,), {})
+        if name in _SENDS:
+            target = args[1] if name.startswith("ttnn.copy_") and len(args) > 1 else result
+            span.on_host = device_of(target) is None
+            if not span.on_host:
+                span.settle(TO_DEVICE, transfer=partial(transfer_of, target))
+        elif name in _READS:
+            is_blocking = kwargs.get("blocking", True) is not False
+            span.settle(TO_TORCH, is_blocking=is_blocking, transfer=partial(transfer_of, *args[:1]))
+        elif phase == SYNCHRONIZE or (name == "ttnn.execute_trace" and kwargs.get("blocking", True)):
+            span.settle(phase, is_blocking=True)
+        if span.name == OP:
+            span.works_on(partial(largest_of, (*args, *kwargs.values(), result)))
 
 
 def _closing_modules(ttnn: Any) -> list[Any]:
@@ -161,9 +200,14 @@ def _closing_modules(ttnn: Any) -> list[Any]:
 
 
 def _closing(devices: Devices, original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
     def close(*args: Any, **kwargs: Any) -> Any:
         # Waiting for a closed device may end the process.
         devices.clear()
-        return original(*args, **kwargs)
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            leave_out(error, 1)
+            raise
 
     return close

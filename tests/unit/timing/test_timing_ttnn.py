@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -280,3 +281,30 @@ def test_a_closed_device_is_forgotten(device: Any) -> None:
     assert devices.used() == [device]
     devices.clear()
     assert devices.used() == []
+
+
+def test_errors_and_names_are_those_without_the_harness(device: Any) -> None:
+    """A call that fails shows the lines of the test and of ttnn; stand-ins have the names of ttnn."""
+    import ttnn
+
+    def failing() -> list[str]:
+        shown = []
+        for call in (lambda: ttnn.add(1), lambda: ttnn.synchronize_device(None), ttnn.Tensor.cpu):
+            with pytest.raises(Exception) as raised:  # noqa: PT011 - whatever ttnn raises
+                call()
+            shown.append("".join(traceback.format_exception(raised.value)))
+        return shown
+
+    def described() -> list[object]:
+        functions = (ttnn.synchronize_device, ttnn.Tensor.cpu, type(ttnn.add).__call__)
+        return [(function.__name__, function.__doc__) for function in functions]
+
+    without = failing(), described()
+    harness = Harness()
+    harness.start()
+    harness.recorder.begin()
+    try:
+        assert (failing(), described()) == without
+    finally:
+        harness.stop()
+    assert device
