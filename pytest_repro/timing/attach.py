@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_repro.clock import MonotonicNs
     from pytest_repro.timing.backend import Backend
+    from pytest_repro.timing.spans import Fence
 
 GROUP = "pytest_repro.timing"
 """Entry point group of further backends: the name is the module to wait for, the value makes a `Backend`."""
@@ -48,7 +50,7 @@ class Harness:
     def start(self) -> None:
         """Attaches to what is imported, and waits for the rest."""
         self._waiting.update(_known_backends() if self._makers is None else self._makers)
-        for library in [library for library in self._waiting if library in sys.modules]:
+        for library in [library for library in self._waiting if sys.modules.get(library) is not None]:
             self._attach(library)
         self._watch.start()
 
@@ -60,6 +62,7 @@ class Harness:
             backend = self._attached.pop()
             self.recorder.memory.remove(getattr(backend, "peak_bytes", None))
             self._guard(backend.detach, "could not be taken off")
+        self._remove_fences()
 
     @property
     def attached(self) -> tuple[str, ...]:
@@ -73,15 +76,24 @@ class Harness:
 
     def _attach_made(self, make: Callable[[], Backend]) -> None:
         backend = make()
+        fences = self.recorder.fences
         try:
             backend.attach(self.recorder)
         except BaseException:
-            backend.detach()
+            with suppress(Exception):  # the error of `attach` is what is told, not what follows from it
+                backend.detach()
+            self._remove_fences(keep=fences)
             raise
         self._attached.append(backend)
         read_peaks = getattr(backend, "peak_bytes", None)
         if read_peaks is not None:
             self.recorder.memory.add(read_peaks)
+
+    def _remove_fences(self, *, keep: tuple[Fence, ...] = ()) -> None:
+        """Takes away the fences of backends that could not do so themselves."""
+        for fence in self.recorder.fences:
+            if not any(fence is kept for kept in keep):
+                self.recorder.remove_fence(fence)
 
     def _guard(self, act: Callable[[], None], what_failed: str) -> None:
         try:

@@ -156,6 +156,11 @@ class Recorder:
             span.on_host = True
         return span
 
+    @property
+    def fences(self) -> tuple[Fence, ...]:
+        """What phases wait for, oldest first."""
+        return self._fences
+
     def add_fence(self, fence: Fence) -> None:
         """Makes phases wait for one more device, from now on."""
         self._set_fences((*self._fences, fence))

@@ -141,6 +141,46 @@ def test_a_broken_backend_is_named_and_left_out() -> None:
     harness.stop()
 
 
+@pytest.mark.parametrize("attaches", [True, False])
+def test_a_backend_that_cannot_be_taken_off_leaves_no_fence(*, attaches: bool) -> None:
+    """Its first error is told, and no phase waits for it any more."""
+
+    class StuckBackend(SampleBackend):
+        def attach(self, recorder: Recorder) -> None:
+            super().attach(recorder)
+            recorder.add_fence(self)
+            if not attaches:
+                raise AttributeError("no function 'gather'")
+
+        def is_usable(self) -> bool:
+            return False
+
+        def wait(self) -> None:
+            pass
+
+        def detach(self) -> None:
+            super().detach()
+            raise ValueError("stuck")
+
+    load()
+    harness = Harness(backends={LIBRARY: StuckBackend})
+    harness.start()
+    assert len(harness.recorder.fences) == attaches
+    harness.stop()
+    assert harness.recorder.fences == ()
+    (problem,) = harness.problems
+    assert ("stuck" if attaches else "no function 'gather'") in str(problem)
+
+
+def test_a_library_that_a_test_forbids_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sys.modules[name] = None` makes an import fail: there is nothing to attach to."""
+    monkeypatch.setitem(sys.modules, LIBRARY, None)
+    harness = Harness(backends={LIBRARY: BrokenBackend})
+    harness.start()
+    harness.stop()
+    assert harness.problems == []
+
+
 def test_an_import_that_fails_is_tried_again(tmp_path: Path) -> None:
     """The user's own import error is left as it is; a later import that works is attached to."""
     source = tmp_path / f"{LIBRARY}.py"
