@@ -104,24 +104,26 @@ class PhaseTrail:
         _BEGIN.pack_into(self._memory, place, self._generation, code, thread, depth, _OPEN, phase.start_ns)
         return place
 
-    def leave(self, place: int, code: int, phase: NotedPhase) -> None:
-        """Notes that a phase has ended.
+    def leave(self, place: int, code: int, phase: NotedPhase, thread: int) -> None:
+        """Notes that a phase has ended, also where a newer one has taken its place meanwhile.
 
         Args:
             place: What `enter` returned.
             code: Of its name and operation, which may have changed.
             phase: The phase.
+            thread: Number of its thread.
         """
-        memory = self._memory
         state = _RAISED * phase.is_open | _FENCED * phase.fenced | _ON_HOST * phase.on_host
         size_bytes = 0
         moved = phase.transfer
         if moved is not None:
             state |= _MOVED
             size_bytes = moved.size_bytes
-        thread, depth = memory[place + 9], memory[place + 10]
+        depth = len(phase.within)
+        if thread > _DEEPEST or depth > _DEEPEST:
+            thread, depth = min(thread, _DEEPEST), min(depth, _DEEPEST)
         _ENTRY.pack_into(
-            memory, place, self._generation, code, thread, depth, state,
+            self._memory, place, self._generation, code, thread, depth, state,
             phase.start_ns, phase.call_ns, phase.wait_ns, phase.hidden_ns, size_bytes,
         )  # fmt: skip
 

@@ -145,7 +145,7 @@ class FlightRecorder:
         if not thread:
             within = phase.within
             self._map[_PHASE_AT] = self._code(within[-1], None) if within else 0
-        self._trail.leave(place, self._code(phase.name, phase.operation), phase)
+        self._trail.leave(place, self._code(phase.name, phase.operation), phase, thread)
 
     def finish(self, outcome: Outcome, duration_ns: int) -> None:
         """Notes how the iteration ended; it counts as finished once the next one begins."""

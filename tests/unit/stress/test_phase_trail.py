@@ -54,6 +54,21 @@ def test_ended_phases_are_as_the_recorder_has_them(
     assert [_bare(phase) for phase in noted] == [_bare(phase) for phase in phases]
 
 
+def test_a_phase_whose_place_was_taken_keeps_its_own_nesting(
+    recorder: Recorder, path: Path, clock: SimulatedClock
+) -> None:
+    """An outer phase ends after more than its ring holds: its entry is its own, not that of an inner one."""
+    for _ in range(FIRST):
+        with recorder.phase("first"):
+            clock.advance(1)
+    with recorder.phase("outer"):
+        for _ in range(NEWEST):
+            with recorder.phase("inner"):
+                clock.advance(1)
+    noted = {(phase.name, phase.within) for phase in read_phases(path, clock())}
+    assert noted == {("first", ()), ("outer", ()), ("inner", ("outer",))}
+
+
 def _bare(phase: Phase) -> tuple[object, ...]:
     moved = None if phase.transfer is None else phase.transfer.size_bytes
     return (
