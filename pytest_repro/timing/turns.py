@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Lock, get_ident
 from threading import enumerate as enumerate_threads
 
@@ -31,11 +32,18 @@ class Turns:
             collective operations do: this thread then goes on without.
         """
         while not self._lock.acquire(timeout=TURN_S):
-            if self.in_call or not any(thread.ident == self._holder for thread in enumerate_threads()):
+            if not any(thread.ident == self._holder for thread in enumerate_threads()):
+                # Nobody will end it: its thread has ended, is not in this fork of the process, or was
+                # interrupted on the way in.
+                self.in_call = False
+                break
+            if self.in_call:
                 return False
         self._holder = get_ident()
         return True
 
     def give_up(self) -> None:
         """Ends the turn."""
-        self._lock.release()
+        self._holder = 0
+        with suppress(RuntimeError):  # two threads may both have taken over the turn of one that is gone
+            self._lock.release()
