@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import sys
 from functools import partial, wraps
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.timing.backend import OP, SYNCHRONIZE, TO_DEVICE, TO_TORCH
 from pytest_repro.timing.backends.jax_arrays import Arrays, JaxFence
-from pytest_repro.timing.backends.jax_functions import Jitted
+from pytest_repro.timing.backends.jax_functions import Builtin, Jitted
 from pytest_repro.timing.call_sites import CallSites, frame_above, leave_out
 from pytest_repro.timing.patches import Patches
 
@@ -154,7 +154,7 @@ class _Calls:
                 leave_out(error, 1)
                 raise
 
-        return call
+        return Builtin.of(original, call) if type(original) is BuiltinFunctionType else call
 
     def ufunc(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Stands in for the call of jax's universal functions."""

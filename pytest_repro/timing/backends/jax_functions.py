@@ -1,8 +1,8 @@
-"""What stands in for a function that jax compiled."""
+"""What stands in for functions that are not written in Python: those that jax compiled, and numpy's own."""
 
 from __future__ import annotations
 
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,35 @@ class Jitted:
     def eval_shape(self, *args: Any, **kwargs: Any) -> Any:
         """See `jax.stages.Wrapped`."""
         return self._repro_function.eval_shape(*args, **kwargs)
+
+
+class Builtin(partial[Any]):
+    """Stands in for a function written in C: no method of a class that has it as an attribute.
+
+    Made by `Builtin.of`; calling it adds no frame.
+    """
+
+    @classmethod
+    def of(cls, function: Any, call: Callable[..., Any]) -> Builtin:
+        """Makes one.
+
+        Args:
+            function: What it stands for.
+            call: What it does.
+        """
+        made = cls(call)
+        update_wrapper(made, function)
+        return made
+
+    def __get__(self, instance: object, owner: type | None = None) -> Builtin:
+        return self
+
+    def __repr__(self) -> str:
+        return repr(vars(self)["__wrapped__"])
+
+    def __reduce__(self) -> Any:
+        # The text says: an attribute of its module, by this name.
+        return vars(self)["__name__"]
 
 
 def _same(function: Any) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import copy
 import importlib.util
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +174,26 @@ def test_everything_is_put_back(fake: FakeJax) -> None:
         fake.jax.device_put("text")
     backend.detach()
     assert state() == before
+
+
+def test_a_function_written_in_c_stays_one(monkeypatch: pytest.MonkeyPatch, fake: FakeJax) -> None:
+    """As an attribute of a class it gets no instance, and it can be copied and pickled by its name."""
+    monkeypatch.setattr(fake.numpy, "array", ascii)
+    backend = JaxBackend()
+    backend.attach(Recorder())
+    try:
+        array = fake.numpy.array
+
+        class User:
+            text = array
+
+        monkeypatch.setattr(builtins, "ascii", array)
+        assert User().text("x") == "'x'"
+        assert (array.__name__, repr(array)) == ("ascii", "<built-in function ascii>")
+        assert pickle.loads(pickle.dumps(array)) is copy.deepcopy(array) is array
+    finally:
+        monkeypatch.undo()
+        backend.detach()
 
 
 REAL = """
