@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_repro.timing.interrupts import is_interrupt
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -40,8 +42,10 @@ class Memory:
         for read in self._readers:
             try:
                 found.update(read())
-            except Exception:  # noqa: BLE001 - a library that cannot tell must not fail the test that it times
-                continue
+            except Exception as error:
+                # A library that cannot tell must not fail the test that it times.
+                if is_interrupt(error):
+                    raise
         return tuple(found.items())
 
 
