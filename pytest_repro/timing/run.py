@@ -113,8 +113,8 @@ class Run:
     """
 
     __slots__ = (
-        "_free_ns", "_keep", "_lock", "_merged", "clock", "cost", "fences", "limit", "memory", "metrics",
-        "notes", "operands", "spans", "stages", "threads", "turns", "watch",
+        "_free_ns", "_keep", "_lock", "_merged", "_operands", "clock", "cost", "fences", "limit", "memory",
+        "metrics", "notes", "spans", "stages", "threads", "turns", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -139,7 +139,7 @@ class Run:
         self._keep = keep
         self.limit = keep + FOLD_EVERY
         self._merged: Merged | None = None
-        self.operands = Operands()
+        self._operands: Operands | None = None
         self.stages = Stages(stage)
         self.threads: dict[int, Thread] = {get_ident(): Thread(0, self.stages)}
         self.notes = notes
@@ -149,6 +149,13 @@ class Run:
         self.cost = cost or FenceCost()
         self._free_ns = 0
         self._lock = Lock()
+
+    @property
+    def operands(self) -> Operands:
+        """What operations worked on; made when it is first needed."""
+        if self._operands is None:
+            self._operands = Operands()
+        return self._operands
 
     def thread(self) -> Thread:
         """Returns the calling thread's state."""
@@ -192,12 +199,14 @@ class Run:
 
     def phases(self, seen: set[tuple[str, str | None]]) -> tuple[Phase, ...]:
         """Returns all phases, and notes in `seen` which operations are warm from now on."""
+        if not self.spans:
+            return ()
         now_ns = self.clock()
         records = [span.as_phase(now_ns, cold=_is_new(seen, span)) for span in self.spans]
         if self._merged is not None:
             records += self._merged.phases()
             records.sort(key=lambda phase: phase.start_ns)
-        return tuple(self.operands.added_to(records))
+        return tuple(records if self._operands is None else self._operands.added_to(records))
 
     def fold(self, beginning: Span) -> None:
         """Merges the phases beyond those that are kept, except for those that have not ended."""
