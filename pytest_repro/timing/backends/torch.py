@@ -12,6 +12,10 @@ counts as `to_device`, and `.cpu()`, `.numpy()`, `.item()` and `.tolist()` as `t
 shows the same three phases everywhere; `size_bytes` is 0 where torch hands on the same memory.
 
 Calls that compute nothing are no phases: those on fake tensors and those that `make_fx` or a compiler trace.
+
+What a test can notice: `torch.overrides.has_torch_function` answers yes, as with any function mode (but
+not to torch's own layers, see `torch_fast_paths`); an error in a function of torch that is written in Python
+shows two lines of torch's own dispatch, which signatures leave out; `threading.getprofile` is not None.
 """
 
 from __future__ import annotations
