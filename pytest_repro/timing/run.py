@@ -179,18 +179,19 @@ class Run:
         was_in_call, thread.in_call = thread.in_call, True
         try:
             unusable = [fence for fence in self.fences if not _waited(fence)]
+            waited_ns = held_ns = self.clock() - before_ns
+            if self.cost.idle_ns is None and not unusable:
+                self.cost.measure(self.fences, self.clock)
+                held_ns = self.clock() - before_ns
         finally:
             thread.in_call = was_in_call
-        waited_ns = self.clock() - before_ns
-        if self.cost.idle_ns is None and not unusable:
-            self.cost.measure(self.fences, self.clock)
         # A fence takes its time also where nothing is to be waited for: the device was idle then.
         busy_ns = max(0, waited_ns - (self.cost.idle_ns or 0))
         host_ns = before_ns - thread.held_ns + thread.hidden_ns
         with self._lock:
             # Without fences the device would have gone on from its earlier work to this, without a pause.
             self._free_ns = max(self._free_ns, host_ns) + busy_ns
-        thread.held_ns += waited_ns
+        thread.held_ns += held_ns
         return not unusable
 
     def block(self, thread: Thread, host_ns: int) -> None:

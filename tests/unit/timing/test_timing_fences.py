@@ -215,7 +215,7 @@ def test_a_fence_may_use_calls_that_are_recorded(recorder: Recorder, device: Sim
         device.operation("gather", duration_ns=MS)
     phases, _ = recorder.finish()
     assert [(phase.name, phase.operation) for phase in phases] == [("step", None), ("op", "gather")]
-    assert len(waits) == 4
+    assert len(waits) == 4 + 3, "both edges of two phases, and three times to know what it takes"
 
 
 def test_describing_a_tensor_may_use_calls_that_are_recorded(
