@@ -39,6 +39,7 @@ TWINS: Mapping[str, Sequence[str]] = {
     "test_match.py::test_a_crash_is_a_bug_that_can_be_looked_for_or_passed_by": ("small-1", "nothing-0"),
     "test_match.py::test_a_bug_that_does_not_show_is_not_reproduced": ("n2",),
     "test_match.py::test_processes_of_their_own_look_for_the_same_bug": ("n2",),
+    "test_profile.py::test_samples_of_all_processes_are_merged": ("isolate",),
     "test_progress.py::test_a_terminal_shows_one_live_line_and_keeps_nothing_of_it": ("40-n2", "200-n2"),
     "test_robust_signals.py::test_one_signal_ends_the_run_and_loses_nothing": (
         "-n2 --repro-isolate-SIGINT-killpg",
@@ -65,6 +66,8 @@ TWINS: Mapping[str, Sequence[str]] = {
         "loadscope",
         "worksteal",
     ),
+    "test_timing.py::test_a_process_that_dies_in_a_phase_leaves_its_phases_in_the_log": ("--repro-isolate",),
+    "test_timing.py::test_a_test_that_is_interrupted_keeps_its_phases": ("arguments1",),
     "test_verify_live.py::test_a_terminal_shows_run_progress_and_time": ("tests",),
 }
 """Parameters of a test that another one of its parameters stands for."""

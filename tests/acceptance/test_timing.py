@@ -134,7 +134,7 @@ def test_a_stress_run_compares_failing_with_passing_iterations(pytester: pytest.
     result = run_pytest(pytester, "--repro-stress=32", "--tb=no")
     result.stdout.fnmatch_lines(
         [
-            "*::test_reads (32 iterations, 8 failing)",
+            "*::test_reads (32 iterations, 8 failing*)",
             "  setup: load *",
             "  per iteration * median * 95 % interval *",
             "  samples_per_s *99 *",

@@ -373,7 +373,7 @@ def _unordered(recorded: Recorded) -> Recorded:
     return replace(
         recorded,
         terminal=(),
-        summary={name: value for name, value in recorded.summary.items() if name != "bugs"},
+        summary={name: value for name, value in recorded.summary.items() if name not in {"bugs", "timing"}},
         tests={test: _without(record, first) for test, record in sorted(recorded.tests.items())},
         failures={test: _failures_in_order(records) for test, records in recorded.failures.items()},
         junit={file: tuple(sorted(cases)) for file, cases in recorded.junit.items()},

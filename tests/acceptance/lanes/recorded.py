@@ -42,9 +42,9 @@ _PLACE = re.compile(r"\S+\.py:\d+: ")
 _FRAME = re.compile(r"\S+\.py:\d+: in |[ |]*File \"")
 _CODE_OF_FRAME = re.compile(r"[ |]*    \S|[ |]* +[\^~]+$")
 _DURATION = re.compile(r"^<time> (?:setup|call|teardown) +", re.MULTILINE)
-_TIMES = frozenset(
-    {"elapsed_ns", "stages_ns", "fastest_ns", "slowest_ns", "time", "timestamp", "hostname", "key"}
-)
+_TIMES = frozenset({"time", "timestamp", "hostname", "key"})
+# What follows from the times of phases.
+_TIMES |= {"bottleneck", "comparison", "distance", "meaning", "peaks", "ratio", "share"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +202,9 @@ def _is_machinery(block: list[str]) -> bool:
 
 
 def _lines(text: str, folder: Path) -> tuple[str, ...]:
-    lines = normalised(text, folder).splitlines()
+    text = normalised(text, folder)
+    # What is said of phases depends on their times: the summary has their names and numbers.
+    lines = re.sub(r"(?<=\n=timing=\n).*?(?=\nprofiling logs: )", "", text, flags=re.DOTALL).splitlines()
     # The slowest come first, and which those are is chance.
     places = [place for place, line in enumerate(lines) if _DURATION.match(line)]
     for place, line in zip(places, sorted(lines[place] for place in places), strict=True):
@@ -212,8 +214,8 @@ def _lines(text: str, folder: Path) -> tuple[str, ...]:
 
 def _without_times(value: Any, folder: Path) -> Any:
     if isinstance(value, dict):
-        kept = {name: each for name, each in value.items() if name not in _TIMES and name not in LANE_FIELDS}
-        return {name: _without_times(each, folder) for name, each in kept.items()}
+        left_out = {*_TIMES, *LANE_FIELDS, *(name for name in value if name.endswith("_ns"))}
+        return {name: _without_times(each, folder) for name, each in value.items() if name not in left_out}
     if isinstance(value, list):
         return [_without_times(each, folder) for each in value]
     return normalised(value, folder) if isinstance(value, str) else value
