@@ -106,7 +106,7 @@ class Recorder:
         Raises:
             TimingError: If the name is not a text or is empty.
         """
-        if type(name) is not str or not name.strip():
+        if type(name) is not str or not name or name.isspace():
             raise TimingError(
                 f"A phase cannot be called {name!r}: its name must be a text that can be seen",
                 next_step="Give it a short fixed name, such as repro.phase('preprocess').",
@@ -124,7 +124,7 @@ class Recorder:
         Raises:
             TimingError: If the name is no text or empty, or the value is no finite number.
         """
-        if type(name) is not str or not name.strip():
+        if type(name) is not str or not name or name.isspace():
             raise TimingError(
                 f"A metric cannot be called {name!r}: its name must be a text that can be seen",
                 next_step="Give it a short fixed name with its unit, such as samples_per_s.",
