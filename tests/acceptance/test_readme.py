@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,15 @@ def test_every_output_in_the_readme_is_what_its_command_prints(name: str, tmp_pa
     if pytest.version_tuple < (9, 0):
         pytest.skip("the README shows outputs of pytest 9")
     assert masked(shown_outputs(TEXT)[name]) == masked(run_example(example, tmp_path))
+
+
+def test_the_first_command_needs_no_package_of_the_developers() -> None:
+    """It runs pytest in the checkout, whose conftest is loaded, in an environment of its own."""
+    script = "import sys; sys.modules['hypothesis'] = None; import conftest"
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=README.parent, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_the_readme_names_every_option_and_no_other(pytester: pytest.Pytester) -> None:
