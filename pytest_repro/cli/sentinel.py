@@ -36,7 +36,7 @@ from pytest_repro.stress.recorder import Position, PositionReader, read_phases, 
 from pytest_repro.stress.seeds import SeedSource, seed_name
 from pytest_repro.stress.stacks import has_native_tool, read_stacks, stacks_taken_ns
 from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
-from pytest_repro.timing.deaths import profile_of_death
+from pytest_repro.timing.deaths import profile_left_behind
 from pytest_repro.timing.formats import write_profile
 
 START = "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel import main; main()"
@@ -158,7 +158,7 @@ class Sentinel:
         )
         test, file = watched.tests[position.test_index]
         folder = SessionFolder(Path(watched.records))
-        profile = profile_of_death(death, phases, test=test, worker="main")
+        profile = profile_left_behind(death.position, phases, outcome=death.outcome, test=test, worker="main")
         if profile is not None:
             write_profile(folder, profile)
         self._write(folder, position, death, test=test, file=file)

@@ -18,7 +18,7 @@ from pytest_repro.stress.deaths import Examination, OutOfMemoryKills, describe_d
 from pytest_repro.stress.recorder import Position, PositionReader, read_phases, read_position
 from pytest_repro.stress.stacks import has_native_tool, stacks_taken_ns, take_stacks
 from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iteration, overdue_ns
-from pytest_repro.timing.deaths import profile_of_death
+from pytest_repro.timing.deaths import profile_left_behind
 from pytest_repro.timing.formats import profile_to_payload
 
 START_NS = 60 * 10**9
@@ -137,8 +137,13 @@ class FamilyWatch:
         result = without_report(
             death.outcome, death.stage, signature=death.signature, message=death.message, text=death.text
         )
-        profile = profile_of_death(
-            death, self._phases, test=test, worker=self._place.id, beside=self._place.beside
+        profile = profile_left_behind(
+            death.position,
+            self._phases,
+            outcome=death.outcome,
+            test=test,
+            worker=self._place.id,
+            beside=self._place.beside,
         )
         if profile is not None:
             result["profile"] = profile_to_payload(profile)

@@ -51,7 +51,12 @@ class WorkerPlace:
     @property
     def beside(self) -> str:
         """Why times of this process are not to be compared: others beside it; empty if it is alone."""
-        return f"{self.workers} workers" if self.workers > 1 else ""
+        return beside(self.workers)
+
+
+def beside(workers: int) -> str:
+    """Returns why times of one of so many workers are not to be compared; empty if it is the only one."""
+    return f"{workers} workers" if workers > 1 else ""
 
 
 def place_of(config: pytest.Config) -> WorkerPlace:

@@ -18,7 +18,7 @@ from pytest_repro.plugin.iteration import Current
 from pytest_repro.plugin.session import WorkerPlace
 
 if TYPE_CHECKING:
-    from pytest_repro.model import Outcome
+    from pytest_repro.model import Outcome, Phase
     from pytest_repro.timing.attach import Harness
     from pytest_repro.timing.recorder import Recorder
     from pytest_repro.timing.sampler import PhaseSampler
@@ -147,21 +147,9 @@ class Timekeeper:
         is_told = samples is not None and (bool(samples) or not self._has_told_samples)
         if not phases and not metrics and not is_told:
             return None
-        from pytest_repro.model import Profile
         from pytest_repro.plugin.call_counter import marks_of
-        from pytest_repro.timing.formats import profile_to_payload
 
-        payload = profile_to_payload(
-            Profile(
-                test=test,
-                iteration=iteration,
-                worker=self._place.id,
-                outcome=outcome,
-                contended=self._contention(),
-                phases=phases,
-                metrics=metrics,
-            )
-        )
+        payload = self._payload(test, iteration, outcome, phases, metrics)
         if samples is not None and is_told:
             self._has_told_samples = True
             payload["samples"] = samples.to_payload()
@@ -178,15 +166,27 @@ class Timekeeper:
         phases, metrics = self._recorder.finish()
         if not phases and not metrics:
             return None
-        from pytest_repro.model import Outcome, Profile
+        from pytest_repro.model import Outcome
+
+        return self._payload(current.test, current.iteration, Outcome.INTERRUPTED, phases, metrics)
+
+    def _payload(
+        self,
+        test: str,
+        iteration: int,
+        outcome: Outcome,
+        phases: tuple[Phase, ...],
+        metrics: tuple[Metric, ...],
+    ) -> dict[str, Any]:
+        from pytest_repro.model import Profile
         from pytest_repro.timing.formats import profile_to_payload
 
         return profile_to_payload(
             Profile(
-                test=current.test,
-                iteration=current.iteration,
+                test=test,
+                iteration=iteration,
                 worker=self._place.id,
-                outcome=Outcome.INTERRUPTED,
+                outcome=outcome,
                 contended=self._contention(),
                 phases=phases,
                 metrics=metrics,

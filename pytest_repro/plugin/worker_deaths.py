@@ -19,7 +19,7 @@ from pytest_repro.plugin.internals.workers import (
     process_of,
 )
 from pytest_repro.plugin.replays import Replays
-from pytest_repro.plugin.session import hash_seed_of_this_process
+from pytest_repro.plugin.session import beside, hash_seed_of_this_process
 from pytest_repro.plugin.stress_control import position_path, stacks_path
 from pytest_repro.plugin.watchdog import Watchdog
 from pytest_repro.processes import end_process
@@ -39,7 +39,7 @@ from pytest_repro.stress.plan import StressPlan
 from pytest_repro.stress.recorder import Activity, Position, read_phases, read_position
 from pytest_repro.stress.slice_book import SliceBook
 from pytest_repro.stress.stacks import has_native_tool, place_in, read_stacks, shown_stacks, stacks_taken_ns
-from pytest_repro.timing.deaths import profile_of_death, profile_of_interruption
+from pytest_repro.timing.deaths import profile_left_behind
 
 MOST_TOLD = 3
 """Deaths that have a line of their own while the run goes on."""
@@ -234,26 +234,34 @@ class WorkerDeaths:
             )
         failure = self._failure(death, test=test, worker=worker)
         self.booked[worker] = None
-        profile = profile_of_death(
-            death,
-            read_phases(
-                position_path(self._folder, worker),
-                stacks_taken_ns(stacks_path(self._folder, worker), seen_ns),
-            ),
-            test=test,
-            worker=worker,
-            beside=_beside(node),
-        )
+        died_ns = stacks_taken_ns(stacks_path(self._folder, worker), seen_ns)
+        profile = self._left_behind(node, death.position, test=test, outcome=death.outcome, until_ns=died_ns)
         return WorkerDeath(
             position=position, failure=failure, is_counted=is_counted, how=how, profile=profile
         )
 
     def interrupted(self, node: Any, position: Position) -> Profile | None:
         """Returns what a worker had timed that could not be waited for at the end; None if nothing."""
-        test = self._book.tests[position.test_index]
-        worker, beside = node.gateway.id, _beside(node)
-        phases = read_phases(position_path(self._folder, worker), self._clock())
-        return profile_of_interruption(position, phases, test=test, worker=worker, beside=beside)
+        return self._left_behind(
+            node,
+            position,
+            test=self._book.tests[position.test_index],
+            outcome=Outcome.INTERRUPTED,
+            until_ns=self._clock(),
+        )
+
+    def _left_behind(
+        self, node: Any, position: Position, *, test: str, outcome: Outcome, until_ns: int
+    ) -> Profile | None:
+        worker = node.gateway.id
+        return profile_left_behind(
+            position,
+            read_phases(position_path(self._folder, worker), until_ns),
+            outcome=outcome,
+            test=test,
+            worker=worker,
+            beside=beside(int(node.workerinput["workercount"])),
+        )
 
     def _death_after(self, position: Position, *, code: int | None, stacks: str, is_counted: bool) -> Death:
         """Charges the death to the last iteration: it may have closed the worker's channel."""
@@ -286,11 +294,6 @@ class WorkerDeaths:
         )
         is_match = self._plan.is_match(death.signature, death.message)
         return replace(failure, text=f"worker {worker}: {death.text}", is_match=is_match)
-
-
-def _beside(node: Any) -> str:
-    workers = int(node.workerinput["workercount"])
-    return f"{workers} workers" if workers > 1 else ""
 
 
 def _losing(node: Any) -> Callable[[], None]:

@@ -71,6 +71,12 @@ def _skip_without(module: str) -> None:
         pytest.skip(f"{module} is not installed here")
 
 
+def _skip_without_ttnn() -> None:
+    _skip_without("ttnn")
+    if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
+        pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
+
+
 def _profiles(pytester: pytest.Pytester) -> list[dict[str, Any]]:
     return json_lines(session_folder(pytester) / "profiling.jsonl")
 
@@ -243,9 +249,7 @@ def test_without_the_option_torch_is_left_alone(pytester: pytest.Pytester) -> No
 @pytest.mark.ttnn
 def test_a_test_of_ttnn_is_timed_without_any_edit(pytester: pytest.Pytester) -> None:
     """The real library on its mocked device: the three phases appear, fenced, with sizes."""
-    _skip_without("ttnn")
-    if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
-        pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
+    _skip_without_ttnn()
     pytester.makepyfile(TTNN)
     result = run_pytest(pytester, "--repro-timing")
     assert result.ret == 0
@@ -290,9 +294,7 @@ def test_context_manager(repro):
 @pytest.mark.ttnn
 def test_queues_meshes_and_context_managers_of_ttnn_are_timed(pytester: pytest.Pytester) -> None:
     """All are sized and fenced, and no device is waited for once it is closed."""
-    _skip_without("ttnn")
-    if "TT_METAL_MOCK_CLUSTER_DESC_PATH" not in os.environ:
-        pytest.skip("TT_METAL_MOCK_CLUSTER_DESC_PATH does not name a mocked device")
+    _skip_without_ttnn()
     pytester.makepyfile(QUEUES)
     result = run_pytest(pytester, "--repro-timing")
     assert result.ret == 0
