@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pytest_repro.model import Phase, Stage
+from pytest_repro.stress.phase_trail import NotedPhase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,39 +29,17 @@ class Kind(NamedTuple):
     stage: Stage = Stage.CALL
 
 
-class Timed(Protocol):
+class Timed(NotedPhase, Protocol):
     """A phase, or what will become one: the fields of `Phase` that are added up or tell kinds apart."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102 - see `Phase` for all of these
-    @property
-    def operation(self) -> str | None: ...  # noqa: D102
-    @property
-    def within(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def on_host(self) -> bool: ...  # noqa: D102
-    @property
-    def stage(self) -> Stage: ...  # noqa: D102
-    @property
-    def start_ns(self) -> int: ...  # noqa: D102
-    @property
-    def call_ns(self) -> int: ...  # noqa: D102
-    @property
-    def wait_ns(self) -> int: ...  # noqa: D102
-    @property
-    def hidden_ns(self) -> int: ...  # noqa: D102
-    @property
-    def fenced(self) -> bool: ...  # noqa: D102
+    def stage(self) -> Stage: ...  # noqa: D102 - see `Phase` for all of these
     @property
     def thread(self) -> int: ...  # noqa: D102
     @property
     def calls(self) -> int: ...  # noqa: D102
     @property
-    def transfer(self) -> Transfer | None: ...  # noqa: D102
-    @property
     def peaks(self) -> Peaks: ...  # noqa: D102
-    @property
-    def is_open(self) -> bool: ...  # noqa: D102
 
 
 def kind_of(phase: Timed) -> Kind:
