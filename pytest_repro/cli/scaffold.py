@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from pytest_repro.errors import LogError, ReproError
+import click
+
+from pytest_repro.cli.commands import CONTEXT_SETTINGS, EXIT_DONE, run_command
+from pytest_repro.errors import LogError
 from pytest_repro.logs.reader import read_log_and_masker
 from pytest_repro.logs.records import LogReport
 from pytest_repro.logs.secrets import Masker
@@ -23,10 +26,30 @@ from pytest_repro.scaffold.render import one_line
 from pytest_repro.scaffold.source import find_root
 from pytest_repro.scaffold.write import Written, write_folder
 
-EXIT_DONE = 0
-EXIT_USAGE = 4
+PROGRAM = "repro-scaffold"
 
 OpenLog = Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaffoldOptions:
+    """The command line, as it was given.
+
+    Attributes:
+        name: Name of the failure, and of the folder.
+        log: Where the log is, `-` for standard input; None without one.
+        flaky: Whether the user says that the test does not always fail.
+        output: Folder in which the folder is made.
+        force: Whether the generated files of an existing folder are renewed.
+        source: Root of the tests' source, where it was given.
+    """
+
+    name: str
+    log: str | None
+    flaky: bool
+    output: Path
+    force: bool
+    source: Path | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,52 +61,41 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when the folder was made, 4 for arguments or input that cannot be used.
     """
-    try:
-        options = _parser().parse_args(argv)
-    except SystemExit as ended:
-        return EXIT_USAGE if ended.code else EXIT_DONE
-    try:
-        with _opened(options.log) as open_log:
-            lines = list(_scaffold(options, open_log))
-    except ReproError as error:
-        sys.stderr.write(f"repro-scaffold: {error}\n")
-        return EXIT_USAGE
-    sys.stdout.write("\n".join(lines) + "\n")
+    return run_command(scaffold, argv, program=PROGRAM)
+
+
+@click.command(
+    help="Make a folder that reproduces a test failure: script, test, README, log and signature.",
+    epilog="Exit codes: 0 done, 4 usage error or input that cannot be used.",
+    context_settings=CONTEXT_SETTINGS,
+)
+@click.argument("name", metavar="failure-name")
+@click.option("--log", metavar="FILE", help="CI log to read the failure from, - for standard input.")
+@click.option("--flaky", is_flag=True, help="The test does not always fail: stress it for 5 minutes.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    metavar="DIR",
+    help="Where to make the folder (default: here).",
+)
+@click.option("--force", is_flag=True, help="Renew the generated files of an existing folder.")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Root of the tests' source (default: the git checkout around here).",
+)
+def scaffold(**given: Any) -> int:
+    """Makes the folder, and says what is in it."""
+    options = ScaffoldOptions(**given)
+    with _opened(options.log) as open_log:
+        lines = list(_scaffold(options, open_log))
+    click.echo("\n".join(lines))
     return EXIT_DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="repro-scaffold",
-        description="Make a folder that reproduces a test failure: script, test, README, log and signature.",
-        epilog="Exit codes: 0 done, 4 usage error or input that cannot be used.",
-    )
-    parser.add_argument(
-        "name", metavar="failure-name", help="name of the folder to make, such as gather-negative-index"
-    )
-    parser.add_argument("--log", metavar="FILE", help="CI log to read the failure from, - for standard input")
-    parser.add_argument(
-        "--flaky",
-        action="store_true",
-        default=None,
-        help="the test does not always fail: stress it for 5 minutes",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path(), metavar="DIR", help="where to make the folder (default: here)"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="renew the generated files of an existing folder"
-    )
-    parser.add_argument(
-        "--source",
-        type=Path,
-        metavar="DIR",
-        help="root of the tests' source (default: the git checkout around here)",
-    )
-    return parser
-
-
-def _scaffold(options: argparse.Namespace, open_log: OpenLog | None) -> Iterator[str]:
+def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[str]:
     folder = options.output / checked_name(options.name)
     report, masker = _read(open_log) if open_log else (None, Masker())
     reproduction = plan(
@@ -91,7 +103,7 @@ def _scaffold(options: argparse.Namespace, open_log: OpenLog | None) -> Iterator
         report=report,
         folder=folder,
         source_root=_source_root(options.source),
-        is_flaky=bool(options.flaky),
+        is_flaky=options.flaky,
     )
     files = planned_files(reproduction, open_log=open_log, masker=masker)
     written = write_folder(folder, files, force=options.force)

@@ -167,8 +167,8 @@ def test_without_a_log_there_is_a_folder_to_fill_in(project: Path) -> None:
             ["x", "--source", "nowhere"],
             "The source cannot be read: there is no such folder (--source nowhere)",
         ),
-        (["x", "--unknown"], "unrecognized arguments: --unknown"),
-        ([], "the following arguments are required: failure-name"),
+        (["x", "--unknown"], "No such option '--unknown'"),
+        ([], "Missing argument 'failure-name'"),
     ],
 )
 def test_what_cannot_be_used_ends_with_4_and_a_next_step(

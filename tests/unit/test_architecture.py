@@ -37,7 +37,9 @@ LAYERS = (
     "plugin",
 )
 FRAMEWORKS = frozenset({"pytest", "_pytest", "xdist", "pluggy", "execnet", "pytest_repeat", "pytest_timeout"})
-HEAVY = frozenset({"pandas", "numpy", "jinja2", "pyinstrument", "scipy", "torch", "ttnn", "jax"})
+HEAVY = frozenset(
+    {"pandas", "numpy", "jinja2", "pyinstrument", "scipy", "torch", "ttnn", "jax", "rich", "yaml"}
+)
 INTERNALS = f"{PACKAGE}.plugin.internals"
 PRIVATE_NAMES = frozenset({"_setupstate", "_initrequest", "_nodeid", "_request", "dsession"})
 CLOCK = f"{PACKAGE}.clock"
