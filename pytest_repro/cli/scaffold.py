@@ -11,12 +11,13 @@ import click
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, EXIT_DONE, run_command
 from pytest_repro.cli.scaffold_input import OpenLog, opened_log, source_root
-from pytest_repro.cli.scaffold_words import folder_words
+from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words
 from pytest_repro.logs.reader import read_log_and_masker
 from pytest_repro.logs.records import LogReport
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.scaffold.build import planned_files
 from pytest_repro.scaffold.context import checked_name, plan
+from pytest_repro.scaffold.templates import export_templates, find_overrides
 from pytest_repro.scaffold.write import write_folder
 
 PROGRAM = "repro-scaffold"
@@ -27,20 +28,28 @@ class ScaffoldOptions:
     """The command line, as it was given.
 
     Attributes:
-        name: Name of the failure, and of the folder.
+        name: Name of the failure, and of the folder; None where none is made.
         log: Where the log is, `-` for standard input; None without one.
-        flaky: Whether the user says that the test does not always fail.
+        test: Which failing test of the log; None for the first that did not pass later.
+        flaky: Whether the user says that the test fails only now and then, None to go by the log.
         output: Folder in which the folder is made.
         force: Whether the generated files of an existing folder are renewed.
         source: Root of the tests' source, where it was given.
+        templates: Folder of the user's own templates, where it was given.
+        list_tests: Whether to print the failing tests of the log, and make nothing.
+        export_templates: Where to copy the package's own templates to, and make nothing else.
     """
 
-    name: str
+    name: str | None
     log: str | None
-    flaky: bool
+    test: str | None
+    flaky: bool | None
     output: Path
     force: bool
     source: Path | None
+    templates: Path | None
+    list_tests: bool
+    export_templates: Path | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name, those of the process by default.
 
     Returns:
-        0 when the folder was made, 4 for arguments or input that cannot be used.
+        0 when everything was done, 4 for arguments or input that cannot be used.
     """
     return run_command(scaffold, argv, program=PROGRAM)
 
@@ -60,9 +69,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     epilog="Exit codes: 0 done, 4 usage error or input that cannot be used.",
     context_settings=CONTEXT_SETTINGS,
 )
-@click.argument("name", metavar="failure-name")
+@click.argument("name", metavar="failure-name", required=False)
 @click.option("--log", metavar="FILE", help="CI log to read the failure from, - for standard input.")
-@click.option("--flaky", is_flag=True, help="The test does not always fail: stress it for 5 minutes.")
+@click.option(
+    "--test",
+    metavar="NODEID",
+    help="Which failing test of the log: node id, or a part of one (default: the first lasting one).",
+)
+@click.option(
+    "--flaky/--deterministic",
+    default=None,
+    help="Fails now and then: stress it. Always fails: run it once. (Default: as the log says.)",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
@@ -77,17 +95,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     metavar="DIR",
     help="Root of the tests' source (default: the git checkout around here).",
 )
+@click.option(
+    "--templates",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Templates of your own, each in the place of one of the package's.",
+)
+@click.option("--list", "list_tests", is_flag=True, help="Print the log's failing tests, and make nothing.")
+@click.option(
+    "--export-templates",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Copy the package's templates to DIR, to begin your own with, and make nothing else.",
+)
 def scaffold(**given: Any) -> int:
     """Makes the folder, and says what is in it."""
     options = ScaffoldOptions(**given)
-    with opened_log(options.log) as open_log:
-        lines = list(_scaffold(options, open_log))
+    if options.export_templates is not None:
+        lines = list(exported_words(export_templates(options.export_templates)))
+    else:
+        with opened_log(options.log) as open_log:
+            lines = list(_listed(open_log) if options.list_tests else _scaffold(options, open_log))
     click.echo("\n".join(lines))
     return EXIT_DONE
 
 
+def _listed(open_log: OpenLog | None) -> Iterator[str]:
+    if open_log is None:
+        raise click.UsageError("--list prints the failing tests of a log: give one with --log.")
+    return failing_test_words(_read(open_log)[0])
+
+
 def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[str]:
+    if options.name is None:
+        raise click.UsageError("Missing argument 'failure-name'.")
+    if options.test is not None and open_log is None:
+        raise click.UsageError("--test chooses one of the failing tests of a log: give one with --log.")
     folder = options.output / checked_name(options.name)
+    overrides = find_overrides(options.templates, start=Path.cwd())
     report, masker = _read(open_log) if open_log else (None, Masker())
     reproduction = plan(
         options.name,
@@ -95,10 +140,13 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
         folder=folder,
         source_root=source_root(options.source),
         is_flaky=options.flaky,
+        test=options.test,
     )
-    files = planned_files(reproduction, open_log=open_log, masker=masker)
+    files = planned_files(
+        reproduction, open_log=open_log, masker=masker, overrides=overrides.folder if overrides else None
+    )
     written = write_folder(folder, files, force=options.force)
-    yield from folder_words(reproduction, written)
+    return folder_words(reproduction, written, overrides)
 
 
 def _read(open_log: OpenLog) -> tuple[LogReport, Masker]:

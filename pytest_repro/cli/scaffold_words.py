@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.scaffold.context import Reproduction
-from pytest_repro.scaffold.render import one_line
+from pytest_repro.scaffold.render import short_line
+from pytest_repro.scaffold.templates import Exported, Overrides, misnamed, overridden
 from pytest_repro.scaffold.write import Written
 
 
-def folder_words(reproduction: Reproduction, written: Written) -> Iterator[str]:
+def folder_words(reproduction: Reproduction, written: Written, overrides: Overrides | None) -> Iterator[str]:
     """Says what was made, and what is to be done with it."""
     yield f"{written.folder}: {len(written.files)} files"
     for path in written.files:
@@ -17,7 +19,46 @@ def folder_words(reproduction: Reproduction, written: Written) -> Iterator[str]:
     for path in written.kept:
         yield f"  {path.relative_to(written.folder)} (your earlier version)"
     yield from _failure_words(reproduction)
+    yield from _template_words(overrides)
     yield f"next: {written.folder / 'run_test.sh'}"
+
+
+def failing_test_words(report: LogReport) -> Iterator[str]:
+    """Lists the failing tests of a log."""
+    count = len(report.failures)
+    yield f"{count} failing test{'' if count == 1 else 's'} in {report.line_count:,} lines"
+    for failure in report.failures:
+        again = ", passed later" if failure.passed_later else ""
+        yield f"{failure.outcome.value:<8} {short_line(failure.nodeid)} (line {failure.line}{again})"
+        yield f"         {_error_words(failure)}"
+    if not count:
+        yield f"the run as a whole: {report.outcome.value}"
+
+
+def _error_words(failure: CiFailure) -> str:
+    error = ": ".join(part for part in (failure.exception, failure.message) if part)
+    return short_line(error) or "its error is not printed in the log"
+
+
+def exported_words(exported: Exported) -> Iterator[str]:
+    """Says which templates were copied."""
+    yield f"{exported.folder}: {len(exported.written)} templates"
+    for name in exported.written:
+        yield f"  {name}"
+    for name in exported.kept:
+        yield f"  {name} (was there already, and is as it was)"
+    yield "delete those that you do not change: then later versions of the package's own are used"
+    yield f"next: repro-scaffold <failure-name> --templates {exported.folder}"
+
+
+def _template_words(overrides: Overrides | None) -> Iterator[str]:
+    if overrides is None:
+        return
+    names = ", ".join(overridden(overrides))
+    yield f"templates: {names} from {overrides.folder} ({overrides.told_by})"
+    yield "  the others are the package's own"
+    for name, meant in misnamed(overrides):
+        yield f"not used: {short_line(name)} in {overrides.folder}; the package's own is named {meant}"
 
 
 def _failure_words(reproduction: Reproduction) -> Iterator[str]:
@@ -26,9 +67,9 @@ def _failure_words(reproduction: Reproduction) -> Iterator[str]:
     elif reproduction.nodeid is None:
         yield "the log names no failing test: what it does say is in README.md"
     else:
-        yield f"failing test: {one_line(reproduction.nodeid)}"
+        yield f"failing test: {short_line(reproduction.nodeid)}"
         yield (
-            f"error: {one_line(reproduction.error)}"
+            f"error: {short_line(reproduction.error)}"
             if reproduction.error
             else "error: not printed in the log"
         )
@@ -37,4 +78,4 @@ def _failure_words(reproduction: Reproduction) -> Iterator[str]:
     if reproduction.others:
         yield f"other failing tests in the log: {len(reproduction.others)}, listed in README.md"
     if reproduction.secrets:
-        yield f"to be set by hand: {', '.join(one_line(one.name) for one in reproduction.secrets)}"
+        yield f"to be set by hand: {', '.join(short_line(one.name) for one in reproduction.secrets)}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
 from pytest_repro.model import Frame, Outcome, Signature
+from pytest_repro.scaffold.choose import chosen
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
 from pytest_repro.scaffold.source import TestSource, find_source
@@ -133,7 +134,13 @@ def checked_name(name: str) -> Safe:
 
 
 def plan(
-    name: str, *, report: LogReport | None, folder: Path, source_root: Path, is_flaky: bool = False
+    name: str,
+    *,
+    report: LogReport | None,
+    folder: Path,
+    source_root: Path,
+    is_flaky: bool | None = None,
+    test: str | None = None,
 ) -> Reproduction:
     """Decides what the reproduction of a failure holds.
 
@@ -142,16 +149,17 @@ def plan(
         report: What was read from its log, None without a log.
         folder: Where the reproduction is going to be.
         source_root: Where to look for the failing test's source.
-        is_flaky: Whether the user says that it does not always fail.
+        is_flaky: Whether it fails only now and then, None to go by what the log says.
+        test: Which failing test of the log, see `chosen`.
 
     Raises:
-        ScaffoldError: The name cannot be used.
+        ScaffoldError: The name cannot be used, or the log has no such failing test.
     """
     checked = checked_name(name)
     slug = Safe(re.sub(r"[^a-z0-9]+", "_", checked.lower()).strip("_"))
     if report is None:
-        return Reproduction(name=checked, slug=slug, is_flaky=is_flaky)
-    failure = _worst(report)
+        return Reproduction(name=checked, slug=slug, is_flaky=bool(is_flaky))
+    failure = chosen(report.failures, test)
     source = find_source(source_root, failure.nodeid.partition("::")[0]) if failure else None
     can_run = failure is not None and failure.runner is Runner.PYTEST
     nodeid = _runnable(failure, source) if failure else None
@@ -162,7 +170,7 @@ def plan(
         file=nodeid.partition("::")[0] if nodeid else None,
         source=os.path.relpath(source.root, folder.resolve()) if source and can_run else None,
         can_run=can_run,
-        is_flaky=is_flaky or report.is_flaky,
+        is_flaky=_is_flaky(failure, report) if is_flaky is None else is_flaky,
         facts=tuple(_facts(report, failure)),
         error=_error(failure),
         text=failure.text if failure else "",
@@ -176,10 +184,9 @@ def plan(
     )
 
 
-def _worst(report: LogReport) -> CiFailure | None:
-    """The failure to reproduce: the first that did not pass later."""
-    lasting = [one for one in report.failures if not one.passed_later]
-    return next(iter(lasting or report.failures), None)
+def _is_flaky(failure: CiFailure | None, report: LogReport) -> bool:
+    """Whether the log shows that the test also passes: another one that does says nothing of this one."""
+    return failure.passed_later if failure else report.is_flaky
 
 
 def _runnable(failure: CiFailure, source: TestSource | None) -> str:

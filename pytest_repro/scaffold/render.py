@@ -2,23 +2,53 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest_repro
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.scaffold.shell import quote
+from pytest_repro.scaffold.templates import SUFFIX, template_folder
 
 if TYPE_CHECKING:
     import jinja2
 
+LONGEST_LINE = 1000
+
 
 class Safe(str):
-    """Text that a filter has made safe for the file that it goes into."""
+    """Text that is safe in every file: words of this program, and names that were checked."""
 
     __slots__ = ()
+
+
+class ShellSafe(Safe):
+    """One shell word."""
+
+    __slots__ = ()
+
+
+class PythonSafe(Safe):
+    """A Python literal, or a line for the inside of a docstring."""
+
+    __slots__ = ()
+
+
+class MarkdownSafe(Safe):
+    """A code span or a fence."""
+
+    __slots__ = ()
+
+
+_KINDS: Mapping[str, tuple[type[Safe], str]] = {
+    ".sh": (ShellSafe, "sh"),
+    ".py": (PythonSafe, "py or doc"),
+    ".md": (MarkdownSafe, "code or fence"),
+}
+"""By the file that a template makes: what may go into it besides `Safe`, and by which filters."""
 
 
 def visible(text: str) -> str:
@@ -44,34 +74,42 @@ def one_line(text: str) -> str:
     return visible(" ".join(text.split()))
 
 
+def short_line(text: str) -> str:
+    """Returns the text as one visible line that a person reads; its end is left out where it is long."""
+    line = one_line(text)
+    if len(line) <= LONGEST_LINE:
+        return line
+    return f"{line[:LONGEST_LINE]}... ({len(line):,} characters)"
+
+
 def shell_word(text: str) -> Safe:
     """Returns one shell word."""
-    return Safe(quote(str(text)))
+    return ShellSafe(quote(str(text)))
 
 
 def python_literal(value: object) -> Safe:
     """Returns a Python literal; `repr` spells out what cannot be printed."""
-    return Safe(repr(value))
+    return PythonSafe(repr(value))
 
 
 def python_docstring(text: str) -> Safe:
     """Returns a line for the inside of a docstring in triple quotes."""
-    return Safe(one_line(text).replace("\\", "\\\\").replace('"', '\\"'))
+    return PythonSafe(short_line(text).replace("\\", "\\\\").replace('"', '\\"'))
 
 
 def markdown_code(text: str) -> Safe:
     """Returns a code span; its marks are longer than any run of backticks inside."""
-    shown = one_line(text) or " "
+    shown = short_line(text) or " "
     marks = "`" * (_longest_run(shown, "`") + 1)
     padding = " " if shown.startswith("`") or shown.endswith("`") else ""
-    return Safe(f"{marks}{padding}{shown}{padding}{marks}")
+    return MarkdownSafe(f"{marks}{padding}{shown}{padding}{marks}")
 
 
 def markdown_fence(text: str, language: str = "text") -> Safe:
     """Returns a fenced block; its fence is longer than any run of backticks inside."""
     shown = visible(text.replace("\r\n", "\n")).strip("\n")
     fence = "`" * max(3, _longest_run(shown, "`") + 1)
-    return Safe(f"{fence}{language}\n{shown}\n{fence}")
+    return MarkdownSafe(f"{fence}{language}\n{shown}\n{fence}")
 
 
 def _longest_run(text: str, character: str) -> int:
@@ -89,19 +127,14 @@ def render(template: str, context: Mapping[str, object], *, overrides: Path | No
     Raises:
         ScaffoldError: The template cannot be found or filled in.
     """
-    import jinja2
-
+    environment = _environment(template, overrides)
     try:
-        return _environment(overrides).get_template(template).render(context)
-    except jinja2.TemplateError as error:
-        raise ScaffoldError(
-            f"The template {template} cannot be filled in: {error}",
-            place=str(overrides or template_folder()),
-            next_step="Correct the template, or leave it out so that the package's own is used.",
-        ) from error
+        return environment.get_template(template).render(context)
+    except Exception as error:  # a user's template may raise anything
+        raise _broken(error, template, context, overrides) from error
 
 
-def _environment(overrides: Path | None) -> jinja2.Environment:
+def _environment(template: str, overrides: Path | None) -> jinja2.Environment:
     import jinja2
 
     own = template_folder()
@@ -110,29 +143,74 @@ def _environment(overrides: Path | None) -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # the files are no HTML: each expression has its filter, see _only_safe
-        finalize=_only_safe,
+        finalize=_only_safe(template),
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(
-        sh=shell_word, py=python_literal, doc=python_docstring, code=markdown_code, fence=markdown_fence
+        sh=shell_word,
+        py=python_literal,
+        doc=python_docstring,
+        code=markdown_code,
+        fence=markdown_fence,
+        short=short_line,
     )
     return environment
 
 
-def _only_safe(value: object) -> object:
-    if isinstance(value, str) and not isinstance(value, Safe):
+def _only_safe(template: str) -> Callable[[object], object]:
+    """Gives what stops all that no filter has made safe for just this kind of file."""
+    kind, filters = _KINDS.get(Path(template.removesuffix(SUFFIX)).suffix, (Safe, "no"))
+
+    def check(value: object) -> object:
         import jinja2
 
+        # An undefined name goes on, and raises an error that says its name.
+        if type(value) in {Safe, kind, int} or isinstance(value, jinja2.Undefined):
+            return value
+        if isinstance(value, Safe):
+            raise jinja2.TemplateRuntimeError(
+                f"{value[:40]!r} was made safe for another kind of file: for this one it is {filters}"
+            )
         raise jinja2.TemplateRuntimeError(
-            f"{value[:40]!r} was to be written without a filter (sh, py, doc, code, fence)"
+            f"{str(value)[:40]!r} was to be written without a filter: for this kind of file it is {filters}"
         )
-    return value
+
+    return check
 
 
-def template_folder() -> Path:
-    """Returns the package's own templates: inside the wheel, or beside the package in a checkout."""
-    package = Path(pytest_repro.__file__).parent
-    inside = package / "templates" / "scaffold"
-    return inside if inside.is_dir() else package.parent / "templates" / "scaffold"
+def _broken(
+    error: Exception, template: str, context: Mapping[str, object], overrides: Path | None
+) -> ScaffoldError:
+    import jinja2
+
+    place = _place(error, template, overrides)
+    reason = str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}"
+    next_step = "Correct the template, or leave it out so that the package's own is used."
+    unknown = re.match(r"'(\w+)' is undefined", reason)
+    if unknown:
+        close = difflib.get_close_matches(unknown[1], list(context), n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        reason += f" ({meant}the variables are {', '.join(sorted(context))})"
+    return ScaffoldError(
+        f"The template {template} cannot be filled in: {visible(reason)}", place=place, next_step=next_step
+    )
+
+
+def _place(error: Exception, template: str, overrides: Path | None) -> str:
+    """The line of a template at which it ended, or its file where no line is known."""
+    import jinja2
+
+    own = template_folder()
+    folders = [folder for folder in (overrides, own, own.parent) if folder is not None]
+    if isinstance(error, jinja2.TemplateSyntaxError):
+        return f"{error.filename or template}:{error.lineno}"
+    lines = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).parent in folders
+    ]
+    if lines:
+        return lines[-1]
+    return str(next((folder / template for folder in folders if (folder / template).is_file()), folders[0]))

@@ -80,5 +80,7 @@ def test_a_template_that_names_the_unknown_is_an_error(tmp_path: Path) -> None:
 
 def test_braces_in_a_value_are_text(tmp_path: Path) -> None:
     """Values are never templates."""
-    (tmp_path / "x.j2").write_text("{{ value | code }}")
-    assert render("x.j2", {"value": "{{ 7 * 7 }}{% raw %}"}, overrides=tmp_path) == "`{{ 7 * 7 }}{% raw %}`"
+    (tmp_path / "x.md.j2").write_text("{{ value | code }}")
+    assert (
+        render("x.md.j2", {"value": "{{ 7 * 7 }}{% raw %}"}, overrides=tmp_path) == "`{{ 7 * 7 }}{% raw %}`"
+    )
