@@ -1,0 +1,35 @@
+"""Session folders and JSON Lines: the only writer of results."""
+
+from __future__ import annotations
+
+from pytest_repro.store.folder import SessionFolder, file_identity
+from pytest_repro.store.json_files import (
+    FORMAT_VERSION,
+    each_json_line,
+    read_json,
+    read_json_lines,
+    write_json,
+)
+from pytest_repro.store.owners import HEIR, OWNER, is_left_behind, note_owner
+from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store
+from pytest_repro.store.state import STATE, SessionState, session_state
+
+__all__ = [
+    "FOLDER",
+    "FORMAT_VERSION",
+    "HEIR",
+    "KEPT_SESSIONS",
+    "OWNER",
+    "STATE",
+    "SessionFolder",
+    "SessionState",
+    "Store",
+    "each_json_line",
+    "file_identity",
+    "is_left_behind",
+    "note_owner",
+    "read_json",
+    "read_json_lines",
+    "session_state",
+    "write_json",
+]

@@ -1,0 +1,66 @@
+"""All sessions of one project, oldest first."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from pytest_repro.store.folder import SessionFolder
+from pytest_repro.store.state import SessionState, session_state
+
+FOLDER = ".pytest_repro"
+"""Name of the store at the root of the project."""
+
+KEPT_SESSIONS = 20
+"""Newest sessions that stay when a new one begins, beside those that still run."""
+
+_SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
+
+
+class Store:
+    """All sessions of one project.
+
+    Args:
+        root: The project's root (pytest's rootdir).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = root / FOLDER
+
+    def begin(self, kind: str, *, now: datetime) -> SessionFolder:
+        """Makes the folder of a new session and removes the oldest ones.
+
+        Args:
+            kind: What the session does: `stress`, `verify`, `timing`.
+            now: The time that names the folder.
+
+        Returns:
+            The folder; where it could not be made, its `problem` says why.
+        """
+        name = f"{now:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
+        session = SessionFolder(self.folder / "sessions" / name)
+        try:
+            session.path.mkdir(parents=True)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text(_SELF_IGNORING, encoding="utf-8")
+        except OSError as error:
+            session.problem = f"{error.strerror or error} ({session.path})"
+        else:
+            self._prune()
+        return session
+
+    def sessions(self) -> list[Path]:
+        """Returns the folders of all sessions, oldest first."""
+        folder = self.folder / "sessions"
+        try:
+            return sorted(path for path in folder.iterdir() if path.is_dir())
+        except OSError:
+            return []
+
+    def _prune(self) -> None:
+        for path in self.sessions()[:-KEPT_SESSIONS]:
+            if session_state(path) is not SessionState.RUNNING:
+                shutil.rmtree(path, ignore_errors=True)
