@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_repro.clock import MonotonicNs
+from pytest_repro.clock import MonotonicNs, now_utc
 from pytest_repro.plugin.internals.process import allow_tracing_by
 from pytest_repro.plugin.internals.protocol import leave_seeds_to_us
 from pytest_repro.plugin.internals.workers import (
@@ -114,7 +114,7 @@ class Capabilities:
         """Takes all instruments off."""
         self._timekeeper.stop()
         if self._folder is not None and self._controller is None:
-            self._folder.note_finished()
+            self._folder.note_finished(now_utc())
 
     def repro(self, nodeid: str) -> Repro:
         """Makes the fixture's value; without a stress run, the first use begins recording."""

@@ -16,7 +16,7 @@ from pytest_repro.plugin.certificate_options import CertificateOptions
 from pytest_repro.plugin.certificate_sides import Compared, Sides
 from pytest_repro.plugin.gate_progress import GateTerminal
 from pytest_repro.plugin.session import shown_path
-from pytest_repro.plugin.session_facts import session_facts
+from pytest_repro.plugin.session_facts import open_session, session_facts
 from pytest_repro.plugin.verify_options import VerifyOptions
 from pytest_repro.report.certificate import (
     build_line,
@@ -28,7 +28,7 @@ from pytest_repro.report.certificate import (
     trial_record,
 )
 from pytest_repro.report.certificate_page import certificate_page
-from pytest_repro.store import SessionFolder, Store
+from pytest_repro.store import FACTS, SessionFolder
 from pytest_repro.verify.certificate.build import Build
 from pytest_repro.verify.certificate.dossier import Dossier
 from pytest_repro.verify.certificate.evidence import trial_of
@@ -100,7 +100,7 @@ class Comparison:
         return EXIT_INTERRUPTED if is_interrupted else status
 
     def _open(self, sides: Sides, compared: Compared) -> None:
-        folder = Store(self._config.rootpath).begin("certificate", now=now_utc())
+        folder = open_session(self._config, "certificate")
         if folder.problem is not None:
             raise CertificateError(
                 f"--verify-runs needs a folder for the output of its runs: {folder.problem}",
@@ -109,7 +109,7 @@ class Comparison:
         self._folder = folder
         folder.note_running()
         self._facts = session_facts(self._config, "certificate")
-        folder.write_json("session.json", self._facts)
+        folder.write_json(FACTS, self._facts)
         self._terminal.say(f"verify: {self._runs} runs of base and fix each: {sides.line()}")
         for line in opening_lines(compared.base, compared.fix, compared.difference):
             self._terminal.say(line)
@@ -233,9 +233,9 @@ class Comparison:
         )
         record = certificate_record(dossier)
         folder.write_json("certificate.json", record)
-        folder.write_json("summary.json", record)
+        folder.conclude(record)
         self._write(folder, self._path("certificate.md"), certificate_page(dossier))
-        folder.note_finished()
+        folder.note_finished(now_utc())
         folder.close()
         if self._options.json_path is not None:
             folder.write_for_user(self._config.invocation_params.dir / self._options.json_path, record)

@@ -22,12 +22,12 @@ from pytest_repro.plugin.fixed_choices import fixed_choices
 from pytest_repro.plugin.gate_progress import GateTerminal
 from pytest_repro.plugin.internals.process import is_started_as_pytest, use_options_known_early
 from pytest_repro.plugin.session import IN_RUN_VARIABLE, RUN_OPTION, is_worker, run_folder_of, shown_path
-from pytest_repro.plugin.session_facts import session_facts
+from pytest_repro.plugin.session_facts import open_session, session_facts
 from pytest_repro.plugin.verify_options import VerifyOptions, is_gate_asked_for, read_verify_options
 from pytest_repro.report.proof import required_lines
 from pytest_repro.report.verify import run_line, run_record, verdict_lines, verdict_record
 from pytest_repro.report.words import counted
-from pytest_repro.store import Store
+from pytest_repro.store import FACTS, Store
 from pytest_repro.verify.held import NO_FINDINGS, hold_limits
 from pytest_repro.verify.history import recorded_rates
 from pytest_repro.verify.process import RunCommand, execute, termination_as_interrupt
@@ -89,7 +89,7 @@ class Gate:
         self._evidence = Evidence(confidence=options.confidence)
         self._terminal = GateTerminal(config, clock=monotonic_ns)
         self._store = Store(config.rootpath)
-        self._folder = self._store.begin("verify", now=now_utc())
+        self._folder = open_session(config, "verify")
         self._command = RunCommand(
             launcher=pytest_of_this_process(),
             arguments=(*plugins_by_name(config), *config.invocation_params.args),
@@ -169,7 +169,7 @@ class Gate:
         if not self._has_facts:
             # While the first run starts: git and installed versions take their time.
             self._has_facts = True
-            self._folder.write_json("session.json", session_facts(self._config, "verify"))
+            self._folder.write_json(FACTS, session_facts(self._config, "verify"))
         self._terminal.show(number, asked=self._asked, folder=folder, began_ns=began_ns, before=self._runs)
 
     def _tell(self, run: Run) -> None:
@@ -192,8 +192,8 @@ class Gate:
             unproved=(*self._problems, *self._evidence.unproved(self._runs)),
         )
         record = verdict_record(verdict, self._runs, evidence=self._evidence)
-        self._folder.write_json("summary.json", record)
-        self._folder.note_finished()
+        self._folder.conclude(record)
+        self._folder.note_finished(now_utc())
         self._folder.close()
         if self._options.json_path is not None:
             self._folder.write_for_user(self._config.invocation_params.dir / self._options.json_path, record)

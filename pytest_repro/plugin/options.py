@@ -17,6 +17,7 @@ from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.limit_options import LIMIT_VALUES, add_limit_options
 from pytest_repro.plugin.match_option import read_match
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
+from pytest_repro.plugin.record_options import RECORD_VALUES, check_record_options
 from pytest_repro.plugin.session import RUN_OPTION, is_worker, run_folder_of
 from pytest_repro.plugin.timing_options import read_timing
 from pytest_repro.plugin.verify_options import VERIFY_FLAGS, VERIFY_LISTS, VERIFY_VALUES, is_gate_asked_for
@@ -121,6 +122,7 @@ _VALUES = (
     ),
     ("repro-reset-limit", "TIME", "Time that one reset may take (default 60s)."),
     ("repro-json", "PATH", "Also write the session's summary to PATH, for programs."),
+    *RECORD_VALUES,
     *VERIFY_VALUES,
 )
 
@@ -221,10 +223,13 @@ def resolve(config: pytest.Config) -> Options:
             read.refuse_alone(name, "--verify-runs N", without="the gate")
     timing = read.flag("repro-timing")
     if stress is None and not timing and is_own_session and not is_gate_asked_for(config):
-        read.refuse_alone("repro-json", "--repro-stress N, --verify-runs N or --repro-timing")
+        for name in ("repro-json", *(name for name, *_ in RECORD_VALUES)):
+            partner = "--repro-stress N, --verify-runs N or --repro-timing"
+            read.refuse_alone(name, partner, without="a session that is recorded")
     if config.getoption("collectonly", default=False):
         # What would be run is shown as it is without repetitions.
         stress = devices = None
+    check_record_options(config)
     timing, profile = read_timing(config, read)
     return Options(
         stress=stress,

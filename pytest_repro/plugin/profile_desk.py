@@ -106,7 +106,7 @@ class ProfileDesk:
             return
         folder = self._folder()
         summary = {"kind": "timing", "exit_status": int(exit_status), "timing": self.record()}
-        folder.write_json("summary.json", summary)
+        folder.conclude(summary)
         folder.write_for_user(user_path, summary)
 
     def _open(self) -> ProfileBook:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,15 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import now_utc
-from pytest_repro.store import SessionFolder, Store
+from pytest_repro.plugin.record_options import check_record_options, kept_sessions, session_tag
+from pytest_repro.store import FACTS, SessionFolder, Store
+from pytest_repro.stress.machine import devices_of_machine
 from pytest_repro.verify.certificate.git import without_repository
 
 _RECORDED_VARIABLE = re.compile(
     r"(TT_|TTNN_|CUDA_|NVIDIA_|TORCH_|PYTORCH_|PYTEST_|PYTHON|OMP_|MKL_|ARCH_NAME$|LOGURU_LEVEL$|CI$|LANG$|LC_|TZ$)"
 )
+_LARGEST_READ_BYTES = 1 << 20
 _SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
@@ -32,16 +36,28 @@ def begin_session(config: pytest.Config, kind: str, *, run_folder: Path | None) 
         kind: What the session does: `stress`, `timing`.
         run_folder: Inside a run of the gate, the folder that the gate made for it.
     """
-    folder = SessionFolder(run_folder) if run_folder else Store(config.rootpath).begin(kind, now=now_utc())
+    folder = SessionFolder(run_folder) if run_folder else open_session(config, kind)
     folder.note_running()
-    folder.write_json("session.json", session_facts(config, kind))
+    folder.write_json(FACTS, session_facts(config, kind))
     return folder
+
+
+def open_session(config: pytest.Config, kind: str) -> SessionFolder:
+    """Makes the folder of a session, and removes the sessions that are not to be kept any more.
+
+    Args:
+        config: Of the controller.
+        kind: What the session does.
+    """
+    check_record_options(config)
+    return Store(config.rootpath).begin(kind, now=now_utc(), keep=kept_sessions(config))
 
 
 def session_facts(config: pytest.Config, kind: str) -> dict[str, Any]:
     """Returns what a stranger needs to repeat this session, as plain builtins."""
     return {
         "kind": kind,
+        "tag": session_tag(config),
         "began": now_utc().isoformat(),
         "command": shlex.join(("pytest", *config.invocation_params.args)),
         "working_directory": str(config.invocation_params.dir),
@@ -51,6 +67,7 @@ def session_facts(config: pytest.Config, kind: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "host": platform.node(),
         "cpus": os.cpu_count(),
+        "devices": devices_of_machine(),
         "hash_seed": os.environ.get("PYTHONHASHSEED"),
         "versions": _versions(),
         "git": git_facts(config.rootpath),
@@ -67,7 +84,38 @@ def git_facts(root: Path) -> dict[str, Any] | None:
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return None
-    return {"commit": commit, "is_dirty": bool(_git(root, "status", "--porcelain"))}
+    is_dirty = bool(_git(root, "status", "--porcelain"))
+    return {
+        "commit": commit,
+        "branch": _git(root, "symbolic-ref", "--quiet", "--short", "HEAD"),
+        "is_dirty": is_dirty,
+        "difference": _difference(root) if is_dirty else None,
+    }
+
+
+def _difference(root: Path) -> str | None:
+    """Returns what tells one set of local changes from another: a digest of them, new files included."""
+    changed = _git(root, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--binary")
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--full-name", ":/")
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if changed is None or new is None or top is None:
+        return None
+    digest = sha256(changed.encode("utf-8", "surrogateescape"))
+    for name in filter(None, new.split("\0")):
+        digest.update(b"\0" + os.fsencode(name))
+        digest.update(_content_digest(Path(top, name)))
+    return digest.hexdigest()[:16]
+
+
+def _content_digest(path: Path) -> bytes:
+    """Returns a digest of a file; of a large one, of what changes with it."""
+    try:
+        status = path.stat()
+        if not path.is_file() or status.st_size > _LARGEST_READ_BYTES:
+            return f"{status.st_size} {status.st_mtime_ns}".encode()
+        return sha256(path.read_bytes()).digest()
+    except OSError:
+        return b""
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -77,7 +125,8 @@ def _git(root: Path, *arguments: str) -> str | None:
             ("git", "--no-optional-locks", "-C", str(root), *arguments),
             env=without_repository(os.environ),
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=10,
             check=True,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_repro.clock import now_utc
 from pytest_repro.model import Failure
 from pytest_repro.report.stress import StressReport, batch_record, failure_record, report_record
 from pytest_repro.store import SessionFolder
@@ -54,11 +55,11 @@ class StressRecords:
         if self._is_summed_up:
             return
         summary = {**report_record(report(), exit_status=exit_status), "timing": self._timing()}
-        self._folder.write_json("summary.json", summary)
+        self._folder.conclude(summary)
         self._folder.write_for_user(self._user_path, summary)
         self._is_summed_up = True
 
     def finish(self) -> None:
         """Notes that all is written that will be."""
-        self._folder.note_finished()
+        self._folder.note_finished(now_utc())
         self._folder.close()

@@ -11,16 +11,18 @@ from pytest_repro.store.json_files import (
     write_json,
 )
 from pytest_repro.store.owners import HEIR, OWNER, is_left_behind, note_owner
-from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store
-from pytest_repro.store.state import STATE, SessionState, session_state
+from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store, tag_of
+from pytest_repro.store.state import FACTS, STATE, SUMMARY, SessionState, session_state
 
 __all__ = [
+    "FACTS",
     "FOLDER",
     "FORMAT_VERSION",
     "HEIR",
     "KEPT_SESSIONS",
     "OWNER",
     "STATE",
+    "SUMMARY",
     "SessionFolder",
     "SessionState",
     "Store",
@@ -31,5 +33,6 @@ __all__ = [
     "read_json",
     "read_json_lines",
     "session_state",
+    "tag_of",
     "write_json",
 ]

@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
 from pytest_repro.store.json_files import FORMAT_VERSION, write_json, write_whole
 from pytest_repro.store.owners import this_process
-from pytest_repro.store.state import STATE, SessionState
+from pytest_repro.store.state import STATE, SUMMARY, SessionState
 
 
 class SessionFolder:
@@ -28,6 +29,7 @@ class SessionFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
+        self._totals: dict[str, Any] = {}
         self._open: dict[str, IO[str]] = {}
         self._identities: dict[str, tuple[int, int] | None] = {}
 
@@ -70,6 +72,16 @@ class SessionFolder:
         except OSError as error:
             self.problem = f"{error.strerror or error} ({self.path / name})"
 
+    def conclude(self, summary: Mapping[str, Any]) -> None:
+        """Writes what the session has learned; its plain values go into `STATE` too when it is finished.
+
+        Args:
+            summary: Of a list, `STATE` gets the length: who lists sessions need not read whole summaries.
+        """
+        self.write_json(SUMMARY, summary)
+        counted = {name: len(value) if isinstance(value, list) else value for name, value in summary.items()}
+        self._totals = {name: value for name, value in counted.items() if not isinstance(value, Mapping)}
+
     def write_for_user(self, path: Path | None, record: Mapping[str, Any]) -> None:
         """Writes the same record where the user asked for it, also if the session's own cannot be written.
 
@@ -102,9 +114,17 @@ class SessionFolder:
         """Notes that this process writes the session from now on."""
         self.write_json(STATE, {"state": SessionState.RUNNING.value, **this_process()})
 
-    def note_finished(self) -> None:
-        """Notes that all is written that will be."""
-        self.write_json(STATE, {"state": SessionState.FINISHED.value, **this_process()})
+    def note_finished(self, now: datetime) -> None:
+        """Notes that all is written that will be, when that was, and what it comes to."""
+        self.write_json(
+            STATE,
+            {
+                "state": SessionState.FINISHED.value,
+                **this_process(),
+                "ended": now.isoformat(),
+                "totals": self._totals,
+            },
+        )
 
     def removed(self) -> str | None:
         """Tells of a file that was removed while it was written, None if all are in place."""

@@ -7,14 +7,16 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+from pytest_repro.errors import StoreError
 from pytest_repro.store.folder import SessionFolder
-from pytest_repro.store.state import SessionState, session_state
+from pytest_repro.store.json_files import read_json
+from pytest_repro.store.state import FACTS, SessionState, session_state
 
 FOLDER = ".pytest_repro"
 """Name of the store at the root of the project."""
 
 KEPT_SESSIONS = 20
-"""Newest sessions that stay when a new one begins, beside those that still run."""
+"""Newest sessions that stay when a new one begins, beside those that still run or have a tag."""
 
 _SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
 
@@ -29,12 +31,13 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.folder = root / FOLDER
 
-    def begin(self, kind: str, *, now: datetime) -> SessionFolder:
+    def begin(self, kind: str, *, now: datetime, keep: int = KEPT_SESSIONS) -> SessionFolder:
         """Makes the folder of a new session and removes the oldest ones.
 
         Args:
             kind: What the session does: `stress`, `verify`, `timing`.
             now: The time that names the folder.
+            keep: Newest sessions that stay.
 
         Returns:
             The folder; where it could not be made, its `problem` says why.
@@ -49,7 +52,7 @@ class Store:
         except OSError as error:
             session.problem = f"{error.strerror or error} ({session.path})"
         else:
-            self._prune()
+            self.prune(keep=keep)
         return session
 
     def sessions(self) -> list[Path]:
@@ -60,7 +63,34 @@ class Store:
         except OSError:
             return []
 
-    def _prune(self) -> None:
-        for path in self.sessions()[:-KEPT_SESSIONS]:
-            if session_state(path) is not SessionState.RUNNING:
+    def prune(self, *, keep: int, with_tags: bool = False) -> list[Path]:
+        """Removes all but the newest sessions; those that still run stay, whatever their age.
+
+        Args:
+            keep: How many of the newest stay.
+            with_tags: Whether older ones with a tag go too.
+
+        Returns:
+            The folders that were removed, oldest first; one that cannot be removed is none of them.
+        """
+        removed = []
+        for path in self.sessions()[: -keep or None]:
+            is_named = not with_tags and tag_of(path) is not None
+            if not is_named and session_state(path) is not SessionState.RUNNING:
                 shutil.rmtree(path, ignore_errors=True)
+                if not path.exists():
+                    removed.append(path)
+        return removed
+
+
+def tag_of(path: Path) -> str | None:
+    """Returns the name that a session was given, None without one.
+
+    Args:
+        path: Its folder.
+    """
+    try:
+        tag = read_json(path / FACTS).get("tag")
+    except StoreError:
+        return None
+    return tag if isinstance(tag, str) else None

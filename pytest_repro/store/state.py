@@ -14,6 +14,13 @@ STATE = "state.json"
 """File that tells who writes a session, and whether that is done."""
 
 
+FACTS = "session.json"
+"""File that tells what a session was about to run, and where."""
+
+SUMMARY = "summary.json"
+"""File that tells all that a session has learned."""
+
+
 class SessionState(Enum):
     """Whether a session came to its end."""
 

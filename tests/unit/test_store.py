@@ -14,10 +14,12 @@ import pytest
 from pytest_repro.errors import StoreError
 from pytest_repro.plugin.session import temporary_folder
 from pytest_repro.store import (
+    FACTS,
     HEIR,
     KEPT_SESSIONS,
     OWNER,
     STATE,
+    SUMMARY,
     SessionFolder,
     SessionState,
     Store,
@@ -26,6 +28,7 @@ from pytest_repro.store import (
     read_json,
     read_json_lines,
     session_state,
+    tag_of,
     write_json,
 )
 
@@ -134,7 +137,7 @@ def test_a_session_is_running_then_finished(tmp_path: Path) -> None:
     session = SessionFolder(tmp_path)
     session.note_running()
     assert session_state(tmp_path) is SessionState.RUNNING
-    session.note_finished()
+    session.note_finished(NOW)
     assert session_state(tmp_path) is SessionState.FINISHED
 
 
@@ -160,6 +163,29 @@ def test_a_session_whose_process_is_gone_is_unfinished(
 def test_a_folder_without_a_state_is_unfinished(tmp_path: Path) -> None:
     """Whatever made it did not come far."""
     assert session_state(tmp_path) is SessionState.UNFINISHED
+
+
+def test_sessions_with_a_tag_are_kept(tmp_path: Path) -> None:
+    """They were named because somebody wants to come back to them; asked for, they go too."""
+    store = Store(tmp_path)
+    store.begin("stress", now=NOW.replace(day=1)).write_json(FACTS, {"tag": "before"})
+    for hour in range(1, 4):
+        store.begin("stress", now=NOW.replace(day=21, hour=hour), keep=2)
+    assert [tag_of(path) for path in store.sessions()] == ["before", None, None]
+    assert [path.name[:8] for path in store.prune(keep=2, with_tags=True)] == ["20261101"]
+    assert len(store.prune(keep=0)) == 2
+    assert store.sessions() == []
+
+
+def test_a_finished_session_tells_in_its_state_what_it_comes_to(tmp_path: Path) -> None:
+    """Of lists the length, of tables nothing: a list of sessions is made without whole summaries."""
+    session = SessionFolder(tmp_path)
+    session.conclude({"kind": "stress", "failures": 3, "tests": [{}, {}], "match": None, "rates": {"a": 1}})
+    session.note_finished(NOW)
+    state = read_json(tmp_path / STATE)
+    assert state["totals"] == {"kind": "stress", "failures": 3, "tests": 2, "match": None}
+    assert state["ended"] == NOW.isoformat()
+    assert read_json(tmp_path / SUMMARY)["rates"] == {"a": 1}
 
 
 def test_a_session_that_runs_is_not_removed_for_newer_ones(tmp_path: Path) -> None:
