@@ -1,0 +1,106 @@
+"""The console script `repro-report`: what is on record, told to people and to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
+from pytest_repro.report.catalogue import NEWEST, Catalogue, find_root
+from pytest_repro.report.session_list import session_row, session_table
+from pytest_repro.report.words import counted
+from pytest_repro.store import KEPT_SESSIONS
+
+PROGRAM = "repro-report"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the script.
+
+    Args:
+        argv: Arguments without the program's name, those of the process by default.
+
+    Returns:
+        0 when it was told, 1 when a check that was asked for fails, 4 for what cannot be used.
+    """
+    return run_command(report, argv, program=PROGRAM)
+
+
+class SessionName(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
+    """Names a session: id, beginning of an id, `latest`, `latest~1`, tag or path."""
+
+    name = "session"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offers the ids, newest first, and the tags."""
+        del param
+        root = ctx.find_root().params.get("root")
+        entries = list(reversed(Catalogue(root or find_root(Path.cwd())).entries()))
+        names = {NEWEST: "the newest session"}
+        for entry in entries:
+            if entry.tag:
+                names.setdefault(entry.tag, entry.id)
+            names[entry.id] = entry.command
+        fitting = (name for name in names if name.startswith(incomplete))
+        return [CompletionItem(name, help=names[name]) for name in fitting]
+
+
+SESSION = SessionName()
+
+
+@click.group(
+    help="Tell what is on record of stress runs, gates and timings.",
+    epilog="A SESSION is an id or its beginning, latest, latest~1, a tag (--repro-tag), or a folder's path.",
+    context_settings=CONTEXT_SETTINGS,
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Root of the project (default: the nearest folder upwards with .pytest_repro).",
+)
+@click.pass_context
+def report(context: click.Context, root: Path | None) -> None:
+    """Opens the records."""
+    context.obj = Catalogue(root or find_root(Path.cwd()))
+
+
+@report.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_obj
+def list_sessions(catalogue: Catalogue, *, as_json: bool) -> None:
+    """List the sessions on record, the newest first."""
+    entries = catalogue.entries()
+    if as_json:
+        click.echo(json.dumps([session_row(entry) for entry in reversed(entries)], indent=2))
+    elif not entries:
+        click.echo(f"no sessions on record in {catalogue.folder}")
+    else:
+        from rich.console import Console
+
+        Console(highlight=False).print(session_table(entries))
+
+
+@report.command()
+@click.option(
+    "--keep", type=click.IntRange(min=0), default=KEPT_SESSIONS, show_default=True, help="Newest to keep."
+)
+@click.option("--with-tags", is_flag=True, help="Remove older sessions that have a tag too.")
+@click.pass_obj
+def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
+    """Remove all but the newest sessions; running ones stay, and those with a tag."""
+    removed = catalogue.prune(keep=keep, with_tags=with_tags)
+    for path in removed:
+        click.echo(f"removed {path.name}")
+    left = len(catalogue.entries())
+    click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
