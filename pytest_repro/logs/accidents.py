@@ -165,6 +165,7 @@ class AccidentReader:
             self._fatal(line, session_of(line), message=fatal["message"].rstrip(), exception=None)
         elif len(text) < 400 and _SHELL_DEATH.fullmatch(text):
             self._signal(line, text)
+            self._killed(line, text, session_of)
 
     def _fatal(self, line: LogLine, session: Evidence, *, message: str | None, exception: str | None) -> None:
         in_flight = _test_in_flight(session)
@@ -178,6 +179,12 @@ class AccidentReader:
                 exception=exception,
             ),
         )
+
+    def _killed(self, line: LogLine, text: str, session_of: OpenSession) -> None:
+        """Takes the death of the process: it was the test in flight that it died in, where one is known."""
+        session = session_of(line)
+        if not session.accidents and _test_in_flight(session) is not None:
+            self._fatal(line, session, message=text.strip(), exception=None)
 
     def _timeout(self, line: LogLine, text: str, session_of: OpenSession) -> None:
         if _TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text):

@@ -25,6 +25,12 @@ _NATIVE_FRAME = re.compile(r"\s*File \"(?P<file>[^\"]+)\", line (?P<line>\d+)(?:
 _FIXTURE_FILE = re.compile(r"file (?P<file>.+), line (?P<line>\d+)")
 _IN_FUNCTION = re.compile(r" in (?P<function>.+?)\s*")
 _EXCEPTION = re.compile(r"(?P<name>[A-Za-z_][\w.]*(?:::\w+)*)(?::(?:\s+(?P<message>.*))?)?")
+_LONGEST_BARE = 50
+"""Lines of a message without a traceback; more are some other text."""
+_TRACEBACK = "Traceback (most recent call last):"
+_GROUP_HEAD = re.compile(r"  \+ Exception Group Traceback \(most recent call last\):")
+_GROUP_PART = re.compile(r"  (?:\+-\+-{4,}.*|  .*)")
+_GROUP_LINE = re.compile(r"  \|(?: |$)")
 _UNEXPECTED = re.compile(r"UNEXPECTED EXCEPTION: (?P<name>\w[\w.]*)\((?P<message>.*)\)")
 _KNOWN_NAMES = frozenset(
     {
@@ -76,18 +82,19 @@ def read_block(lines: Sequence[str], *, test_file: str | None = None) -> BlockFa
         lines: The block without its header, plain.
         test_file: File part of the node id, where it is known.
     """
-    traceback = _before_captured(lines)
+    traceback = without_group(_before_captured(lines))
     segment = _last_of_chain(traceback)
-    frames = frames_of(segment)
-    exception, message = _error(segment)
-    if exception is None:
+    native = _native_part(segment)
+    frames = frames_of(native or segment)
+    exception, message = _native_error(segment[len(native) :]) if native else _error(segment)
+    if exception is None and not native:
         exception = _named_at_place(segment)
     all_frames = frames_of(traceback)
     return BlockFacts(
         exception=exception,
         message=message,
         place=frames[-1] if frames else None,
-        test_place=_test_place(all_frames, test_file),
+        test_place=_test_place(frames, test_file) or _test_place(all_frames, test_file),
         first_file=all_frames[0].file if all_frames else None,
         text="\n".join(_cut(lines)).strip("\n"),
     )
@@ -113,6 +120,26 @@ def _last_of_chain(lines: Sequence[str]) -> Sequence[str]:
         if _CHAINED.fullmatch(line.strip()):
             start = index + 1
     return lines[start:] if any(line.strip() for line in lines[start:]) else lines
+
+
+def without_group(lines: Sequence[str]) -> Sequence[str]:
+    """Turns the tree that Python prints for an exception group into the traceback of the group itself."""
+    if not any(_GROUP_HEAD.fullmatch(line) for line in lines):
+        return lines
+    plain: list[str] = []
+    inside = shown = False
+    for line in lines:
+        if _GROUP_HEAD.fullmatch(line):
+            inside = shown = True
+            plain.append(_TRACEBACK)
+        elif inside and _GROUP_PART.fullmatch(line):
+            shown = False
+        elif inside and _GROUP_LINE.match(line):
+            plain += [line[4:]] if shown else []
+        else:
+            inside = inside and not line.strip()
+            plain.append(line)
+    return plain
 
 
 def frames_of(lines: Sequence[str]) -> list[Frame]:
@@ -143,6 +170,32 @@ def frame_of(line: str) -> Frame | None:
         return None
     inside = _IN_FUNCTION.fullmatch(match["rest"])
     return Frame(file=match["file"], line=int(match["line"]), function=inside["function"] if inside else None)
+
+
+def _native_part(segment: Sequence[str]) -> Sequence[str]:
+    """The frames of Python's own traceback, where the segment is one; what follows them is the error."""
+    start = next((index for index, line in enumerate(segment) if line.strip()), len(segment))
+    if start == len(segment) or segment[start] != _TRACEBACK:
+        return ()
+    end = next(
+        (index for index, line in enumerate(segment) if index > start and line and not line[0].isspace()),
+        len(segment),
+    )
+    return segment[:end] if end < len(segment) else ()
+
+
+def _native_error(error: Sequence[str]) -> tuple[str | None, str | None]:
+    name, colon, message = error[0].partition(": ")
+    if re.fullmatch(r"[A-Za-z_][\w.]*:?", name):  # Python names what it raises, whatever the name looks like
+        return name.rstrip(":"), _blank_to_none(message) if colon else None
+    return split_error(error[0])
+
+
+def line_error(text: str) -> tuple[Frame, str] | None:
+    """Reads what `--tb=line` prints of a failure: its place and its error."""
+    frame = frame_of(text)
+    error = text.partition(f":{frame.line}:")[2].strip() if frame is not None else ""
+    return (frame, error) if frame is not None and error else None
 
 
 def _error(segment: Sequence[str]) -> tuple[str | None, str | None]:
@@ -187,7 +240,10 @@ def _unmarked_error(segment: Sequence[str]) -> tuple[str | None, str | None]:
         named = _EXCEPTION.fullmatch(place["rest"].strip()) if place else None
         if named and named["message"] and is_exception_name(named["name"]):
             return named["name"], named["message"]
-    return None, None
+    first = next((line for line in segment if line.strip()), None)
+    if first is None or not re.match(r"\w|\[", first) or len(segment) > _LONGEST_BARE or frames_of(segment):
+        return None, None
+    return split_error(first)  # what was failed without a traceback
 
 
 def _named_at_place(segment: Sequence[str]) -> str | None:

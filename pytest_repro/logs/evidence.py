@@ -48,6 +48,7 @@ class Mention:
         is_error: Whether the line says ERROR rather than FAILED.
         message: Text behind ` - `, only in the short summary.
         worker: xdist's worker id.
+        subtest: How a failing subtest is described, None where the test itself is named.
     """
 
     nodeid: str
@@ -55,6 +56,7 @@ class Mention:
     is_error: bool = False
     message: str | None = None
     worker: str | None = None
+    subtest: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class Evidence:
     summary: Found | None = None
     verbose: list[Mention] = field(default_factory=list)
     short_summary: list[Mention] = field(default_factory=list)
+    loose: list[Mention] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
     file_letters: dict[str, tuple[str, int]] = field(default_factory=dict)
     unnamed_letters: str = ""
@@ -115,6 +118,7 @@ class Evidence:
     nothing_collected: bool = False
     usage_error: bool = False
     interrupted: Found | None = None
+    is_titled: bool = False
     is_over: bool = False
 
     def add_letters(self, file: str, letters: str, number: int) -> None:
@@ -130,6 +134,7 @@ class Evidence:
         return not (
             self.verbose
             or self.short_summary
+            or self.loose
             or self.blocks
             or self.accidents
             or self.file_letters

@@ -113,20 +113,38 @@ def _with_headless(found: list[CiFailure], evidence: Evidence) -> list[CiFailure
 def _with_line_errors(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
     """Gives the places that `--tb=line` prints to the failures with their error, in order."""
     left = list(evidence.line_errors)
-    return [_with_line_error(failure, left) for failure in found]
+    found = [_with_line_error(failure, left) for failure in found]
+    without = [one for one in found if one.place is None and not one.text and one.outcome is Outcome.FAILED]
+    if len(without) != len(left):
+        return found
+    by_order = {id(one): error for one, error in zip(without, left, strict=True)}
+    return [_placed(one, by_order[id(one)]) if id(one) in by_order else one for one in found]
 
 
 def _with_line_error(failure: CiFailure, left: list[tuple[Frame, str]]) -> CiFailure:
-    hit = None if failure.place else next((one for one in left if _is_same_error(failure, one[1])), None)
+    hit = None if failure.text else next((one for one in left if _is_same_error(failure, one[1])), None)
     if hit is None:
         return failure
     left.remove(hit)
-    exception, message = split_error(hit[1])
-    return replace(failure, place=hit[0], exception=exception or failure.exception, message=message)
+    return _placed(failure, hit)
+
+
+def _placed(failure: CiFailure, error: tuple[Frame, str]) -> CiFailure:
+    place, text = error
+    exception, message = split_error(text)
+    return replace(
+        failure,
+        place=place,
+        test_place=place if same_file(place.file, failure.nodeid.partition("::")[0]) else None,
+        exception=exception or failure.exception,
+        message=message,
+        stage=failure.stage or Stage.CALL,
+    )
 
 
 def _is_same_error(failure: CiFailure, text: str) -> bool:
     shown = ": ".join(part for part in (failure.exception, failure.message) if part)
+    text = text.rstrip(": ")
     return bool(shown) and (shown == text or (shown.endswith("...") and text.startswith(shown[:-3])))
 
 
@@ -160,7 +178,7 @@ def _from_annotations(found: list[CiFailure], evidence: Evidence) -> list[CiFail
 
 
 def _mentions(evidence: Evidence) -> list[Mention]:
-    listed = [_whole(mention, evidence) for mention in evidence.short_summary]
+    listed = [_whole(mention, evidence) for mention in _listed(evidence)]
     if _is_complete(evidence):
         workers = {mention.nodeid: mention.worker for mention in evidence.verbose}
         return [replace(one, worker=workers.get(one.nodeid)) for one in listed]
@@ -170,6 +188,29 @@ def _mentions(evidence: Evidence) -> list[Mention]:
         known = merged.get(key)
         merged[key] = mention if known is None else replace(known, worker=known.worker or mention.worker)
     return list(merged.values())
+
+
+def _listed(evidence: Evidence) -> list[Mention]:
+    """The short summary; of more lines than the session counts those that something else confirms too.
+
+    Messages of several lines, and what tests print, may look like lines of a summary.
+    """
+    counted = _counted(evidence)
+    listed = [*evidence.short_summary, *evidence.loose]
+    if counted is None or len(listed) <= counted:
+        return listed
+    named = {mention.nodeid for mention in evidence.verbose}
+    confirmed = [
+        one for one in listed if one.nodeid in named or any(_fits(block, one) for block in evidence.blocks)
+    ]
+    return confirmed if len(confirmed) >= counted else listed
+
+
+def _counted(evidence: Evidence) -> int | None:
+    """How many failures and errors the last line of the session counts."""
+    if evidence.summary is None:
+        return None
+    return sum(int(match["count"]) for match in _COUNT.finditer(evidence.summary.value))
 
 
 def _whole(mention: Mention, evidence: Evidence) -> Mention:
@@ -189,10 +230,9 @@ def _whole(mention: Mention, evidence: Evidence) -> Mention:
 
 def _is_complete(evidence: Evidence) -> bool:
     """Whether the short summary lists as many tests as the last line counts."""
-    if evidence.summary is None or not evidence.short_summary:
-        return False
-    counted = sum(int(match["count"]) for match in _COUNT.finditer(evidence.summary.value))
-    return counted <= len(evidence.short_summary)
+    counted = _counted(evidence)
+    listed = len(evidence.short_summary) + len(evidence.loose)
+    return counted is not None and bool(listed) and counted <= listed
 
 
 def _take_block(blocks: list[Block], mention: Mention) -> Block | None:

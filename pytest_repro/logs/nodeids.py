@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pytest_repro.logs.patterns import HEADER_LINE, LETTERS, PROGRESS
+
 _FILE = r"(?:[A-Za-z]:[\\/])?[^\s:\[\]'\"()<>|,;=]+\.\w{1,8}"
 _TEST_FILE_NAME = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_tests?|tests?)\.py$", re.IGNORECASE)
 _STATUS = (
@@ -57,6 +59,14 @@ def verbose_line(text: str) -> VerboseLine | None:
             nodeid = subtest["id"] if subtest else nodeid
         return VerboseLine(nodeid, status, match["worker"])
     return _started_line(text)
+
+
+def tells_progress(text: str) -> bool:
+    """Whether a session that shows failures as they come has gone on to the next test."""
+    verbose = verbose_line(text)
+    return bool((verbose and verbose.status) or HEADER_LINE.fullmatch(text)) or (
+        text.endswith("%]") and bool(PROGRESS.fullmatch(text) or LETTERS.fullmatch(text))
+    )
 
 
 def _started_line(text: str) -> VerboseLine | None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import PureWindowsPath
 
 from pytest_repro.logs.accidents import AccidentReader
-from pytest_repro.logs.blocks import frame_of
+from pytest_repro.logs.annotations import AnnotationReader
+from pytest_repro.logs.blocks import line_error
 from pytest_repro.logs.evidence import Block, Evidence, Mention
-from pytest_repro.logs.nodeids import lone_status, looks_like_nodeid, split_summary, verbose_line
+from pytest_repro.logs.nesting import RESULTS, Nesting
+from pytest_repro.logs.nodeids import (
+    lone_status,
+    looks_like_nodeid,
+    split_summary,
+    tells_progress,
+    verbose_line,
+)
 from pytest_repro.logs.patterns import (
-    ANNOTATED,
-    ANNOTATION,
-    ANNOTATION_LINES,
     BOUNDARY,
     FAILING,
     FILE_ALONE,
@@ -27,10 +32,12 @@ from pytest_repro.logs.patterns import (
     PROGRESS,
     SHORT_LINE,
     TITLE,
+    UNITTEST_END,
     UNITTEST_HEAD,
     USAGE,
     WITH_WORKERS,
     WORKER_LINE,
+    is_boundary,
 )
 from pytest_repro.logs.records import Found, LogLine, Runner
 from pytest_repro.model import Stage
@@ -51,11 +58,10 @@ class PytestReader:
         self._sessions: list[Evidence] = []
         self._section = ""
         self._block: Block | None = None
-        self._captured = False
-        self._nested = 0
-        self._width = 0
+        self._nesting = Nesting()
+        self._floor = 0
         self._unittest_rule = 0
-        self._annotation: Mention | None = None
+        self._annotations = AnnotationReader()
         self._accidents = AccidentReader()
 
     @property
@@ -76,9 +82,13 @@ class PytestReader:
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
         text = line.text.rstrip()
-        if self._is_nested(text):
+        if self._nesting.holds(text, self._section):
             self._add_to_block(text)
             return
+        if self._section in RESULTS:
+            self._nesting.watch(text)
+        if is_boundary(text):
+            self._floor = len(self._sessions)
         if not (self._title(line, text) or self._block_header(line, text) or self._unittest(line, text)):
             self._body(line, text)
         self._accidents.feed(line, text, self._open_for_accident)
@@ -94,40 +104,33 @@ class PytestReader:
         return session
 
     def _session(self, line: LogLine) -> Evidence:
-        return self.current or self._begin(line)
+        return self.current or self._around() or self._begin(line)
 
-    def _is_nested(self, text: str) -> bool:
-        """Follows sessions that a test itself has run and that stand in its captured output."""
-        if self._block is None:
-            return False
-        title = TITLE.fullmatch(text) if text.startswith("=") else None
-        if title is not None and self._captured and title["title"] == "test session starts":
-            self._nested += 1
-            return True
-        if not self._nested:
-            return False
-        if FINAL.fullmatch(text):
-            self._nested -= 1
-            return True
-        if BOUNDARY.fullmatch(text):
-            self._nested = 0
-            return False
-        return True
+    def _around(self) -> Evidence | None:
+        """Goes back to a session without an end: those that were read since, a test of it has run."""
+        for index in range(len(self._sessions) - 1, self._floor - 1, -1):
+            session = self._sessions[index]
+            if not session.is_over and session.is_titled and not session.accidents:
+                del self._sessions[index + 1 :]
+                return session
+        return None
 
     def _title(self, line: LogLine, text: str) -> bool:
         match = TITLE.fullmatch(text) if text.startswith("=") else None
         if match is None:
             return self._final(line, text)
         title = match["title"].strip()
-        if self._is_captured(text):
+        if self._nesting.is_printed(text):
             self._add_to_block(text)
             return True
         if title == "test session starts":
-            self._begin(line)
-        elif title in {"FAILURES", "ERRORS", "RERUNS", "PASSES", "XFAILURES", "XPASSES"}:
+            self._begin(line).is_titled = True
+            self._nesting.enter_section(text)
+        elif title in RESULTS:
             self._enter(line, title)
         elif title.startswith("short test summary info"):
             self._enter(line, "summary")
+            self._session(line).loose.clear()
         elif FINAL.fullmatch(text):
             return self._final(line, text)
         elif len(match["fill"]) >= 3 and self.current is not None:
@@ -138,16 +141,12 @@ class PytestReader:
         self._session(line)
         self._leave_block()
         self._section = section
-        self._width = len(line.text.rstrip())
-
-    def _is_captured(self, text: str) -> bool:
-        """Tells what a test has printed from pytest's own rules, which are as wide as the terminal."""
-        return self._captured and self._width > 40 and abs(len(text) - self._width) > 4
+        self._nesting.enter_section(line.text.rstrip())
 
     def _final(self, line: LogLine, text: str) -> bool:
         match = FINAL.fullmatch(text)
-        if match is None:
-            return False
+        if match is None or (not text.startswith("=") and self.current and self.current.is_titled):
+            return False  # without its rules only a quiet session, which has no title, prints its end
         session = self._session(line)
         self._leave_block()
         session.summary = Found(value=match["counts"].strip(), line=line.number)
@@ -158,23 +157,25 @@ class PytestReader:
 
     def _leave_block(self) -> None:
         self._block = None
-        self._captured = False
-        self._nested = 0
+        self._nesting.leave()
 
     def _block_header(self, line: LogLine, text: str) -> bool:
         match = HEADER.fullmatch(text) if text.startswith("_") else None
-        if match is None or set(match["name"]) <= {"_", " "} or self._is_captured(text):
+        if match is None or set(match["name"]) <= {"_", " "} or self._nesting.is_printed(text):
             return False
         if self._sympy(line, match["name"]):
             return True
-        if self._section in {"FAILURES", "ERRORS"}:
+        if self._section in RESULTS:
             pass
-        elif self._section or not (
-            text.startswith("___") and re.match(r"ERROR |\[doctest\]|test|\w*Test", match["name"])
+        elif (
+            self._section
+            or self._nesting.is_odd(text)
+            or not (text.startswith("___") and re.match(r"ERROR |\[doctest\]|test|\w*Test", match["name"]))
         ):
             return False
         if self._section in {"PASSES", "RERUNS"}:
-            return False
+            self._leave_block()
+            return True
         self._open_block(line, match["name"])
         return True
 
@@ -218,42 +219,49 @@ class PytestReader:
             )
             session.blocks.append(self._block)
             return True
-        if self._section == "sympy" and "tests finished: " in text:
-            session = self._session(line)
-            session.summary = Found(value=text.strip("= "), line=line.number)
-            self._leave_block()
-            self._section = ""
-            session.is_over = True
-            return True
-        if self._section == "unittest" and re.fullmatch(r"Ran \d+ tests? in [\d.]+s", text):
-            session = self._session(line)
-            session.summary = Found(value=text, line=line.number)
-            self._leave_block()
-            self._section = ""
-            session.is_over = True
-            return True
-        return False
+        return self._other_end(line, text)
+
+    def _other_end(self, line: LogLine, text: str) -> bool:
+        """Takes the last line of a session of another runner."""
+        is_last = {
+            "sympy": "tests finished: " in text,
+            "unittest": UNITTEST_END.fullmatch(text) is not None,
+        }
+        if not is_last.get(self._section, False):
+            return False
+        session = self._session(line)
+        session.summary = Found(value=text.strip("= "), line=line.number)
+        self._leave_block()
+        self._section = ""
+        session.is_over = True
+        return True
 
     def _body(self, line: LogLine, text: str) -> None:
         if self._block is not None and self._section != "summary":
-            self._in_block(line, text)
-            return
+            if self._section or not tells_progress(text):
+                self._in_block(line, text)
+                return
+            self._leave_block()
         if self._section == "summary":
             self._short(line, text)
             return
-        if self._section == "FAILURES":
-            self._line_error(text)
+        if self._section in RESULTS and (self._line_error(text) or self._nesting.is_captured):
+            return
         if self._mid_block(line, text):
             return
         self._annotated(line, text)
         self._running(line, text)
 
-    def _line_error(self, text: str) -> None:
+    def _line_error(self, text: str) -> bool:
         """Takes what `--tb=line` prints: no header, but `file:line: error` for each failure."""
-        frame = frame_of(text)
-        _, _, error = text.partition(f":{frame.line}: ") if frame is not None else ("", "", "")
-        if frame is not None and error and self.current is not None:
-            self.current.line_errors.append((frame, error))
+        found = line_error(text)
+        if found is None or self.current is None:
+            return False
+        if self._nesting.is_captured and not PureWindowsPath(found[0].file).root:
+            return False  # pytest prints these paths whole, unlike most that tests print
+        self.current.line_errors.append(found)
+        self._nesting.leave()
+        return True
 
     def _mid_block(self, line: LogLine, text: str) -> bool:
         """Opens a block without a header, where a log begins within one."""
@@ -266,30 +274,21 @@ class PytestReader:
         return True
 
     def _annotated(self, line: LogLine, text: str) -> None:
-        """Reads what annotation plugins print: the test's name, an empty line, the error."""
-        match = ANNOTATION.fullmatch(text) if "rror" in text else None
-        if match is not None:
-            self._annotation = Mention(nodeid=match["name"], line=line.number)
-            return
-        waiting = self._annotation
-        if waiting is None or not text:
-            return
-        if line.number - waiting.line <= ANNOTATION_LINES and ANNOTATED.fullmatch(text):
-            self._session(line).annotations.append(replace(waiting, message=text))
-        self._annotation = None
+        annotation = self._annotations.feed(line, text)
+        if annotation is not None:
+            self._session(line).annotations.append(annotation)
 
     def _in_block(self, line: LogLine, text: str) -> None:
         if BOUNDARY.fullmatch(text):
             if re.match(r"##\[error\](?!Process completed)", text) is None:
                 self._leave_block()
             return
-        worker = None if self._captured else WORKER_LINE.fullmatch(text)
+        worker = None if self._nesting.is_captured else WORKER_LINE.fullmatch(text)
         if worker is not None and self._block is not None:
             self._block.worker = worker["worker"]
             return
-        self._captured = self._captured or bool(re.match(r"-{3,} ?Captured ", text))
         self._add_to_block(text)
-        if text.startswith(("FAILED ", "ERROR ")) and "::" in text and not self._captured:
+        if text.startswith(("FAILED ", "ERROR ")) and "::" in text and not self._nesting.is_captured:
             self._short(line, text)  # a log in which the summary's own title was cut out
 
     def _add_to_block(self, text: str) -> None:
@@ -306,8 +305,15 @@ class PytestReader:
         if self._section != "summary" and "::" not in nodeid and not nodeid.endswith(".py"):
             return False
         session = self._session(line)
-        session.short_summary.append(
-            Mention(nodeid=nodeid, line=line.number, is_error=match["word"] == "ERROR", message=message)
+        listed = session.short_summary if self._section == "summary" else session.loose
+        listed.append(
+            Mention(
+                nodeid=nodeid,
+                line=line.number,
+                is_error=match["word"] == "ERROR",
+                message=message,
+                subtest=match["before"] or match["after"],
+            )
         )
         return True
 

@@ -20,7 +20,8 @@ from pytest_repro.logs.unnamed import UnnamedReader
 from pytest_repro.model import Frame, Outcome
 
 _CRASH_SIGNAL = re.compile(
-    r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped"
+    r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped|"
+    r"\b(?:Killed|Aborted|Bus error|Illegal instruction)\b.*pytest"
 )
 _SHELL_DEATH = re.compile(r"\(core dumped\)")
 _TIMEOUT_SIGNAL = re.compile(r"Stack of .+\(\d+\)|\+ ?Timeout|returning 124")

@@ -84,6 +84,9 @@ def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | No
 
 def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
     letter = "E" if block.is_error else "F"
+    counted = _file_by_order(block, evidence, letter)
+    if counted is not None:
+        return counted
     listed = [file for file, (letters, _) in evidence.file_letters.items() if letter in letters]
     if len(listed) == 1:
         return listed[0]
@@ -95,6 +98,17 @@ def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
         if frame is not None and is_test_file(frame.file) and (shows_source or frame.function is not None):
             return next((one for one in listed if same_file(one, frame.file)), frame.file)
     return facts.test_place.file if facts.test_place and block.is_error else None
+
+
+def _file_by_order(block: Block, evidence: Evidence, letter: str) -> str | None:
+    """Failures are shown in the order of the progress letters: where the counts agree, the n-th is known."""
+    alike = [one for one in evidence.blocks if one.is_error == block.is_error]
+    files = [file for file, (letters, _) in evidence.file_letters.items() for one in letters if one == letter]
+    if any(one.runner is not Runner.PYTEST or one.stage is Stage.COLLECT for one in alike):
+        return None
+    if len(files) != len(alike) or evidence.workers_seen or evidence.unnamed_letters:
+        return None
+    return next(file for file, one in zip(files, alike, strict=True) if one is block)
 
 
 def _relative(file: str, evidence: Evidence) -> str:
