@@ -29,7 +29,10 @@ FILE_ALONE = re.compile(r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P
 UNITTEST_HEAD = re.compile(
     r"(?P<word>FAIL|ERROR): (?P<name>[\w.]+ \(.+\)|[\w.]+\.[\w.]+)(?: \[.*\]| \(.*\))*\s*"
 )
-UNITTEST_END = re.compile(r"Ran \d+ tests? in [\d.]+s")
+OTHER_ENDS = {
+    "sympy": re.compile(r".*tests finished: .*"),
+    "unittest": re.compile(r"Ran \d+ tests? in [\d.]+s"),
+}
 WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
 WITH_WORKERS = re.compile(
     r"created: \d+/\d+ workers?|\d+ workers? \[\d+ items?\].*|scheduling tests via .*|"

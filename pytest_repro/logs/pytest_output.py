@@ -28,11 +28,11 @@ from pytest_repro.logs.patterns import (
     LETTERS,
     MID_BLOCK,
     NAMED,
+    OTHER_ENDS,
     PASSING,
     PROGRESS,
     SHORT_LINE,
     TITLE,
-    UNITTEST_END,
     UNITTEST_HEAD,
     USAGE,
     WITH_WORKERS,
@@ -223,11 +223,8 @@ class PytestReader:
 
     def _other_end(self, line: LogLine, text: str) -> bool:
         """Takes the last line of a session of another runner."""
-        is_last = {
-            "sympy": "tests finished: " in text,
-            "unittest": UNITTEST_END.fullmatch(text) is not None,
-        }
-        if not is_last.get(self._section, False):
+        last = OTHER_ENDS.get(self._section)
+        if last is None or last.fullmatch(text) is None:
             return False
         session = self._session(line)
         session.summary = Found(value=text.strip("= "), line=line.number)
@@ -249,7 +246,8 @@ class PytestReader:
             return
         if self._mid_block(line, text):
             return
-        self._annotated(line, text)
+        if (annotation := self._annotations.feed(line, text)) is not None:
+            self._session(line).annotations.append(annotation)
         self._running(line, text)
 
     def _line_error(self, text: str) -> bool:
@@ -272,11 +270,6 @@ class PytestReader:
         self._block = session.headless = Block(line=line.number, name="")
         self._block.add(text)
         return True
-
-    def _annotated(self, line: LogLine, text: str) -> None:
-        annotation = self._annotations.feed(line, text)
-        if annotation is not None:
-            self._session(line).annotations.append(annotation)
 
     def _in_block(self, line: LogLine, text: str) -> None:
         if BOUNDARY.fullmatch(text):
