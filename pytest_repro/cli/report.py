@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from click.shell_completion import CompletionItem
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
-from pytest_repro.report.catalogue import NEWEST, Catalogue, find_root
+from pytest_repro.cli.report_compare import compare
+from pytest_repro.report.catalogue import Catalogue, find_root
 from pytest_repro.report.session_list import session_row, session_table
 from pytest_repro.report.words import counted
 from pytest_repro.store import KEPT_SESSIONS
@@ -28,30 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 when it was told, 1 when a check that was asked for fails, 4 for what cannot be used.
     """
     return run_command(report, argv, program=PROGRAM)
-
-
-class SessionName(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
-    """Names a session: id, beginning of an id, `latest`, `latest~1`, tag or path."""
-
-    name = "session"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Offers the ids, newest first, and the tags."""
-        del param
-        root = ctx.find_root().params.get("root")
-        entries = list(reversed(Catalogue(root or find_root(Path.cwd())).entries()))
-        names = {NEWEST: "the newest session"}
-        for entry in entries:
-            if entry.tag:
-                names.setdefault(entry.tag, entry.id)
-            names[entry.id] = entry.command
-        fitting = (name for name in names if name.startswith(incomplete))
-        return [CompletionItem(name, help=names[name]) for name in fitting]
-
-
-SESSION = SessionName()
 
 
 @click.group(
@@ -100,6 +76,9 @@ def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
         click.echo(f"removed {path.name}")
     left = len(catalogue.entries())
     click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
+
+
+report.add_command(compare)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.report.catalogue import SessionEntry
-from pytest_repro.report.words import counted, seconds
+from pytest_repro.report.words import counted, seconds, visible
 from pytest_repro.store import SessionState
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def session_table(entries: Sequence[SessionEntry]) -> Table:
 
 def _cells(entry: SessionEntry) -> tuple[str, ...]:
     what = "  ".join(filter(None, (work_of(entry), entry.command)))
-    return tuple(map(_visible, (entry.id, entry.tag or "", result_of(entry), what)))
+    return tuple(map(visible, (entry.id, entry.tag or "", result_of(entry), what)))
 
 
 def session_row(entry: SessionEntry) -> dict[str, Any]:
@@ -93,7 +93,3 @@ def work_of(entry: SessionEntry) -> str:
 
 def _is_bad(entry: SessionEntry) -> bool:
     return entry.state is SessionState.UNFINISHED or entry.exit_status not in (0, None)
-
-
-def _visible(text: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

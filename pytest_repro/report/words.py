@@ -63,3 +63,8 @@ def _minutes(value: int) -> str:
     minutes, rest = divmod(value, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def visible(text: str) -> str:
+    """Returns the text with each character that cannot be printed, or moves the cursor, spelled out."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.cli.report import SESSION, main, report
-from tests.unit.report.session_records import write_session
+from pytest_repro.cli.report import main, report
+from pytest_repro.cli.report_names import SESSION
+from tests.unit.report.session_records import batch, write_session
 
 
 def test_sessions_are_listed_newest_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,3 +52,34 @@ def test_a_misspelt_command_ends_with_4(capsys: pytest.CaptureFixture[str]) -> N
     """And says what there is."""
     assert main(["lst"]) == 4
     assert "No such command 'lst'" in capsys.readouterr().err
+
+
+def _two(tmp_path: Path) -> None:
+    for minute, (tag, base) in enumerate((("before", 10**9), ("after", 2 * 10**9))):
+        lines = [batch("t::a", [("passed", 8)], [base + i for i in range(8)])]
+        write_session(
+            tmp_path, minute=minute, facts={"tag": tag}, records={"iterations.jsonl": lines}, summary={}
+        )
+
+
+def test_two_sessions_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the terminal, as Markdown and as JSON; exit status 1 only for what must not be."""
+    _two(tmp_path)
+    call = ["--root", str(tmp_path), "compare", "before", "after"]
+    assert main(call) == 0
+    shown = capsys.readouterr().out
+    (duration,) = (line for line in shown.splitlines() if line.startswith("  duration"))
+    assert " ".join(duration.split()) == "duration 1.00 s 2.00 s +100.0 % +100.0 % to +100.0 % slower"
+    assert "1 difference among 2 of 2 rows that could be judged: of 5.0 % or more" in shown
+    assert main([*call, "--fail-on", "duration>+10%"]) == 1
+    assert "--fail-on 'duration>+10%' is broken by t::a: duration +100.0 %" in capsys.readouterr().out
+    assert main([*call, "--markdown"]) == 0
+    shown = capsys.readouterr().out
+    assert "- **Before**: 1.00 s\n- **After**: 2.00 s\n- **Improvement**: +100.0 %, slower\n" in shown
+    assert "| `t::a: duration` | 1.00 s | 2.00 s | +100.0 % (slower) | - |" in shown
+    assert main([*call, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [row["change"] for row in record["rows"]] == ["same", "higher"]
+    assert main([*call, "--json", "--markdown"]) == 4
+    assert main([*call, "--even-if", "x"]) == 4
+    assert "Give some of host, devices, changes, contended." in capsys.readouterr().err

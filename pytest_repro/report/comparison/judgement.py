@@ -1,0 +1,208 @@
+"""What differs between two sessions: one row for each thing that both have measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from pytest_repro.report.comparison.measured import Counted, Key, Measured, Quantity, Sample
+from pytest_repro.report.comparison.shift import shift_between
+from pytest_repro.stats import DEFAULT_CONFIDENCE, Interval, failure_rate_interval
+
+LEAST_EFFECT = 0.05
+"""Part of the earlier value by which another one must differ to be told as different."""
+
+_OF_TIME = frozenset({Quantity.DURATION, Quantity.PHASE})
+
+
+class Change(str, Enum):
+    """What became of a number."""
+
+    SAME = "same"
+    HIGHER = "higher"
+    LOWER = "lower"
+    UNKNOWN = "too few"
+    """One of the sessions has too few values for a difference to be certain, whatever they were."""
+
+    CONTENDED = "contended"
+    """It is a time, and one of the sessions shared its machine: nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One thing that both sessions have measured.
+
+    Attributes:
+        key: What it is.
+        before: The first session's rate (0 to 1) or median; times in ns, memory in bytes.
+        after: The second's.
+        before_count: Executions that it is of.
+        after_count: Likewise.
+        effect: How much higher the second is, as a part of the first; None for a first of zero and for rates.
+        effect_low: Lower end of its interval, None where there is none.
+        effect_high: Upper end, likewise.
+        chance: How likely such a difference is without a reason, corrected for the number of rows (0 to 1);
+            None where no test can be made.
+        change: The judgement.
+        unit: What a rate counts.
+        before_interval: Of a rate.
+        after_interval: Likewise.
+    """
+
+    key: Key
+    before: float
+    after: float
+    before_count: int
+    after_count: int
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    chance: float | None = None
+    change: Change = Change.UNKNOWN
+    unit: str = ""
+    before_interval: Interval | None = None
+    after_interval: Interval | None = None
+
+    @property
+    def is_different(self) -> bool:
+        """Whether the difference is certain and large enough to be told."""
+        return self.change in (Change.HIGHER, Change.LOWER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """All rows of a comparison, and what only one of the sessions knows.
+
+    Attributes:
+        rows: By test, then rates before durations, phases, metrics and memory.
+        only_before: Tests that only the first session executed.
+        only_after: Likewise of the second.
+        least_effect: Below which a difference is none.
+        level: Chance above which a difference is none (0 to 1).
+    """
+
+    rows: tuple[Row, ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+    least_effect: float
+    level: float
+
+
+def judge(
+    before: Measured,
+    after: Measured,
+    *,
+    least_effect: float = LEAST_EFFECT,
+    confidence: float = DEFAULT_CONFIDENCE,
+    with_contended: bool = False,
+) -> Judgement:
+    """Compares what two sessions have measured.
+
+    Failure rates by Fisher's exact test, two-sided. All else by the test of Mann and Whitney and the shift of
+    Hodges and Lehmann, over those of the numbers that are independent witnesses (`Sample`). The chances are
+    corrected for the number of rows by the method of Benjamini and Hochberg (1995): of the differences that
+    are told, at most `1 - confidence` are none, on average.
+
+    Args:
+        before: Of the first session.
+        after: Of the second.
+        least_effect: Part of the first value below which a difference is none; of rates it is not asked for.
+        confidence: From 0 to 1.
+        with_contended: Whether times of sessions that shared their machine are judged too.
+    """
+    contended = bool(before.contended or after.contended) and not with_contended
+    tests = [test for test in before.counts if test in after.counts]
+    rows = [_rate_row(test, before.counts[test], after.counts[test]) for test in tests]
+    for key in sorted(key for key in before.values if key in after.values):
+        is_blind = contended and key.quantity in _OF_TIME
+        rows.append(_value_row(key, before.values[key], after.values[key], confidence, is_blind=is_blind))
+    rows = _corrected(rows)
+    judged = [replace(row, change=_change(row, least_effect, 1.0 - confidence)) for row in rows]
+    order = {quantity: place for place, quantity in enumerate(Quantity)}
+    judged.sort(key=lambda row: (row.key.test, order[row.key.quantity], row.key.name))
+    known = {key.test for key in before.values} | set(before.counts)
+    known_after = {key.test for key in after.values} | set(after.counts)
+    return Judgement(
+        rows=tuple(judged),
+        only_before=tuple(sorted(known - known_after)),
+        only_after=tuple(sorted(known_after - known)),
+        least_effect=least_effect,
+        level=1.0 - confidence,
+    )
+
+
+def _rate_row(test: str, before: Counted, after: Counted) -> Row:
+    from scipy import stats
+
+    table = [
+        [before.failures, before.total - before.failures],
+        [after.failures, after.total - after.failures],
+    ]
+    is_countable = before.unit == after.unit and before.total > 0 and after.total > 0
+    return Row(
+        key=Key(test=test, quantity=Quantity.FAILURES, name="failure rate"),
+        before=before.failures / before.total if before.total else 0.0,
+        after=after.failures / after.total if after.total else 0.0,
+        before_count=before.total,
+        after_count=after.total,
+        chance=float(stats.fisher_exact(table).pvalue) if is_countable else None,
+        unit=before.unit if before.unit == after.unit else f"{before.unit} against {after.unit}",
+        before_interval=failure_rate_interval(before.failures, before.total),
+        after_interval=failure_rate_interval(after.failures, after.total),
+    )
+
+
+def _value_row(key: Key, before: Sample, after: Sample, confidence: float, *, is_blind: bool) -> Row:
+    row = Row(
+        key=key,
+        before=before.median,
+        after=after.median,
+        before_count=before.count,
+        after_count=after.count,
+        change=Change.CONTENDED if is_blind else Change.UNKNOWN,
+    )
+    if key.quantity is Quantity.MEMORY:
+        return replace(row, effect=_part(row.after - row.before, row.before))
+    shift = shift_between(before.witnesses, after.witnesses, confidence=confidence)
+    return replace(
+        row,
+        effect=_part(shift.estimate, row.before),
+        effect_low=_part(shift.low, row.before),
+        effect_high=_part(shift.high, row.before),
+        chance=None if is_blind or shift.low is None else shift.chance,
+    )
+
+
+def _part(difference: float | None, whole: float) -> float | None:
+    return None if difference is None or whole == 0 else difference / abs(whole)
+
+
+def _corrected(rows: Sequence[Row]) -> list[Row]:
+    from scipy import stats
+
+    tested = [row.chance for row in rows if row.chance is not None]
+    if not tested:
+        return list(rows)
+    corrected = iter(stats.false_discovery_control(tested, method="bh"))
+    return [row if row.chance is None else replace(row, chance=float(next(corrected))) for row in rows]
+
+
+def _change(row: Row, least_effect: float, level: float) -> Change:
+    if row.change is Change.CONTENDED:
+        return row.change
+    if row.key.quantity is Quantity.MEMORY:
+        return _direction(row) if row.effect is not None and abs(row.effect) >= least_effect else Change.SAME
+    if row.chance is None:
+        return Change.UNKNOWN
+    if row.chance > level:
+        return Change.SAME
+    if row.key.quantity is Quantity.FAILURES:
+        return Change.HIGHER if row.after > row.before else Change.LOWER
+    is_large = row.effect is None or abs(row.effect) >= least_effect
+    return _direction(row) if is_large else Change.SAME
+
+
+def _direction(row: Row) -> Change:
+    higher = row.effect > 0 if row.effect is not None else row.after > row.before
+    return Change.HIGHER if higher else Change.LOWER
