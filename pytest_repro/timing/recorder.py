@@ -12,7 +12,7 @@ from pytest_repro.errors import TimingError
 from pytest_repro.model import Metric, Phase, Stage
 from pytest_repro.timing.memory import Memory
 from pytest_repro.timing.run import FenceCost, Run
-from pytest_repro.timing.spans import Span
+from pytest_repro.timing.spans import RUNNING, HandSpan, Span
 from pytest_repro.timing.turns import Turns
 
 if TYPE_CHECKING:
@@ -112,7 +112,16 @@ class Recorder:
                 next_step="Give it a short fixed name, such as repro.phase('preprocess').",
             )
         run = self.run
-        return _NOTHING if run is None else Span(run, name)
+        if run is None:
+            return _NOTHING
+        span: Span = HandSpan()
+        span._run = run  # noqa: SLF001 - see `HandSpan`
+        span.name = name
+        span.fenced = False
+        span.is_open = True
+        span.call_ns = RUNNING
+        span.peaks = ()
+        return span
 
     def metric(self, name: str, value: float) -> None:
         """Records a number that the test measured itself.
