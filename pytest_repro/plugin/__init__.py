@@ -16,6 +16,7 @@ from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
 from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
 from pytest_repro.plugin.isolated_job import is_isolated, parent_of_isolated
 from pytest_repro.plugin.options import add_options, resolve
+from pytest_repro.plugin.session import run_folder_of
 from pytest_repro.plugin.timing import Repro
 from pytest_repro.plugin.verify_options import MARK
 
@@ -42,6 +43,10 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Runs the gate, or leases a device, before the first conftest can look for one."""
     known = early_config.known_args_namespace
+    if known.repro_run is None and known.repro_bisect is not None:
+        from pytest_repro.plugin.bisect import run_bisection_early
+
+        run_bisection_early(early_config)
     if known.repro_run is None and _is_gate_asked_for(early_config, known.verify_runs):
         from pytest_repro.plugin.gate import run_gate_early
 
@@ -57,6 +62,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 def pytest_cmdline_main(config: pytest.Config) -> int | None:
     """Runs the gate instead of a session, if it was asked for."""
     is_run = config.getoption("repro_run") is not None
+    if not is_run and config.getoption("repro_bisect") is not None:
+        from pytest_repro.plugin.bisect import bisection_exit_status
+
+        return bisection_exit_status(config)
     if is_run or not _is_gate_asked_for(config, config.getoption("verify_runs")):
         return None
     from pytest_repro.plugin.gate import gate_exit_status
@@ -81,6 +90,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CAPABILITIES] = capabilities
     config.pluginmanager.register(capabilities, "repro-capabilities")
     capabilities.begin()
+    if options.order is not None:
+        from pytest_repro.plugin.order import begin_order
+
+        begin_order(config, options.order)
+    if config.getoption("repro_trial") and (folder := run_folder_of(config)) is not None:
+        from pytest_repro.plugin.bisect_trial import begin_trial
+
+        begin_trial(config, folder)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

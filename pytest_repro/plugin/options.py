@@ -17,6 +17,7 @@ from pytest_repro.plugin.isolated_job import is_isolated
 from pytest_repro.plugin.limit_options import LIMIT_VALUES, add_limit_options
 from pytest_repro.plugin.match_option import read_match
 from pytest_repro.plugin.option_reader import OptionReader, at_least_one, destination
+from pytest_repro.plugin.order_options import OrderRequest, add_order_options, read_order
 from pytest_repro.plugin.record_options import RECORD_VALUES, check_record_options
 from pytest_repro.plugin.session import RUN_OPTION, is_worker, run_folder_of
 from pytest_repro.plugin.timing_options import read_timing
@@ -37,6 +38,7 @@ class Options:
         profile: Whether the lines inside of the phases are sampled; then `timing` is True.
         json_path: Where the session's summary is also written, or None.
         devices: Devices that a stress run shares out among its workers, or None.
+        order: Tests to be run in their order, or None.
     """
 
     stress: StressPlan | None
@@ -44,6 +46,7 @@ class Options:
     profile: bool
     json_path: str | None
     devices: DeviceRequest | None
+    order: OrderRequest | None = None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -65,6 +68,7 @@ def add_options(parser: pytest.Parser) -> None:
             f"--{name}", dest=destination(positive), action="store_false", default=None, help=text
         )
     add_limit_options(parser, group)
+    add_order_options(parser, group)
     group.addoption(RUN_OPTION, dest="repro_run", metavar="FOLDER", default=None, help=argparse.SUPPRESS)
     reseed_text = "Seed the random number generators before each iteration."
     parser.addini(destination("repro-reseed"), reseed_text, type="bool", default=None)
@@ -230,6 +234,7 @@ def resolve(config: pytest.Config) -> Options:
         # What would be run is shown as it is without repetitions.
         stress = devices = None
     check_record_options(config)
+    order = None if is_isolated() else read_order(config)
     timing, profile = read_timing(config, read)
     return Options(
         stress=stress,
@@ -237,6 +242,7 @@ def resolve(config: pytest.Config) -> Options:
         profile=profile,
         json_path=read.value("repro-json", str),
         devices=devices,
+        order=order,
     )
 
 
@@ -289,16 +295,17 @@ def _refuse_items(config: pytest.Config, *, iterations: int | None, overlap: boo
 
 
 def _refuse_misleading_path(config: pytest.Config) -> None:
-    """`--repro-json PATH` would work as long as there is no PATH, and then run another project's tests."""
-    path = config.getoption(destination("repro-json"))
-    if path is None or is_worker(config):
+    """An option's value would work as long as there is no such file, and then move pytest's rootdir."""
+    if is_worker(config):
         return
-    meant = misled_rootdir(config, path)
-    if meant is not None:
-        raise OptionError(
-            f"--repro-json {path} made pytest take {config.rootpath} for its rootdir in the place of {meant}",
-            next_step=f"Write --repro-json={path}.",
-        )
+    for name in ("repro-json", "repro-order"):
+        path = config.getoption(destination(name))
+        meant = None if path is None else misled_rootdir(config, path)
+        if meant is not None:
+            raise OptionError(
+                f"--{name} {path} made pytest take {config.rootpath} for its rootdir in the place of {meant}",
+                next_step=f"Write --{name}={path}.",
+            )
 
 
 def _one_of(*names: str) -> Callable[[str], str]:

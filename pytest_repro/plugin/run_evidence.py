@@ -19,7 +19,7 @@ from pytest_repro.verify.certificate.foreign import (
     prefixes_of_this_process,
 )
 
-_RAISED = "repro_raised"
+RAISED = "repro_raised"
 _FOREIGN = "repro_foreign"
 
 
@@ -70,7 +70,7 @@ class FailureNotes:
                 "signature": signature_to_dict(raised.signature),
                 "message": first_line(raised.message),
             }
-            setattr(report, _RAISED, told)
+            setattr(report, RAISED, told)
         return report
 
 
@@ -109,7 +109,7 @@ class EvidenceRecorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Notes a failure."""
-        told = getattr(report, _RAISED, None)
+        told = getattr(report, RAISED, None)
         if told is not None:
             self._failures.append({"test": report.nodeid, **told})
 

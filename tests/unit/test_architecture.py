@@ -27,6 +27,7 @@ LAYERS = (
     "signature",
     "stats",
     "store",
+    "order",
     "stress",
     "verify",
     "timing",
