@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import click
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, EXIT_DONE, run_command
 from pytest_repro.cli.scaffold_input import OpenLog, opened_log, source_root
 from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words
+from pytest_repro.logs.history import WorkerHistory, read_history
 from pytest_repro.logs.reader import read_log_and_masker
-from pytest_repro.logs.records import LogReport
+from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.scaffold.build import planned_files
 from pytest_repro.scaffold.context import checked_name, plan
@@ -141,12 +143,20 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
         source_root=source_root(options.source),
         is_flaky=options.flaky,
         test=options.test,
+        history_of=partial(_history, open_log),
     )
     files = planned_files(
         reproduction, open_log=open_log, masker=masker, overrides=overrides.folder if overrides else None
     )
     written = write_folder(folder, files, force=options.force)
     return folder_words(reproduction, written, overrides)
+
+
+def _history(open_log: OpenLog | None, failure: CiFailure) -> WorkerHistory | None:
+    if open_log is None:
+        return None
+    with open_log() as source:
+        return read_history(source, failure)
 
 
 def _read(open_log: OpenLog) -> tuple[LogReport, Masker]:

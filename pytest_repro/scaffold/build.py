@@ -10,6 +10,7 @@ from typing import BinaryIO, TextIO
 
 from pytest_repro.logs.formats import decode, physical_lines, strip_escapes
 from pytest_repro.logs.secrets import Masker
+from pytest_repro.order.order_file import order_text
 from pytest_repro.scaffold.context import Reproduction
 from pytest_repro.scaffold.render import render
 from pytest_repro.scaffold.write import PlannedFile, text_file
@@ -37,6 +38,7 @@ def planned_files(
         field.name: getattr(reproduction, field.name) for field in fields(reproduction)
     }
     context["test_file"] = reproduction.test_file
+    context["order_file"] = reproduction.order_file
 
     def text(template: str) -> str:
         return render(template, context, overrides=overrides)
@@ -53,10 +55,22 @@ def planned_files(
         return [*files, text_file("logs/.gitkeep", "")]
     return [
         *files,
+        *_order_files(reproduction, masker),
         PlannedFile(
             path="logs/ci.log", write=lambda file: _copy_log(open_log, file, masker), is_edited=False
         ),
     ]
+
+
+def _order_files(reproduction: Reproduction, masker: Masker) -> list[PlannedFile]:
+    if reproduction.history is None or reproduction.order_file is None:
+        return []
+    tests = reproduction.history.tests
+    comments = (
+        f"What {reproduction.history.worker} ran in CI until the failure, in order: {len(tests)} tests.",
+        "From the root of the tests' source: pytest --repro-order=THIS_FILE",
+    )
+    return [text_file(reproduction.order_file, order_text(map(masker, tests), comments=comments))]
 
 
 def _signature_json(reproduction: Reproduction) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_repro.errors import ScaffoldError
+from pytest_repro.logs.history import WorkerHistory
 from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
 from pytest_repro.model import Frame, Outcome, Signature
 from pytest_repro.scaffold.choose import chosen
@@ -15,6 +17,8 @@ from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
 from pytest_repro.scaffold.source import TestSource, find_source
 from pytest_repro.signature import CRASH_MESSAGE, make_signature
+
+HistoryOf = Callable[[CiFailure], "WorkerHistory | None"]
 
 LONGEST_NAME = 80
 _HIDDEN = re.compile(r"(?:^|[/\\])(?:_pytest|unittest)[/\\]")
@@ -90,6 +94,7 @@ class Reproduction:
         missing: What of the CI machine is not here, and what is used instead.
         signature: Signature of the failure, None where no failing test is known.
         has_log: Whether a log was given.
+        history: What the failing test's process ran before it, None where the log does not tell.
     """
 
     name: Safe
@@ -109,6 +114,12 @@ class Reproduction:
     missing: tuple[Fact, ...] = ()
     signature: Signature | None = None
     has_log: bool = False
+    history: WorkerHistory | None = None
+
+    @property
+    def order_file(self) -> Safe | None:
+        """Path of the order file in the folder, None without one."""
+        return None if self.history is None else Safe(f"logs/order_{self.history.worker}.txt")
 
     @property
     def test_file(self) -> Safe:
@@ -141,6 +152,7 @@ def plan(
     source_root: Path,
     is_flaky: bool | None = None,
     test: str | None = None,
+    history_of: HistoryOf = lambda _: None,
 ) -> Reproduction:
     """Decides what the reproduction of a failure holds.
 
@@ -151,6 +163,7 @@ def plan(
         source_root: Where to look for the failing test's source.
         is_flaky: Whether it fails only now and then, None to go by what the log says.
         test: Which failing test of the log, see `chosen`.
+        history_of: Reads what the process of a failing test ran before it.
 
     Raises:
         ScaffoldError: The name cannot be used, or the log has no such failing test.
@@ -181,6 +194,7 @@ def plan(
         missing=tuple(_missing(report)),
         signature=signature_of(failure, report) if failure else None,
         has_log=True,
+        history=history_of(failure) if failure and can_run else None,
     )
 
 
