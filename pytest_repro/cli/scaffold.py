@@ -12,6 +12,7 @@ import click
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, EXIT_DONE, run_command
 from pytest_repro.cli.scaffold_input import OpenLog, opened_log, source_root
+from pytest_repro.cli.scaffold_proof import checked, proof_of, proof_words
 from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words
 from pytest_repro.logs.history import WorkerHistory, read_history
 from pytest_repro.logs.reader import read_log_and_masker
@@ -19,8 +20,9 @@ from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.scaffold.build import planned_files
 from pytest_repro.scaffold.context import checked_name, plan
+from pytest_repro.scaffold.forms import Form
 from pytest_repro.scaffold.templates import export_templates, find_overrides
-from pytest_repro.scaffold.write import write_folder
+from pytest_repro.scaffold.write import PlannedFile, check_free, kept_output, write_folder
 
 PROGRAM = "repro-scaffold"
 
@@ -40,6 +42,8 @@ class ScaffoldOptions:
         templates: Folder of the user's own templates, where it was given.
         list_tests: Whether to print the failing tests of the log, and make nothing.
         export_templates: Where to copy the package's own templates to, and make nothing else.
+        no_run: Whether the test is written without being run.
+        check: A folder to check in the place of making one.
     """
 
     name: str | None
@@ -52,6 +56,8 @@ class ScaffoldOptions:
     templates: Path | None
     list_tests: bool
     export_templates: Path | None
+    no_run: bool
+    check: Path | None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,14 +67,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name, those of the process by default.
 
     Returns:
-        0 when everything was done, 4 for arguments or input that cannot be used.
+        0 when everything was done, 4 for arguments or input that cannot be used; with `--check` 0 for the
+        same failure, 1 for another one or none, 6 where it could not be told.
     """
     return run_command(scaffold, argv, program=PROGRAM)
 
 
 @click.command(
     help="Make a folder that reproduces a test failure: script, test, README, log and signature.",
-    epilog="Exit codes: 0 done, 4 usage error or input that cannot be used.",
+    epilog="Exit codes: 0 done, 4 usage error or input that cannot be used. With --check: 0 the same "
+    "failure, 1 another one or none, 6 could not tell.",
     context_settings=CONTEXT_SETTINGS,
 )
 @click.argument("name", metavar="failure-name", required=False)
@@ -110,9 +118,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     metavar="DIR",
     help="Copy the package's templates to DIR, to begin your own with, and make nothing else.",
 )
+@click.option(
+    "--no-run", is_flag=True, help="Write the test without running it to prove that it fails as in CI."
+)
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Run a folder that was made, and tell whether it is the same failure as in CI.",
+)
 def scaffold(**given: Any) -> int:
     """Makes the folder, and says what is in it."""
     options = ScaffoldOptions(**given)
+    if options.check is not None:
+        if options.name is not None or options.log is not None:
+            raise click.UsageError("--check FOLDER takes no failure-name and no --log: the folder says both.")
+        return checked(options.check)
     if options.export_templates is not None:
         lines = list(exported_words(export_templates(options.export_templates)))
     else:
@@ -134,6 +155,7 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
     if options.test is not None and open_log is None:
         raise click.UsageError("--test chooses one of the failing tests of a log: give one with --log.")
     folder = options.output / checked_name(options.name)
+    check_free(folder, force=options.force)
     overrides = find_overrides(options.templates, start=Path.cwd())
     report, masker = _read(open_log) if open_log else (None, Masker())
     reproduction = plan(
@@ -145,11 +167,21 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
         test=options.test,
         history_of=partial(_history, open_log),
     )
-    files = planned_files(
-        reproduction, open_log=open_log, masker=masker, overrides=overrides.folder if overrides else None
-    )
-    written = write_folder(folder, files, force=options.force)
-    return folder_words(reproduction, written, overrides)
+
+    def files(form: Form | None, log: OpenLog | None = None) -> list[PlannedFile]:
+        folder_of_templates = overrides.folder if overrides else None
+        return planned_files(
+            reproduction, open_log=log, masker=masker, overrides=folder_of_templates, form=form
+        )
+
+    proof, reasons = proof_of(reproduction, folder, files=files, is_run=not options.no_run)
+    planned = files(proof.chosen if proof is not None else None, open_log)
+    if proof is not None and proof.trial is not None and proof.trial.output:
+        planned.append(kept_output("logs/proof.log", masker(proof.trial.output)))
+    written = write_folder(folder, planned, force=options.force)
+    yield from folder_words(reproduction, written, overrides)
+    if proof is not None:
+        yield from proof_words(proof, reasons)
 
 
 def _history(open_log: OpenLog | None, failure: CiFailure) -> WorkerHistory | None:

@@ -12,6 +12,7 @@ from pytest_repro.logs.formats import decode, physical_lines, strip_escapes
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.order.order_file import order_text
 from pytest_repro.scaffold.context import Reproduction
+from pytest_repro.scaffold.forms import Form
 from pytest_repro.scaffold.render import render
 from pytest_repro.scaffold.write import PlannedFile, text_file
 from pytest_repro.signature import signature_to_dict
@@ -25,6 +26,7 @@ def planned_files(
     open_log: Callable[[], BinaryIO] | None,
     masker: Masker,
     overrides: Path | None = None,
+    form: Form | None = None,
 ) -> list[PlannedFile]:
     """Plans all files of a reproduction.
 
@@ -33,12 +35,14 @@ def planned_files(
         open_log: Opens the log anew, None without a log.
         masker: Takes secrets out of the log's copy.
         overrides: A folder whose templates come before the package's own.
+        form: How the test comes to run; None to run it in a child process, or where no test is known.
     """
     context: dict[str, object] = {
         field.name: getattr(reproduction, field.name) for field in fields(reproduction)
     }
     context["test_file"] = reproduction.test_file
     context["order_file"] = reproduction.order_file
+    context["form"] = form
 
     def text(template: str) -> str:
         return render(template, context, overrides=overrides)
@@ -47,10 +51,12 @@ def planned_files(
         text_file("run_test.sh", text("run_test.sh.j2"), is_executable=True),
         text_file(reproduction.test_file, text("test_repro.py.j2")),
         text_file("README.md", text("README.md.j2")),
-        text_file("signature.json", _signature_json(reproduction)),
+        text_file("signature.json", _signature_json(reproduction, form)),
         text_file("pytest.ini", text("pytest.ini.j2")),
         text_file(".gitignore", text("gitignore.j2")),
     ]
+    if form is not None and not form.is_child:
+        files.append(text_file("tests/conftest.py", text("conftest.py.j2")))
     if open_log is None:
         return [*files, text_file("logs/.gitkeep", "")]
     return [
@@ -73,12 +79,15 @@ def _order_files(reproduction: Reproduction, masker: Masker) -> list[PlannedFile
     return [text_file(reproduction.order_file, order_text(map(masker, tests), comments=comments))]
 
 
-def _signature_json(reproduction: Reproduction) -> str:
+def _signature_json(reproduction: Reproduction, form: Form | None) -> str:
     signature = reproduction.signature
     record = {
         "format_version": FORMAT_VERSION,
         "test": reproduction.nodeid,
         "signature": signature_to_dict(signature) if signature else None,
+        "is_flaky": reproduction.is_flaky,
+        "form": form.kind.name.lower() if form else None,
+        "originals": {file: list(files) for file, files in form.originals.items()} if form else {},
     }
     return json.dumps(record, indent=2) + "\n"
 

@@ -54,14 +54,16 @@ def text_file(path: str, text: str, *, is_executable: bool = False) -> PlannedFi
     return PlannedFile(path=path, write=lambda file: file.write(text), is_executable=is_executable)
 
 
-def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = False) -> Written:
-    """Writes a reproduction.
+def kept_output(path: str, text: str) -> PlannedFile:
+    """Plans a file with the output of a program, which nobody edits."""
+    return PlannedFile(path=path, write=lambda file: file.write(text), is_edited=False)
 
-    A new folder appears whole or not at all. An existing one is only touched with `force`: then the planned
-    files are replaced one by one, what people may have edited is kept as `<file>.bak`, and all else stays.
+
+def check_free(folder: Path, *, force: bool = False) -> None:
+    """Makes sure that a reproduction may be written, before anything long is begun.
 
     Raises:
-        ScaffoldError: The folder exists and `force` is not given, or it cannot be written.
+        ScaffoldError: A file is in the way, or the folder exists and `force` is not given.
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise ScaffoldError(
@@ -75,6 +77,18 @@ def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = Fa
             place=str(folder),
             next_step="Choose another name, or renew its generated files with --force: your own files stay.",
         )
+
+
+def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = False) -> Written:
+    """Writes a reproduction.
+
+    A new folder appears whole or not at all. An existing one is only touched with `force`: then the planned
+    files are replaced one by one, what people may have edited is kept as `<file>.bak`, and all else stays.
+
+    Raises:
+        ScaffoldError: The folder exists and `force` is not given, or it cannot be written.
+    """
+    check_free(folder, force=force)
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:

@@ -47,6 +47,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (root / "tests").mkdir()
     (root / "tests" / "test_mode.py").write_text(TEST)
     monkeypatch.chdir(root)
+    monkeypatch.setenv("REPRO_PYTHON", sys.executable)
     return root
 
 
@@ -78,16 +79,18 @@ def run_test(folder: Path, *arguments: str, **environment: str) -> subprocess.Co
 
 
 def test_a_log_becomes_a_reproduction_that_fails_and_passes_as_the_test_does(
-    project: Path, capsys: pytest.CaptureFixture[str]
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From the console entry to pytest's exit code, with the output kept."""
     assert main(["mode-fails", "--log", str(ci_log(project, "tests/test_mode.py::test_mode"))]) == 0
     folder = project / "mode-fails"
-    assert "failing test: tests/test_mode.py::test_mode[fast]" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "failing test: tests/test_mode.py::test_mode[fast]" in said
+    assert "test: standalone\nproof: fails with the same signature" in said
 
     failing = run_test(folder)
     assert failing.returncode == 1, failing.stdout
-    assert "tests/test_mode.py::test_mode[fast] ended with exit code 1" in failing.stdout
+    assert "::test_mode[fast] FAILED" in failing.stdout
     assert "AssertionError: no fast mode" in failing.stdout
     assert "no fast mode" in (folder / "logs" / "run_1.log").read_text()
 
@@ -95,10 +98,16 @@ def test_a_log_becomes_a_reproduction_that_fails_and_passes_as_the_test_does(
     assert passing.returncode == 0, passing.stdout
     assert "1 passed" in (folder / "logs" / "run_2.log").read_text()
 
+    assert main(["--check", str(folder)]) == 0
+    assert "the same failure as in CI" in capsys.readouterr().out
+    monkeypatch.setenv("MODE", "fast")
+    assert main(["--check", str(folder)]) == 1
+    assert "not the failure of CI: the test passes here" in capsys.readouterr().out
+
 
 def test_no_secret_of_the_log_is_in_the_folder(project: Path) -> None:
     """The copy of the log, the README and the script name it only."""
-    main(["secrets", "--log", str(ci_log(project, "tests/test_mode.py::test_fixed"))])
+    main(["secrets", "--log", str(ci_log(project, "tests/test_mode.py::test_fixed")), "--no-run"])
     for path in (project / "secrets").rglob("*"):
         assert path.is_dir() or "not-to-be-seen-1" not in path.read_text()
     readme = (project / "secrets" / "README.md").read_text()
@@ -109,7 +118,7 @@ def test_no_secret_of_the_log_is_in_the_folder(project: Path) -> None:
 def test_the_copy_of_the_log_keeps_its_line_numbers(project: Path) -> None:
     """What the README says of a line is found on that line."""
     log = ci_log(project, "tests/test_mode.py::test_fixed")
-    main(["lines", "--log", str(log)])
+    main(["lines", "--log", str(log), "--no-run"])
     copy = (project / "lines" / "logs" / "ci.log").read_text()
     assert copy.count("\n") == log.read_text().count("\n")
     assert copy.split("\n")[2] == "2026-01-02T03:04:05.0000000Z pytest -v"
@@ -119,7 +128,7 @@ def test_a_missing_source_is_a_failure_that_says_so(project: Path, tmp_path: Pat
     """Nothing passes that was not run."""
     log = ci_log(project, "tests/test_mode.py::test_fixed")
     (tmp_path / "empty").mkdir()
-    main(["no-source", "--log", str(log), "--source", str(tmp_path / "empty")])
+    main(["no-source", "--log", str(log), "--source", str(tmp_path / "empty"), "--no-run"])
     run = run_test(project / "no-source", REPRO_SOURCE=str(tmp_path / "empty"))
     assert run.returncode == 1
     assert "The source of tests/test_mode.py::test_fixed is not in" in run.stdout
@@ -129,7 +138,7 @@ def test_a_skipped_original_does_not_pass(project: Path) -> None:
     """A test that did not run to its end proves nothing."""
     log = ci_log(project, "tests/test_mode.py::test_fixed")
     log.write_text(log.read_text().replace("test_fixed", "test_skipped"))
-    main(["skips", "--log", str(log)])
+    main(["skips", "--log", str(log), "--no-run"])
     run = run_test(project / "skips")
     assert run.returncode == 1
     assert "was not run to its end, so it proves nothing" in run.stdout
@@ -140,7 +149,7 @@ def test_the_log_can_come_from_standard_input(project: Path) -> None:
     log = ci_log(project, "tests/test_mode.py::test_fixed")
     with log.open("rb") as source:
         run = subprocess.run(
-            [sys.executable, "-m", "pytest_repro.cli.scaffold", "piped", "--log", "-"],
+            [sys.executable, "-m", "pytest_repro.cli.scaffold", "piped", "--log", "-", "--no-run"],
             stdin=source,
             cwd=project,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
@@ -152,7 +161,7 @@ def test_the_log_can_come_from_standard_input(project: Path) -> None:
 
 def test_without_a_log_there_is_a_folder_to_fill_in(project: Path) -> None:
     """The script runs, and the test fails until it is written."""
-    assert main(["bare"]) == 0
+    assert main(["bare", "--no-run"]) == 0
     run = run_test(project / "bare")
     assert run.returncode == 1
     assert "No failure is described yet" in run.stdout
@@ -184,7 +193,7 @@ def test_what_cannot_be_used_ends_with_4_and_a_next_step(
 
 def test_an_existing_folder_needs_force(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The second time says what to do, and `--force` does it."""
-    assert main(["twice"]) == 0
-    assert main(["twice"]) == 4
+    assert main(["twice", "--no-run"]) == 0
+    assert main(["twice", "--no-run"]) == 4
     assert "renew its generated files with --force" in capsys.readouterr().err
-    assert main(["twice", "--force"]) == 0
+    assert main(["twice", "--force", "--no-run"]) == 0

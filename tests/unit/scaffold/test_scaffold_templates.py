@@ -72,7 +72,7 @@ def test_the_option_has_the_last_word(tmp_path: Path, mine: Path) -> None:
         ),
         (
             '[tool.pytest-repro]\ntemplates = "."\n',
-            r"no template that would be used .*README\.md\.j2, gitignore",
+            r"no template that would be used .*README\.md\.j2, conftest\.py\.j2, gitignore",
         ),
     ],
 )

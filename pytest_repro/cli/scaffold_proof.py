@@ -1,0 +1,117 @@
+"""Where `repro-scaffold` runs tests: the proof of a new folder, and the check of one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from pytest_repro.scaffold.check import Check, Row, check
+from pytest_repro.scaffold.context import Reproduction
+from pytest_repro.scaffold.forms import Form, forms_of
+from pytest_repro.scaffold.proof import LIMIT_S, STRESS_S, Proof, Tried, proved, try_in_scratch
+from pytest_repro.scaffold.render import one_line
+from pytest_repro.scaffold.signatures import Known
+from pytest_repro.scaffold.trial import Result, Trial
+from pytest_repro.scaffold.write import PlannedFile
+
+
+def proof_of(
+    reproduction: Reproduction,
+    folder: Path,
+    *,
+    files: Callable[[Form], Sequence[PlannedFile]],
+    is_run: bool,
+) -> tuple[Proof | None, tuple[str, ...]]:
+    """Decides how the test of a reproduction runs; tries it, unless that is not wanted.
+
+    Returns:
+        What was shown, None where no test is known or its source was not found; and why narrower forms
+        were not written.
+    """
+    if reproduction.nodeid is None or not reproduction.can_run or reproduction.source is None:
+        return None, ()
+    source = (folder.resolve() / reproduction.source).resolve()
+    found = forms_of(source, reproduction.nodeid, reproduction.test_file)
+    if not is_run or reproduction.signature is None:
+        return Proof(chosen=found.forms[0]), found.reasons
+    known = reproduction.signature
+    limit = f"a stress of {STRESS_S} s" if reproduction.is_flaky else f"at most {LIMIT_S:.0f} s"
+    click.echo(
+        f"running {one_line(reproduction.nodeid)} from {source}, {limit} a try (--no-run leaves it out)"
+    )
+
+    def try_form(form: Form) -> Trial:
+        return try_in_scratch(
+            form,
+            Known(signature=known, originals=form.originals, is_flaky=reproduction.is_flaky),
+            files=files,
+            folder=folder,
+            source=source,
+        )
+
+    return proved(found.forms, try_form), found.reasons
+
+
+def proof_words(proof: Proof, reasons: Sequence[str]) -> Iterator[str]:
+    """Says which form was taken and why, and what it was seen to do."""
+    yield f"test: {proof.chosen.kind.value}"
+    for reason in reasons:
+        yield f"  {one_line(reason)}"
+    for tried in proof.passed_over:
+        yield f"  {_passed_over(tried)}"
+    if proof.trial is None:
+        yield "proof: not run (--no-run)"
+    else:
+        yield f"proof: {trial_words(proof.trial)}"
+        if proof.trial.signature is not None and proof.trial.differs:
+            yield f"  here: {one_line(proof.trial.signature.title)}"
+
+
+def _passed_over(tried: Tried) -> str:
+    return f"not {tried.form.kind.value}: it {trial_words(tried.trial)}"
+
+
+def trial_words(trial: Trial) -> str:
+    """Says what came of a trial."""
+    if trial.result is Result.UNKNOWN:
+        return f"{trial.result.value}: {one_line(trial.reason)}"
+    if trial.result is Result.PASSED and trial.iterations is not None:
+        return f"did not fail in {trial.iterations} iterations"
+    if trial.result is Result.OTHER:
+        return f"{trial.result.value}: another {', '.join(trial.differs)}"
+    return str(trial.result.value)
+
+
+def checked(folder: Path) -> int:
+    """Runs a folder, says whether it fails as CI did, and returns the exit status."""
+    click.echo(f"running {folder / 'run_test.sh'}")
+    answer = check(folder)
+    click.echo("\n".join(_check_words(answer)))
+    return answer.exit_status
+
+
+def _check_words(answer: Check) -> Iterator[str]:
+    trial = answer.trial
+    if answer.known is not None:
+        for row in answer.rows():
+            yield from _row_words(row)
+    if trial.log is not None:
+        yield f"output: {trial.log}"
+    yield {
+        Result.SAME: "the same failure as in CI",
+        Result.OTHER: f"another failure than in CI: {', '.join(trial.differs)} differ",
+        Result.PASSED: f"not the failure of CI: the test {trial_words(trial)}",
+        Result.UNKNOWN: f"cannot tell: {one_line(trial.reason)}",
+    }[trial.result]
+
+
+def _row_words(row: Row) -> Iterator[str]:
+    mark = "!" if row.differs else " "
+    recorded, found = (one_line(each) if each is not None else "-" for each in (row.recorded, row.found))
+    if recorded == found:
+        yield f"{mark} {row.name:<9}  both  {recorded}"
+        return
+    yield f"{mark} {row.name:<9}  CI    {recorded}"
+    yield f"  {'':<9}  here  {found}"

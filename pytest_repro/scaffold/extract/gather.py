@@ -1,0 +1,359 @@
+"""The case put together: the failing test, and all that it needs of its module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_repro.scaffold.extract.classes import kept_members, member_named, trimmed
+from pytest_repro.scaffold.extract.fixtures import fixture_name, is_autouse, requests
+from pytest_repro.scaffold.extract.imports import absolute, bound_name, import_text, is_future, is_star
+from pytest_repro.scaffold.extract.names import names_in
+from pytest_repro.scaffold.extract.parameters import direct_names, shortened
+from pytest_repro.scaffold.extract.text import Edit, Source, first_line, last_line
+from pytest_repro.scaffold.extract.units import Unit, class_marks, decorators, is_import, listed, root_of
+
+_HOOKS = frozenset(
+    {
+        *("pytestmark", "pytest_plugins", "pytest_generate_tests", "setup_module", "teardown_module"),
+        *("setup_function", "teardown_function", "setUpModule", "tearDownModule"),
+    }
+)
+OWN_FILE = "REPRO_FILE"
+"""Stands for the file that the code was taken from, beside which its data may lie."""
+
+_PRINTS = frozenset({"print", "unittest"})
+
+
+class NotPossibleError(Exception):
+    """The case cannot stand alone; its text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Code of a module that stands alone.
+
+    Attributes:
+        future: Imports that have to come first in a file.
+        text: The other code; where it asks for its own file, it asks for `REPRO_FILE`.
+        requested: Fixtures that it asks for and does not define.
+        binds: Names that it gives a value.
+    """
+
+    future: str
+    text: str
+    requested: frozenset[str]
+    binds: frozenset[str]
+
+
+class Module:
+    """A module of which parts are kept.
+
+    Args:
+        text: Its source.
+        package: Dotted name of the package that it lies in, empty outside of any.
+
+    Raises:
+        NotPossibleError: Its source cannot be read by this interpreter.
+    """
+
+    def __init__(self, text: str, *, package: str) -> None:
+        try:
+            self.source = Source(text)
+        except (SyntaxError, ValueError) as error:
+            raise NotPossibleError(f"its source cannot be read: {error}") from error
+        self._package = package
+        self._units = list(self._parted())
+        for unit in self._units:
+            self._name(unit)
+
+    def case(self, path: Sequence[str], bracket: str | None) -> Gathered:
+        """Gathers one test.
+
+        Args:
+            path: Names of its classes, then its own.
+            bracket: What its node id has in brackets.
+
+        Raises:
+            NotPossibleError: It does not stand in the module as a function or a method of a class.
+        """
+        target = self._defining(path[0])
+        node = target.only
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            raise NotPossibleError(f"{path[0]} is no function or class at the top of the module")
+        asked: frozenset[str] = frozenset()
+        while True:
+            # Fixtures that stand in a class are kept if they are asked for, and ask for others.
+            edits, marks, kept = self._trimmed(node, path, asked)
+            requested = {name for each in (*kept, *marks) for name in requests(each)} - direct_names(marks)
+            closed = frozenset(requested) | self._asked_in_bases(node)
+            if closed <= asked:
+                break
+            asked |= closed
+        target.requested = asked
+        try:
+            self._edit(target, edits + shortened(self.source, marks, bracket, self._list_named))
+        except NotPossibleError:
+            self._edit(target, edits)
+        for base in self._bases(node) if isinstance(node, ast.ClassDef) else ():
+            self._edit(self._defining(base.name), trimmed(self.source, base, path[-1:], asked))
+        return self._gathered([target])
+
+    def fixtures(self, names: frozenset[str], *, with_autouse: bool) -> Gathered:
+        """Gathers fixtures, those for every test too if asked."""
+        seeds = [unit for unit in self._units if _gives(unit, names, with_autouse=with_autouse)]
+        return self._gathered(seeds, is_conftest=True)
+
+    def _parted(self) -> Iterator[Unit]:
+        last = 0
+        group: Unit | None = None
+        for node in self.source.tree.body:
+            first = first_line(node)
+            if group is not None and first <= group.last:
+                group.nodes.append(node)
+                group.last = max(group.last, last_line(node))
+                continue
+            if group is not None:
+                yield group
+                last = group.last
+            while first - 1 > last and self.source.line(first - 1).startswith("#"):
+                first -= 1
+            group = Unit(nodes=[node], first=first, last=last_line(node))
+        if group is not None:
+            yield group
+
+    def _edit(self, unit: Unit, edits: tuple[Edit, ...]) -> None:
+        unit.edits = edits
+        self._name(unit)
+
+    def _name(self, unit: Unit) -> None:
+        try:
+            names = names_in(self._text(unit))
+        except (SyntaxError, ValueError) as error:
+            raise NotPossibleError(f"line {unit.first} cannot be taken out: {error}") from error
+        unit.binds, unit.uses = names.binds, names.uses
+
+    def _text(self, unit: Unit) -> str:
+        text = self.source.lines(unit.first, unit.last, unit.edits)
+        return text if text.endswith("\n") else text + "\n"
+
+    def _defining(self, name: str) -> Unit:
+        found = [unit for unit in self._units if name in unit.binds]
+        if not found:
+            raise NotPossibleError(f"{name} is not defined in the module")
+        return found[-1]
+
+    def _trimmed(
+        self, node: ast.stmt, path: Sequence[str], asked: frozenset[str]
+    ) -> tuple[tuple[Edit, ...], list[ast.expr], list[ast.stmt]]:
+        """Returns edits, marks of the test (the nearest first), and the parts that are kept."""
+        module_marks = self._module_marks()
+        if not isinstance(node, ast.ClassDef):
+            return (), [*reversed(decorators(node)), *module_marks], [node]
+        edits: tuple[Edit, ...] = ()
+        marks: list[ast.expr] = list(module_marks)
+        kept: list[ast.stmt] = []
+        current: ast.stmt | None = node
+        rest = list(path[1:])
+        edits = trimmed(self.source, node, rest, asked)
+        while isinstance(current, ast.ClassDef):
+            kept += [
+                each for each in kept_members(current, rest, asked) if not isinstance(each, ast.ClassDef)
+            ]
+            marks = [*reversed(decorators(current)), *class_marks(current), *marks]
+            current = member_named(current, rest[0]) if rest else None
+            rest = rest[1:]
+        if current is not None:
+            marks = [*reversed(decorators(current)), *marks]
+        elif len(path) > 1:
+            for base in self._bases(node):
+                inherited = member_named(base, path[-1])
+                if inherited is not None:
+                    marks = [*reversed(decorators(inherited)), *marks]
+                    kept.append(inherited)
+                    break
+        return edits, marks, kept
+
+    def _bases(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
+        for base in node.bases:
+            if isinstance(base, ast.Name):
+                for unit in self._units:
+                    if (
+                        isinstance(unit.only, ast.ClassDef)
+                        and unit.only.name == base.id
+                        and unit.only is not node
+                    ):
+                        yield unit.only
+                        yield from self._bases(unit.only)
+
+    def _asked_in_bases(self, node: ast.stmt) -> frozenset[str]:
+        bases = self._bases(node) if isinstance(node, ast.ClassDef) else ()
+        return frozenset(
+            name for base in bases for each in base.body if is_autouse(each) for name in requests(each)
+        )
+
+    def _module_marks(self) -> list[ast.expr]:
+        return [
+            mark
+            for unit in self._units
+            if "pytestmark" in unit.binds and isinstance(unit.only, ast.Assign)
+            for mark in listed(unit.only.value)
+        ]
+
+    def _list_named(self, name: str) -> ast.expr | None:
+        found = [unit.only for unit in self._units if name in unit.binds]
+        uses = sum(
+            name in unit.uses
+            for unit in self._units
+            if not isinstance(unit.only, ast.FunctionDef | ast.ClassDef)
+        )
+        if len(found) == 1 and not uses and isinstance(found[0], ast.Assign):
+            return found[0].value
+        return None
+
+    def _gathered(self, seeds: Sequence[Unit], *, is_conftest: bool = False) -> Gathered:
+        kept = list(seeds)
+        requested: set[str] = set()
+        if not is_conftest:
+            kept += [unit for unit in self._units if unit.binds & _HOOKS and unit not in kept]
+            kept += [unit for unit in self._units if any(map(is_autouse, unit.nodes)) and unit not in kept]
+        kept += [
+            unit
+            for unit in self._units
+            if unit.only is not None and (is_future(unit.only) or is_star(unit.only)) and unit not in kept
+        ]
+        seen = 0
+        while True:
+            while seen < len(kept):
+                unit = kept[seen]
+                seen += 1
+                asked = self._requested(unit)
+                requested |= asked
+                needed = unit.uses | asked
+                kept += [
+                    each for each in self._units if each not in kept and self._provides(each, needed, asked)
+                ]
+            acting = [unit for unit in self._units if unit not in kept and self._acts(unit, kept)]
+            if not acting:
+                break
+            kept += acting
+        needed = frozenset().union(*(unit.uses for unit in kept), requested, _HOOKS)
+        ordered = [unit for unit in self._units if unit in kept]
+        first = [unit for unit in ordered if unit.only is not None and is_future(unit.only)]
+        binds = frozenset().union(*(unit.binds for unit in kept)) if kept else frozenset()
+        defined = {fixture_name(node) for unit in kept for node in unit.nodes}
+        return Gathered(
+            future="".join(map(self._text, first)),
+            text=self._written([unit for unit in ordered if unit not in first], needed),
+            requested=frozenset(requested - defined - binds),
+            binds=binds,
+        )
+
+    def _requested(self, unit: Unit) -> frozenset[str]:
+        if unit.requested:
+            return unit.requested
+        names = {name for node in unit.nodes if not isinstance(node, ast.ClassDef) for name in requests(node)}
+        is_asking = any(
+            fixture_name(node) or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            for node in unit.nodes
+        )
+        is_hook = bool(unit.binds & _HOOKS)
+        return frozenset(names) if is_asking and not is_hook else frozenset()
+
+    def _provides(self, unit: Unit, needed: frozenset[str] | set[str], asked: frozenset[str]) -> bool:
+        if needed & unit.binds:
+            return True
+        return any(fixture_name(node) in asked for node in unit.nodes)
+
+    def _acts(self, unit: Unit, kept: Sequence[Unit]) -> bool:
+        """Whether a statement changes what the case sees, though nothing asks for a name of it."""
+        if unit.binds - unit.uses or all(
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in unit.nodes
+        ):
+            return False
+        if any(
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) for node in unit.nodes
+        ):
+            return False
+        if "__name__" in unit.uses and any(isinstance(node, ast.If) for node in unit.nodes):
+            return False
+        root = root_of(unit.nodes[0])
+        if root is None or root in _PRINTS:
+            return False
+        here = {name for each in kept for name in each.binds}
+        imported = {name for each in self._units if is_import(each) for name in each.binds}
+        defined = {name for each in self._units for name in each.binds} - imported
+        if root in imported:
+            return not (unit.uses & defined - here)
+        return root in here
+
+    def _written(self, units: Sequence[Unit], needed: frozenset[str]) -> str:
+        pieces: list[str] = []
+        previous: Unit | None = None
+        for unit in units:
+            text = self._unit_text(unit, needed)
+            if not text.strip():
+                continue
+            if previous is not None:
+                pieces.append(self._gap(previous, unit))
+            pieces.append(text.rstrip() + "\n")
+            previous = unit
+        return "".join(pieces)
+
+    def _unit_text(self, unit: Unit, needed: frozenset[str]) -> str:
+        node = unit.only
+        if isinstance(node, ast.Import | ast.ImportFrom) and not is_future(node):
+            has_dots = isinstance(node, ast.ImportFrom) and absolute(node, self._package).startswith(".")
+            if has_dots:
+                raise NotPossibleError(
+                    f"line {node.lineno} imports from a package that the file does not lie in"
+                )
+            is_whole = is_star(node) or all(bound_name(node, each) in needed for each in node.names)
+            if is_whole and not (isinstance(node, ast.ImportFrom) and node.level):
+                return self._text(unit)
+            return import_text(node, needed, self._package)
+        edits = (*unit.edits, *self._inner_imports(unit), *self._own_file(unit))
+        text = self.source.lines(unit.first, unit.last, edits)
+        return text if text.endswith("\n") else text + "\n"
+
+    def _inner_imports(self, unit: Unit) -> Iterator[Edit]:
+        """Relative imports inside functions and conditions, made absolute where they stand on one line."""
+        for outer in unit.nodes:
+            for node in ast.walk(outer):
+                if isinstance(node, ast.ImportFrom) and node.level:
+                    target = absolute(node, self._package)
+                    if target.startswith("."):
+                        raise NotPossibleError(
+                            f"line {node.lineno} imports from a package that the file does not lie in"
+                        )
+                    start = self.source.offset(node.lineno, node.col_offset)
+                    end = self.source.offset(node.names[0].lineno, node.names[0].col_offset)
+                    is_open = "(" in self.source.lines(node.lineno, node.names[0].lineno)[node.col_offset :]
+                    yield Edit(start=start, end=end, text=f"from {target} import {'(' if is_open else ''}")
+
+    def _own_file(self, unit: Unit) -> Iterator[Edit]:
+        for outer in unit.nodes:
+            for node in ast.walk(outer):
+                if isinstance(node, ast.Name) and node.id == "__file__":
+                    start, end = self.source.span(node)
+                    yield Edit(start=start, end=end, text=OWN_FILE)
+
+    def _gap(self, above: Unit, below: Unit) -> str:
+        if is_import(above) and is_import(below):
+            return ""
+        is_large = any(
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            for node in (above.nodes[-1], below.nodes[0])
+        )
+        if is_large:
+            return "\n\n"
+        return "" if below.first - above.last <= 1 else "\n"
+
+
+def _gives(unit: Unit, names: frozenset[str], *, with_autouse: bool) -> bool:
+    """Whether a part of a conftest file defines a fixture that is asked for, or each test gets."""
+    node = unit.only
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return fixture_name(node) in names or (with_autouse and is_autouse(node))
+    return bool(names & unit.binds) and not isinstance(node, ast.ClassDef)

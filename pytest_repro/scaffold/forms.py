@@ -1,0 +1,221 @@
+"""The forms of a reproduction's test, from the one that stands alone to the one that is run where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+from pytest_repro.scaffold.extract.gather import OWN_FILE, Gathered, Module, NotPossibleError
+from pytest_repro.scaffold.extract.project import Project, read_project
+from pytest_repro.scaffold.render import Safe
+
+NOTHING = Safe("")
+
+
+class FormKind(str, Enum):
+    """How a reproduction's test comes to run."""
+
+    STANDALONE = "standalone"
+    """The case alone, fixtures of conftest files brought along."""
+
+    REACHED = "standalone, with the project's own conftest files"
+    """The case alone; conftest files are read where they are."""
+
+    IN_PLACE = "the original test, read from its own file"
+    """pytest collects the original file in the place of the reproduction's."""
+
+    CHILD = "the original test, in a pytest of its own"
+    """A child process runs the original node id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One form of a test, as the templates need it.
+
+    Attributes:
+        kind: Which form it is.
+        case: The test within its file: `Class::test[id]`.
+        future: Imports that come first in the test's file.
+        code: The case, of the forms that stand alone.
+        conftest_future: Imports that come first in the conftest file.
+        conftest: Code for the conftest file.
+        paths: Folders below the source in which modules are found.
+        conftests: conftest files below the source that are read.
+        packages: Dotted name of each of `conftests`, empty where it lies in no package.
+        options: Options for `pytest.ini`.
+        originals: For each file that was generated, the files that its code comes from.
+    """
+
+    kind: FormKind
+    case: str
+    future: Safe = NOTHING
+    code: Safe = NOTHING
+    conftest_future: Safe = NOTHING
+    conftest: Safe = NOTHING
+    paths: tuple[str, ...] = ()
+    conftests: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the test's own code was brought along."""
+        return self.kind in (FormKind.STANDALONE, FormKind.REACHED)
+
+    @property
+    def is_child(self) -> bool:
+        """Whether the test runs in another process."""
+        return self.kind is FormKind.CHILD
+
+    @property
+    def names_file(self) -> bool:
+        """Whether the code asks for the file that it comes from."""
+        return OWN_FILE in self.code
+
+    @property
+    def conftest_file(self) -> str | None:
+        """The file that the code of the conftest comes from, where it asks for that."""
+        return self.conftests[-1] if OWN_FILE in self.conftest else None
+
+    @property
+    def option_lines(self) -> tuple[Safe, ...]:
+        """Lines for `pytest.ini`."""
+        return tuple(
+            Safe(
+                f"{name} =" + "".join(f"\n    {line.strip()}" for line in value.splitlines() if line.strip())
+            )
+            for name, value in self.options.items()
+            if name != "markers"
+        )
+
+    @property
+    def markers(self) -> tuple[Safe, ...]:
+        """The project's own marks."""
+        return tuple(
+            Safe(line.strip()) for line in self.options.get("markers", "").splitlines() if line.strip()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forms:
+    """The forms that can be written for a test, the narrowest first, and why others cannot."""
+
+    forms: tuple[Form, ...]
+    reasons: tuple[str, ...] = ()
+
+
+def parted(nodeid: str) -> tuple[str, list[str], str | None]:
+    """Parts a node id into its file, its names, and what stands in brackets."""
+    plain, bracket, inside = nodeid.partition("[")
+    file, *path = plain.split("::")
+    return file, path, inside[:-1] if bracket else None
+
+
+def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
+    """Returns the forms of a test whose source is at hand.
+
+    Args:
+        root: Folder from which the test is run.
+        nodeid: The test.
+        test_file: Path of the generated test in its folder.
+    """
+    file, path, bracket = parted(nodeid)
+    case = nodeid.partition("::")[2]
+    project = read_project(root.resolve(), file)
+    wide = [Form(kind=FormKind.CHILD, case=case)]
+    if not path or not file.endswith(".py") or any(not name.isidentifier() for name in path):
+        return Forms(forms=tuple(wide), reasons=("it is no function or method of a Python file",))
+    in_place = Form(
+        kind=FormKind.IN_PLACE,
+        case=case,
+        conftests=project.conftests,
+        paths=project.paths,
+        options=project.options,
+    )
+    wide = [in_place, *wide]
+    try:
+        gathered = _case(project, file, path, bracket)
+    except (NotPossibleError, RecursionError) as error:
+        return Forms(forms=tuple(wide), reasons=(f"it cannot stand alone: {error}",))
+    reached = replace(
+        in_place,
+        kind=FormKind.REACHED if project.conftests else FormKind.STANDALONE,
+        future=Safe(gathered.future),
+        code=Safe(gathered.text),
+        originals={test_file: (file,)},
+    )
+    if not project.conftests:
+        return Forms(forms=(reached, *wide))
+    try:
+        brought = _brought(project, gathered)
+    except NotPossibleError as error:
+        return Forms(
+            forms=(reached, *wide), reasons=(f"its conftest files cannot be brought along: {error}",)
+        )
+    alone = replace(
+        reached,
+        kind=FormKind.STANDALONE,
+        conftest_future=Safe("".join(dict.fromkeys(each.future for each in brought.values()))),
+        conftest=Safe("\n\n".join(each.text for each in brought.values())),
+        conftests=tuple(brought),
+        originals={test_file: (file,), "tests/conftest.py": tuple(brought)},
+    )
+    return Forms(forms=(alone, reached, *wide))
+
+
+def _case(project: Project, file: str, path: Sequence[str], bracket: str | None) -> Gathered:
+    module = _module(project, file, project.package)
+    gathered = module.case(path, bracket)
+    own = ".".join(part for part in (project.package, Path(file).stem) if part)
+    for quote in "'\"":
+        if f"{quote}{own}." in gathered.text:
+            raise NotPossibleError(f"it names its own module, {own}, in a text")
+    return gathered
+
+
+def _module(project: Project, file: str, package: str) -> Module:
+    try:
+        text = (project.root / file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise NotPossibleError(f"{file} cannot be read: {error}") from error
+    return Module(text, package=package)
+
+
+def _brought(project: Project, case: Gathered) -> dict[str, Gathered]:
+    """Gathers fixtures of the conftest files, each file with what it gives; the outermost first."""
+    wanted = case.requested
+    brought: dict[str, Gathered] = {}
+    bound: set[str] = set()
+    for file in reversed(project.conftests):
+        package = (
+            ".".join(Path(file).parent.parts)
+            if (project.root / file).with_name("__init__.py").is_file()
+            else ""
+        )
+        gathered = _module(project, file, package).fixtures(wanted, with_autouse=True)
+        if not gathered.text.strip():
+            continue
+        twice = {name for name in gathered.binds & bound if not _is_imported_alike(name, gathered, brought)}
+        if twice:
+            raise NotPossibleError(f"{min(twice)} is defined in more than one of them")
+        brought[file] = gathered
+        bound |= gathered.binds
+        wanted |= gathered.requested
+    if len(brought) > 1 and any(OWN_FILE in each.text for each in brought.values()):
+        raise NotPossibleError("more than one is used, and one asks for its own file")
+    return dict(reversed(brought.items()))
+
+
+def _is_imported_alike(name: str, gathered: Gathered, brought: Mapping[str, Gathered]) -> bool:
+    lines = set(_imports_of(name, gathered))
+    return bool(lines) and all(
+        lines == set(_imports_of(name, each)) for each in brought.values() if name in each.binds
+    )
+
+
+def _imports_of(name: str, gathered: Gathered) -> Iterator[str]:
+    for line in gathered.text.splitlines():
+        if line.startswith(("import ", "from ")) and name in line.replace(",", " ").split():
+            yield line

@@ -1,0 +1,68 @@
+"""What a reproduction knows of its failure, and how another failure compares with that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from pytest_repro.errors import ScaffoldError
+from pytest_repro.model import Signature
+from pytest_repro.signature import differences, signature_from_dict
+
+SIGNATURE_FILE = "signature.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the failure.
+
+    Attributes:
+        signature: Of the failure in CI.
+        originals: For each generated file, the files that its code comes from.
+        is_flaky: Whether the test does not always fail.
+    """
+
+    signature: Signature
+    originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_flaky: bool = False
+
+    def mapped(self, other: Signature) -> Signature:
+        """Returns a signature that was made in a generated file as one of the file that its code is from."""
+        files = [
+            original
+            for generated, originals in self.originals.items()
+            if other.file is not None and (other.file == generated or other.file.endswith(f"/{generated}"))
+            for original in originals
+        ]
+        mapped = [replace(other, file=file) for file in files] or [other]
+        return min(mapped, key=lambda each: len(differences(self.signature, each)))
+
+    def differences(self, other: Signature) -> tuple[str, ...]:
+        """Names the fields in which a failure differs from the known one."""
+        return differences(self.signature, self.mapped(other))
+
+
+def read_known(folder: Path) -> Known | None:
+    """Reads what a reproduction's folder has on record; None where it has no signature.
+
+    Raises:
+        ScaffoldError: The record cannot be read.
+    """
+    path = folder / SIGNATURE_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["signature"] is None:
+            return None
+        return Known(
+            signature=signature_from_dict(data["signature"]),
+            originals={file: tuple(files) for file, files in data.get("originals", {}).items()},
+            is_flaky=bool(data.get("is_flaky", False)),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ScaffoldError(
+            f"The signature on record cannot be read: {error}",
+            place=str(path),
+            next_step="Give a folder that repro-scaffold has made, or make it anew with --force.",
+        ) from error

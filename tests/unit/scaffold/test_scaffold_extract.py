@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_repro.model import Signature
+from pytest_repro.scaffold.extract.gather import Module, NotPossibleError
+from pytest_repro.scaffold.extract.names import names_in
+from pytest_repro.scaffold.extract.project import read_project
+from pytest_repro.scaffold.forms import Form, FormKind, forms_of
+from pytest_repro.scaffold.proof import proved
+from pytest_repro.scaffold.signatures import Known
+from pytest_repro.scaffold.trial import Result, Trial
+
+MODULE = '''\
+"""Tests."""
+
+from __future__ import annotations
+
+import os
+import json, sys
+from typing import TYPE_CHECKING
+import pytest
+from .helpers import double, triple
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+os.environ["MODE"] = "fast"
+sys.unused = 1
+CASES = [1, "a-b", [3, 4], None]
+LIMIT = 2
+LIMIT += 1
+
+
+def unused():
+    return json
+
+
+# compares
+def check(a: "Decimal", b):
+    assert a < LIMIT  # the limit
+
+
+@pytest.fixture
+def first(second):
+    return second
+
+
+@pytest.fixture(autouse=True)
+def always():
+    yield
+
+
+@pytest.mark.parametrize("y", [0, 5])
+@pytest.mark.parametrize("x", CASES)
+def test_it(x, y, first, far):
+    check(double(x), first)
+
+
+class TestIt:
+    """Doc."""
+
+    limit = 3
+    other = 4
+
+    def setup_method(self):
+        self.value = self.limit
+
+    @pytest.mark.parametrize("value", [1, 2], ids=["one", "two"])
+    def test_a(self, value):
+        check(self.value, value)
+
+    def test_b(self):
+        pass
+'''
+
+
+def test_the_case_is_kept_with_what_it_needs_and_nothing_else() -> None:
+    """Imports, constants, helpers, fixtures and side effects that it reaches stay; the rest goes."""
+    gathered = Module(MODULE, package="tests").case(["test_it"], "x2-5")
+    assert gathered.future == "from __future__ import annotations\n"
+    assert (
+        gathered.text
+        == """\
+import os
+import sys
+from typing import TYPE_CHECKING
+import pytest
+from tests.helpers import double
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+os.environ["MODE"] = "fast"
+sys.unused = 1
+
+LIMIT = 2
+LIMIT += 1
+
+
+# compares
+def check(a: "Decimal", b):
+    assert a < LIMIT  # the limit
+
+
+@pytest.fixture
+def first(second):
+    return second
+
+
+@pytest.fixture(autouse=True)
+def always():
+    yield
+
+
+@pytest.mark.parametrize("y", [5])
+@pytest.mark.parametrize("x", [[3, 4]], ids=['x2'])
+def test_it(x, y, first, far):
+    check(double(x), first)
+"""
+    )
+    assert gathered.requested == {"second", "far"}
+
+
+def test_of_a_class_the_other_tests_go() -> None:
+    """What the kept method and the set-up mention stays, and one set of parameters with its id."""
+    text = Module(MODULE, package="tests").case(["TestIt", "test_a"], "two").text
+    assert (
+        text[text.index("class TestIt") :]
+        == """\
+class TestIt:
+    limit = 3
+
+    def setup_method(self):
+        self.value = self.limit
+
+    @pytest.mark.parametrize("value", [2], ids=["two"])
+    def test_a(self, value):
+        check(self.value, value)
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("bracket", "kept"),
+    [
+        ("1-0", "[1]"),
+        ("a-b-0", '["a-b"]'),
+        ("None-5", "[None]"),
+        ("never-5", "CASES"),
+    ],
+)
+def test_a_set_is_found_by_its_id(bracket: str, kept: str) -> None:
+    """An id that fits no set leaves the list as it is."""
+    text = Module(MODULE, package="tests").case(["test_it"], bracket).text
+    assert f'parametrize("x", {kept})' in text
+
+
+@pytest.mark.parametrize(
+    ("code", "binds", "uses"),
+    [
+        ("x = y\n", {"x"}, {"y"}),
+        ("def f(a=b):\n    c = a\n    return c + d\n", {"f"}, {"b", "d"}),
+        ("def f():\n    global g\n    g = 1\n", {"f", "g"}, {"g"}),
+        ("class A:\n    x = x\n    def f(self): return x\n", {"A"}, {"x"}),
+        ("z = [i for i in w]\n", {"z"}, {"w"}),
+        ("def f(a: 'B[C]') -> 'D': ...\n", {"f"}, {"B", "C", "D"}),
+    ],
+)
+def test_names_are_resolved_as_python_does(code: str, binds: set[str], uses: set[str]) -> None:
+    """Scopes, not words, say which name is meant."""
+    names = names_in(code)
+    assert names.binds == binds
+    assert uses <= names.uses
+    assert names.uses <= uses | binds
+
+
+def test_what_is_not_there_is_said() -> None:
+    """No case is written of a test that the module does not have."""
+    with pytest.raises(NotPossibleError, match="test_gone is not defined in the module"):
+        Module(MODULE, package="").case(["test_gone"], None)
+    with pytest.raises(NotPossibleError, match="imports from a package that the file does not lie in"):
+        Module(MODULE, package="").case(["test_it"], None)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/conftest.py").write_text(
+        "import pytest\n\n\n@pytest.fixture\ndef far():\n    return 1\n\n\n"
+        "@pytest.fixture\ndef unused():\n    return 2\n"
+    )
+    (tmp_path / "tests/test_a.py").write_text("def test_a(far):\n    assert far == 2\n")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\naddopts = -ra -p no:cacheprovider --cov\nfilterwarnings =\n    error\npythonpath = src\n"
+    )
+    return tmp_path
+
+
+def test_forms_go_from_the_narrowest_to_the_widest(checkout: Path) -> None:
+    """Fixtures of a conftest file are brought along, then reached, then the test stays where it is."""
+    forms = forms_of(checkout, "tests/test_a.py::test_a", "tests/test_x_repro.py").forms
+    assert [form.kind for form in forms] == list(FormKind)
+    assert "def far" in forms[0].conftest
+    assert "unused" not in forms[0].conftest
+    assert forms[1].conftests == ("tests/conftest.py",)
+
+
+def test_what_changes_the_test_is_taken_from_the_projects_options(checkout: Path) -> None:
+    """Warnings, plugins and paths are; what is shown or measured is not."""
+    project = read_project(checkout, "tests/test_a.py")
+    assert project.options == {"filterwarnings": "\nerror", "addopts": "-p no:cacheprovider"}
+    assert project.paths == ("src", "tests", ".")
+
+
+def form(kind: FormKind) -> Form:
+    return Form(kind=kind, case="test_a")
+
+
+SAME = Trial(result=Result.SAME)
+OTHER = Trial(result=Result.OTHER, signature=Signature(exception="E", message="m"), differs=("message",))
+PASSED = Trial(result=Result.PASSED)
+UNKNOWN = Trial(result=Result.UNKNOWN, reason="no")
+
+
+@pytest.mark.parametrize(
+    ("trials", "chosen", "result"),
+    [
+        ((SAME,), 0, Result.SAME),
+        ((OTHER, SAME), 1, Result.SAME),
+        ((PASSED, OTHER, SAME), 2, Result.SAME),
+        ((OTHER, OTHER, OTHER), 0, Result.OTHER),
+        ((OTHER, PASSED, PASSED), 1, Result.PASSED),
+        ((UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN), 0, Result.UNKNOWN),
+        ((Trial(result=Result.PASSED, iterations=9),), 0, Result.PASSED),
+    ],
+)
+def test_the_narrowest_form_that_tells_the_truth_is_taken(
+    trials: tuple[Trial, ...], chosen: int, result: Result
+) -> None:
+    """A form counts if it fails as CI did, or else if it does what the original does here."""
+    left = iter(trials)
+    proof = proved([form(kind) for kind in FormKind], lambda _: next(left))
+    assert proof.chosen.kind is list(FormKind)[chosen]
+    assert proof.trial is not None
+    assert proof.trial.result is result
+    assert next(left, None) is None, "all that were needed were tried, and no more"
+
+
+def test_a_generated_file_stands_for_the_one_that_its_code_is_from() -> None:
+    """The signature's file is the only thing that taking a case out changes."""
+    recorded = Signature(exception="E", message="m", file="tests/test_a.py")
+    known = Known(signature=recorded, originals={"tests/test_x_repro.py": ("tests/test_a.py",)})
+    here = Signature(exception="E", message="m", file="/tmp/x/tests/test_x_repro.py")
+    assert known.mapped(here) == recorded
+    assert known.differences(here) == ()
+    assert known.differences(Signature(exception="E", message="m", file="tests/test_b.py")) == ("file",)
