@@ -197,3 +197,18 @@ def test_an_existing_folder_needs_force(project: Path, capsys: pytest.CaptureFix
     assert main(["twice", "--no-run"]) == 4
     assert "renew its generated files with --force" in capsys.readouterr().err
     assert main(["twice", "--force", "--no-run"]) == 0
+
+
+@pytest.mark.slow
+def test_a_case_that_cannot_stand_alone_is_run_from_its_own_file(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a test finds beside its own file is not beside a copy: then the original is collected."""
+    (project / "tests" / "test_mode.py").write_text(
+        "def test_data(request):\n    assert not (request.path.parent / 'data.txt').exists(), 'data'\n"
+    )
+    (project / "tests" / "data.txt").touch()
+    assert main(["data", "--log", str(ci_log(project, "tests/test_mode.py"))]) == 0
+    said = capsys.readouterr().out
+    assert "test: the original test, read from its own file\n  not standalone: it passes here\n" in said
+    assert "proof: fails with the same signature" in said

@@ -29,7 +29,8 @@ _CARRIED = (
 )
 """Options in files that change what a test does, not how it is selected or shown."""
 
-_WITH_VALUE = ("-p", "-W", "--import-mode", "--asyncio-mode")
+# Not `--import-mode`: with importlib, pytest takes the name `tests` for the reproduction's own folder.
+_WITH_VALUE = ("-p", "-W", "--asyncio-mode")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
