@@ -125,6 +125,11 @@ class Branches:
         """Whether the line last read may have been run."""
         return all(taken is not False for taken in self._taken)
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the line last read was run for certain, if the script was."""
+        return all(self._taken)
+
     def feed(self, text: str) -> None:
         """Takes the next line of the script."""
         word = text.strip()
