@@ -14,6 +14,7 @@ from pytest_repro.cli.commands import CONTEXT_SETTINGS, EXIT_DONE, run_command
 from pytest_repro.cli.scaffold_input import OpenLog, opened_log, source_root
 from pytest_repro.cli.scaffold_proof import checked, proof_of, proof_words
 from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words
+from pytest_repro.cli.scaffold_workflow import workflow_facts
 from pytest_repro.logs.history import WorkerHistory, read_history
 from pytest_repro.logs.reader import read_log_and_masker
 from pytest_repro.logs.records import CiFailure, LogReport
@@ -21,6 +22,7 @@ from pytest_repro.logs.secrets import Masker
 from pytest_repro.scaffold.build import planned_files
 from pytest_repro.scaffold.context import checked_name, plan
 from pytest_repro.scaffold.forms import Form
+from pytest_repro.scaffold.merge_workflow import with_workflow
 from pytest_repro.scaffold.templates import export_templates, find_overrides
 from pytest_repro.scaffold.write import PlannedFile, check_free, kept_output, write_folder
 
@@ -36,6 +38,8 @@ class ScaffoldOptions:
         log: Where the log is, `-` for standard input; None without one.
         test: Which failing test of the log; None for the first that did not pass later.
         flaky: Whether the user says that the test fails only now and then, None to go by the log.
+        workflow: GitHub workflow file of the job, None without one.
+        job: Which job of the workflow, None to go by the log.
         output: Folder in which the folder is made.
         force: Whether the generated files of an existing folder are renewed.
         source: Root of the tests' source, where it was given.
@@ -50,6 +54,8 @@ class ScaffoldOptions:
     log: str | None
     test: str | None
     flaky: bool | None
+    workflow: Path | None
+    job: str | None
     output: Path
     force: bool
     source: Path | None
@@ -90,6 +96,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     "--flaky/--deterministic",
     default=None,
     help="Fails now and then: stress it. Always fails: run it once. (Default: as the log says.)",
+)
+@click.option(
+    "--workflow",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="GitHub workflow file of the job: adds its variables, steps and machine.",
+)
+@click.option(
+    "--job",
+    metavar="NAME",
+    help="Which job of the workflow: key or name, with its matrix values (default: the log's).",
 )
 @click.option(
     "--output",
@@ -154,6 +171,8 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
         raise click.UsageError("Missing argument 'failure-name'.")
     if options.test is not None and open_log is None:
         raise click.UsageError("--test chooses one of the failing tests of a log: give one with --log.")
+    if options.job is not None and options.workflow is None:
+        raise click.UsageError("--job chooses a job of a workflow: give one with --workflow.")
     folder = options.output / checked_name(options.name)
     check_free(folder, force=options.force)
     overrides = find_overrides(options.templates, start=Path.cwd())
@@ -167,6 +186,9 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
         test=options.test,
         history_of=partial(_history, open_log),
     )
+    if options.workflow is not None:
+        facts = workflow_facts(options.workflow, job=options.job, report=report)
+        reproduction = with_workflow(reproduction, facts, report)
 
     def files(form: Form | None, log: OpenLog | None = None) -> list[PlannedFile]:
         folder_of_templates = overrides.folder if overrides else None

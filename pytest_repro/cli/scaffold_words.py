@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.scaffold.context import Reproduction
+from pytest_repro.scaffold.facts import WorkflowPart
 from pytest_repro.scaffold.render import short_line
 from pytest_repro.scaffold.templates import Exported, Overrides, misnamed, overridden
 from pytest_repro.scaffold.write import Written
@@ -19,6 +20,7 @@ def folder_words(reproduction: Reproduction, written: Written, overrides: Overri
     for path in written.kept:
         yield f"  {path.relative_to(written.folder)} (your earlier version)"
     yield from _failure_words(reproduction)
+    yield from _workflow_words(reproduction.workflow)
     yield from _template_words(overrides)
     yield f"next: {written.folder / 'run_test.sh'}"
 
@@ -59,6 +61,17 @@ def _template_words(overrides: Overrides | None) -> Iterator[str]:
     yield "  the others are the package's own"
     for name, meant in misnamed(overrides):
         yield f"not used: {short_line(name)} in {overrides.folder}; the package's own is named {meant}"
+
+
+def _workflow_words(workflow: WorkflowPart | None) -> Iterator[str]:
+    if workflow is None:
+        return
+    yield f"workflow job: {short_line(workflow.job)}"
+    for one in workflow.conflicts:
+        yield (
+            f"{one.label} differs: {short_line(one.log)} in the log, which is used, "
+            f"{short_line(one.workflow)} in {short_line(one.file)}:{one.line}"
+        )
 
 
 def _failure_words(reproduction: Reproduction) -> Iterator[str]:

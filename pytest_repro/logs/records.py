@@ -72,12 +72,14 @@ class Variable:
         value: Its value, unexpanded; None where it is masked or looks secret, and so never left the log.
         line: 1-based line of the log.
         origin: How the log shows it.
+        file: The file that the line is of, None for the log.
     """
 
     name: str
     value: str | None
     line: int
     origin: Origin = Origin.STEP
+    file: str | None = None
 
     @property
     def is_shell(self) -> bool:

@@ -13,6 +13,7 @@ from pytest_repro.logs.history import WorkerHistory
 from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
 from pytest_repro.model import Frame, Outcome, Signature
 from pytest_repro.scaffold.choose import chosen
+from pytest_repro.scaffold.facts import Fact, WorkflowPart
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
 from pytest_repro.scaffold.source import TestSource, find_source
@@ -54,6 +55,7 @@ class Setting:
         shown: Its value for people.
         line: 1-based line of the log.
         extends: Whether it extends a value from outside, which it then does not yield to.
+        file: The file that the line is of, None for the log.
     """
 
     name: Safe
@@ -61,15 +63,7 @@ class Setting:
     shown: str
     line: int
     extends: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """A fact of the original failure, and the line of the log that says it, if one line does."""
-
-    label: Safe
-    value: str
-    line: int | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +88,7 @@ class Reproduction:
         missing: What of the CI machine is not here, and what is used instead.
         signature: Signature of the failure, None where no failing test is known.
         has_log: Whether a log was given.
+        workflow: What the workflow file adds, None without one.
         history: What the failing test's process ran before it, None where the log does not tell.
     """
 
@@ -114,6 +109,7 @@ class Reproduction:
     missing: tuple[Fact, ...] = ()
     signature: Signature | None = None
     has_log: bool = False
+    workflow: WorkflowPart | None = None
     history: WorkerHistory | None = None
 
     @property
@@ -188,9 +184,9 @@ def plan(
         error=_error(failure),
         text=failure.text if failure else "",
         others=tuple(one for one in report.failures if one is not failure),
-        settings=tuple(filter(None, map(_setting, report.session.variables))),
-        secrets=tuple(one for one in report.session.variables if one.is_secret and _is_ours(one.name)),
-        unset=tuple(filter(None, map(_unset, report.session.variables))),
+        settings=tuple(filter(None, map(setting_of, report.session.variables))),
+        secrets=tuple(one for one in report.session.variables if one.is_secret and is_ours(one.name)),
+        unset=tuple(filter(None, map(unset_of, report.session.variables))),
         missing=tuple(_missing(report)),
         signature=signature_of(failure, report) if failure else None,
         has_log=True,
@@ -281,7 +277,8 @@ def _place(frame: Frame | None) -> str | None:
     return f"{frame.file}:{frame.line}" if frame else None
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
+    """Says whether a script may set a variable of this name."""
     return (
         bool(_VARIABLE_NAME.fullmatch(name))
         and not _OF_THE_MACHINE.fullmatch(name)
@@ -289,8 +286,9 @@ def _is_ours(name: str) -> bool:
     )
 
 
-def _setting(variable: Variable) -> Setting | None:
-    if variable.value is None or not _is_ours(variable.name) or _TOOL_CACHE.search(variable.value):
+def setting_of(variable: Variable) -> Setting | None:
+    """Makes the setting of a variable; None where the script leaves it alone."""
+    if variable.value is None or not is_ours(variable.name) or _TOOL_CACHE.search(variable.value):
         return None
     word = safe_expansion(variable.value) if variable.is_shell else quote_value(variable.value)
     if word is None:
@@ -301,11 +299,13 @@ def _setting(variable: Variable) -> Setting | None:
         shown=variable.value,
         line=variable.line,
         extends=variable.is_shell and names_itself(variable.name, variable.value),
+        file=variable.file,
     )
 
 
-def _unset(variable: Variable) -> Fact | None:
-    if variable.value is None or _setting(variable) is not None:
+def unset_of(variable: Variable) -> Fact | None:
+    """Says why the script leaves a variable alone; None where it does not."""
+    if variable.value is None or setting_of(variable) is not None:
         return None
     if _RUNS_CODE.fullmatch(variable.name):
         reason = "could make a program run code that a log names: set it by hand if the failure needs it"
@@ -315,7 +315,12 @@ def _unset(variable: Variable) -> Fact | None:
         reason = "is shell text that would have to be run to be known: set it by hand"
     else:
         reason = "belongs to the CI machine: this machine's own is used"
-    return Fact(label=Safe(reason), value=f"{variable.name}={variable.value}", line=variable.line)
+    return Fact(
+        label=Safe(reason),
+        value=f"{variable.name}={variable.value}",
+        line=variable.line,
+        file=variable.file,
+    )
 
 
 def _missing(report: LogReport) -> list[Fact]:

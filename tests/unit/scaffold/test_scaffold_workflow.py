@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_repro.cli.scaffold import main
+
+LOG = """\
+2026-01-02T03:04:05.0000000Z Complete job name: unit (3.11)
+2026-01-02T03:04:05.0000000Z ##[group]Run pytest -v --timeout=60
+2026-01-02T03:04:05.0000000Z pytest -v --timeout=60
+2026-01-02T03:04:05.0000000Z shell: /usr/bin/bash -e {0}
+2026-01-02T03:04:05.0000000Z env:
+2026-01-02T03:04:05.0000000Z   MODE: slow
+2026-01-02T03:04:05.0000000Z   HERE: /home/runner/work/p/p/src
+2026-01-02T03:04:05.0000000Z ##[endgroup]
+2026-01-02T03:04:06.0000000Z ============================= test session starts ==============================
+2026-01-02T03:04:06.0000000Z platform linux -- Python 3.12.1, pytest-8.3.3, pluggy-1.5.0
+2026-01-02T03:04:06.0000000Z collected 1 item
+2026-01-02T03:04:06.0000000Z =================================== FAILURES ===================================
+2026-01-02T03:04:06.0000000Z __________________________________ test_mode ___________________________________
+2026-01-02T03:04:06.0000000Z
+2026-01-02T03:04:06.0000000Z     def test_mode():
+2026-01-02T03:04:06.0000000Z >       assert 0
+2026-01-02T03:04:06.0000000Z E       assert 0
+2026-01-02T03:04:06.0000000Z
+2026-01-02T03:04:06.0000000Z tests/test_mode.py:2: AssertionError
+2026-01-02T03:04:06.0000000Z =========================== short test summary info ============================
+2026-01-02T03:04:06.0000000Z FAILED tests/test_mode.py::test_mode - assert 0
+2026-01-02T03:04:06.0000000Z ============================== 1 failed in 0.01s ===============================
+"""
+WORKFLOW = """\
+env:
+  MODE: fast
+  HERE: ${{ github.workspace }}/src
+  ONLY: here
+  REF: ${{ github.ref }}
+  KEY_OF_IT: ${{ secrets.API_KEY }}
+jobs:
+  unit:
+    runs-on: ubuntu-22.04
+    container: {image: "python:3.11", volumes: ["/mnt:/mnt"]}
+    strategy: {matrix: {python: ["3.11", "3.13"]}}
+    steps:
+      - uses: actions/setup-python@v5
+        with: {python-version: "${{ matrix.python }}"}
+      - run: pytest -v --timeout=90
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    (tmp_path / ".github" / "workflows" / "ci.yml").write_text(WORKFLOW)
+    (tmp_path / "ci.log").write_text(LOG)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_log_wins_and_what_differs_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Side by side in README.md, in one line each on the terminal."""
+    assert main(["both", "--log", "ci.log", "--workflow", ".github/workflows/ci.yml"]) == 0
+    out = capsys.readouterr().out
+    assert "workflow job: unit (3.11)" in out
+    file = ".github/workflows/ci.yml"
+    assert f"variable differs: MODE=slow in the log, which is used, MODE=fast in {file}:2" in out
+    assert f"Python differs: 3.12.1 in the log, which is used, 3.11 in {file}:14" in out
+    assert (
+        f"command differs: pytest -v --timeout=60 in the log, which is used, pytest -v --timeout=90 in {file}"
+        in out
+    )
+    assert "HERE differs" not in out  # one folder, named in two ways
+    script = (project / "both" / "run_test.sh").read_text()
+    assert "MODE='slow'" in script
+    assert "ONLY='here'" in script
+    readme = (project / "both" / "README.md").read_text()
+    assert "- `variable`: `MODE=slow` in the log (line 6), `MODE=fast` in the workflow (line 2 of" in readme
+    assert f"- `ONLY=here` (line 4 of `{file}`)" in readme
+    assert f"- `KEY_OF_IT` (line 6 of `{file}`)" in readme
+    assert (
+        f"- `REF=${{{{ github.ref }}}}` (line 5 of `{file}`): has a part that the workflow does not say"
+        in readme
+    )
+    assert "Container. Used instead: this machine, with the environment that the script finds: " in readme
+    assert "`container volumes: /mnt:/mnt`" in readme
+
+
+def test_without_a_log_the_workflow_makes_the_environment(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--job` names the combination."""
+    arguments = ["alone", "--workflow", ".github/workflows/ci.yml", "--job", "unit (3.13)"]
+    assert main(arguments) == 0
+    assert "workflow job: unit (3.13)" in capsys.readouterr().out
+    readme = (project / "alone" / "README.md").read_text()
+    assert "- **Command**: `pytest -v --timeout=90` (line 15 of `.github/workflows/ci.yml`)" in readme
+    assert "- **Python**: `3.13`" in readme
+    script = (project / "alone" / "run_test.sh").read_text()
+    assert "MODE='fast'" in script
+    assert "HERE=\"$REPRO_SOURCE\"'/src'" in script
+
+
+def test_a_job_without_a_workflow_is_a_usage_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The option does nothing by itself, and says so."""
+    assert main(["x", "--job", "unit"]) == 4
+    assert "--job chooses a job of a workflow: give one with --workflow." in capsys.readouterr().err
+
+
+def test_a_job_of_another_workflow_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is made from a workflow that has not the log's job."""
+    Path("ci.log").write_text(LOG.replace("unit (3.11)", "elsewhere"))
+    assert main(["x", "--log", "ci.log", "--workflow", ".github/workflows/ci.yml"]) == 4
+    error = capsys.readouterr().err
+    assert "The workflow has no job 'elsewhere', which the log names" in error
+    assert "Jobs: 'unit (3.11)', 'unit (3.13)'" in error
+    assert not (project / "x").exists()
+
+
+CHARACTERS = [*"'\"`$\\(){}[]#|&;<>*!\n\t a=é", "\x1b", "\u202e", "{{", "{%", "${{"]
+HOSTILE = st.lists(st.sampled_from(CHARACTERS), max_size=12).map("".join)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=HOSTILE, command=HOSTILE, name=HOSTILE)
+def test_nothing_of_a_workflow_is_run(project: Path, value: str, command: str, name: str) -> None:
+    """Whatever stands in it, the script stays a script, and the value arrives as it is."""
+    import yaml
+
+    document = {
+        "env": {"VALUE": "x" + value},
+        "jobs": {"j": {"name": name or "n", "steps": [{"run": f"pytest {command}", "name": name}]}},
+    }
+    Path("hostile.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    assert main(["hostile", "--workflow", "hostile.yml", "--job", "j", "--force"]) == 0
+    script = (project / "hostile" / "run_test.sh").read_text()
+    lines = [line for line in script.split("\n") if "VALUE+set" in line]
+    for line in lines:
+        probe = subprocess.run(
+            ["bash", "-c", f'{line}\nprintf %s "$VALUE"'],
+            capture_output=True,
+            check=True,
+            cwd=project,
+            env={"PATH": "/usr/bin:/bin", "REPRO_SOURCE": "/s"},
+        )
+        assert probe.stdout.decode() == "x" + value
