@@ -27,12 +27,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 _OF_THE_MACHINE = re.compile(
+    r"RANDOM|SRANDOM|SECONDS|EPOCH\w+|LINENO|DIRSTACK|GROUPS|OPT(?:IND|ARG|ERR)|HIST\w+|HOSTTYPE|MACHTYPE|OSTYPE|"
+    r"PIPESTATUS|REPLY|POSIXLY_CORRECT|COMP_\w+|TIMEFORMAT|TMOUT|COLUMNS|LINES|"
     r"PATH|HOME|PWD|OLDPWD|USER|LOGNAME|SHELL|SHLVL|HOSTNAME|TERM|TMPDIR|TEMP|TMP|_|UID|EUID|GID|PPID|DISPLAY|VIRTUAL_ENV|"
     r"pythonLocation|PKG_CONFIG_PATH|Python\d?_ROOT_DIR|(?:RUNNER|GITHUB|ACTIONS|AGENT|SYSTEM|BUILD|BUILDKITE|JENKINS|"
     r"CI_(?:JOB|PIPELINE|RUNNER|SERVER|BUILDS|PROJECT))_\w+|CONDA_\w+|UV_\w+|PIP_\w+|REPRO_\w*|repro_\w*"
 )
 _RUNS_CODE = re.compile(
-    r"LD_PRELOAD|LD_AUDIT|DYLD_INSERT_LIBRARIES|BASH\w*|ENV|SHELLOPTS|IFS|CDPATH|PS\d|PROMPT_COMMAND|GLOBIGNORE|FUNCNAME|"
+    r"LD_PRELOAD|LD_AUDIT|DYLD_INSERT_LIBRARIES|GCONV_PATH|OPENSSL_CONF|MAKEFLAGS|LESS(?:OPEN|CLOSE)|\w*ASKPASS|"
+    r"BASH\w*|ENV|SHELLOPTS|IFS|CDPATH|PS\d|PROMPT_COMMAND|GLOBIGNORE|FUNCNAME|"
     r"PYTHON(?:STARTUP|HOME|INSPECT|BREAKPOINT|USERBASE|EXECUTABLE|PLATLIBDIR|PYCACHEPREFIX|CASEOK)|PYTEST_\w+|GIT_\w+|"
     r"PERL5OPT|RUBYOPT|NODE_OPTIONS|JAVA_TOOL_OPTIONS|EDITOR|PAGER|VISUAL|BROWSER|HISTFILE|"
     r"TT_METAL_DISPATCH_TIMEOUT_COMMAND_TO_EXECUTE"
@@ -40,6 +43,7 @@ _RUNS_CODE = re.compile(
 _TOOL_CACHE = re.compile(
     r"/opt/hostedtoolcache/|/Users/runner/hostedtoolcache/|[A-Z]:\\hostedtoolcache\\", re.IGNORECASE
 )
+_LONGEST_VALUE = 30_000  # Linux takes 131,072 bytes, and a character may be four of them
 _HARDWARE = frozenset(
     {"MESH_DEVICE", "ARCH_NAME", "CUDA_VISIBLE_DEVICES", "TT_VISIBLE_DEVICES", "WH_ARCH_YAML"}
 )
@@ -288,7 +292,9 @@ def is_ours(name: str) -> bool:
 
 def setting_of(variable: Variable) -> Setting | None:
     """Makes the setting of a variable; None where the script leaves it alone."""
-    if variable.value is None or not is_ours(variable.name) or _TOOL_CACHE.search(variable.value):
+    if variable.value is None or len(variable.value) > _LONGEST_VALUE:
+        return None
+    if not is_ours(variable.name) or _TOOL_CACHE.search(variable.value):
         return None
     word = safe_expansion(variable.value) if variable.is_shell else quote_value(variable.value)
     if word is None:
@@ -309,6 +315,8 @@ def unset_of(variable: Variable) -> Fact | None:
         return None
     if _RUNS_CODE.fullmatch(variable.name):
         reason = "could make a program run code that a log names: set it by hand if the failure needs it"
+    elif len(variable.value) > _LONGEST_VALUE:
+        reason = "is longer than any variable can be"
     elif not _VARIABLE_NAME.fullmatch(variable.name):
         reason = "is no name that a shell can set"
     elif variable.is_shell and safe_expansion(variable.value) is None:

@@ -107,7 +107,8 @@ def markdown_code(text: str) -> Safe:
 
 def markdown_fence(text: str, language: str = "text") -> Safe:
     """Returns a fenced block; its fence is longer than any run of backticks inside."""
-    shown = visible(text.replace("\r\n", "\n")).strip("\n")
+    lines = visible(text.replace("\r\n", "\n")).strip("\n").split("\n")
+    shown = "\n".join(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..." for line in lines)
     fence = "`" * max(3, _longest_run(shown, "`") + 1)
     return MarkdownSafe(f"{fence}{language}\n{shown}\n{fence}")
 
@@ -204,13 +205,12 @@ def _place(error: Exception, template: str, overrides: Path | None) -> str:
 
     own = template_folder()
     folders = [folder for folder in (overrides, own, own.parent) if folder is not None]
+    file = next((folder / template for folder in folders if (folder / template).is_file()), folders[0])
     if isinstance(error, jinja2.TemplateSyntaxError):
-        return f"{error.filename or template}:{error.lineno}"
+        return f"{error.filename or file}:{error.lineno}"
     lines = [
         f"{frame.filename}:{frame.lineno}"
         for frame in traceback.extract_tb(error.__traceback__)
         if Path(frame.filename).parent in folders
     ]
-    if lines:
-        return lines[-1]
-    return str(next((folder / template for folder in folders if (folder / template).is_file()), folders[0]))
+    return lines[-1] if lines else str(file)

@@ -3,127 +3,16 @@ from __future__ import annotations
 import ast
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pytest_repro.errors import ScaffoldError
-from pytest_repro.logs.records import CiFailure, Found, LogReport, Origin, Session, Variable
-from pytest_repro.logs.secrets import Masker
+from pytest_repro.logs.records import CiFailure, LogReport, Origin, Session, Variable
 from pytest_repro.model import Frame, Outcome, Signature
-from pytest_repro.scaffold.build import planned_files
-from pytest_repro.scaffold.context import Reproduction, plan, signature_of
-from pytest_repro.scaffold.write import write_folder
+from pytest_repro.scaffold.context import plan, signature_of
 from pytest_repro.signature import CRASH_MESSAGE
-
-FAKE_PYTEST = """\
-import json, os, sys
-with open(os.environ["REPRO_TEST_SEEN"], "w") as file:
-    json.dump({"arguments": sys.argv[1:], "environment": dict(os.environ), "folder": os.getcwd()}, file)
-print("fake pytest")
-sys.exit(int(os.environ.get("REPRO_TEST_EXIT", "0")))
-"""
-HOSTILE = st.lists(
-    st.sampled_from(
-        [
-            *(
-                "'",
-                '"',
-                "`touch pwned`",
-                "$(touch pwned)",
-                "; touch pwned;",
-                "\n",
-                '"""',
-                "'''",
-                "\\",
-                "{{ 1 }}",
-                "{% x %}",
-            ),
-            *(
-                "```",
-                "~~~~",
-                "\x1b[31m",
-                "\u202e",
-                "\u2066",
-                " - ",
-                "]",
-                "[",
-                "#",
-                "<b>",
-                "-->",
-                "a",
-                "é",
-                "%s",
-                "!",
-            ),
-        ]
-    ),
-    max_size=6,
-).map("".join)
-
-
-def report_of(**given: object) -> LogReport:
-    failure = CiFailure(
-        nodeid=str(given.get("nodeid", "tests/test_a.py::test_a")),
-        line=7,
-        outcome=Outcome.FAILED,
-        exception="ValueError",
-        message=str(given.get("message", "no")),
-        place=Frame(file="src/a.py", line=3),
-        text=str(given.get("text", "E   ValueError: no")),
-    )
-    variables = tuple(
-        Variable(name=name, value=value, line=3)
-        for name, value in dict(given.get("variables", {})).items()  # type: ignore[call-overload]
-    )
-    session = Session(
-        line=1,
-        failures=(failure,),
-        variables=variables,
-        job=Found(value=str(given.get("job", "unit")), line=1),
-        command=Found(value=str(given.get("command", "pytest -v")), line=2),
-    )
-    return LogReport(line_count=9, session=session, failures=(failure,))
-
-
-def made(folder: Path, reproduction: Reproduction) -> Path:
-    write_folder(folder, planned_files(reproduction, open_log=None, masker=Masker()), force=True)
-    return folder
-
-
-def run_script(
-    folder: Path, *arguments: str, shell: tuple[str, ...] = (), **environment: str
-) -> tuple[int, str, dict[str, object]]:
-    fake = folder.parent / "fake"
-    fake.mkdir(exist_ok=True)
-    (fake / "pytest.py").write_text(FAKE_PYTEST)
-    seen = folder.parent / "seen.json"
-    run = subprocess.run(
-        [*shell, str(folder / "run_test.sh"), *arguments],
-        env={
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(fake),
-            "REPRO_PYTHON": sys.executable,
-            "REPRO_TEST_SEEN": str(seen),
-            **environment,
-        },
-        cwd="/",
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    return run.returncode, run.stdout.decode() + run.stderr.decode(), json.loads(seen.read_text())
-
-
-def scaffolded(tmp_path: Path, *, is_flaky: bool = False, **given: object) -> Path:
-    reproduction = plan(
-        "x-1", report=report_of(**given), folder=tmp_path / "x-1", source_root=tmp_path, is_flaky=is_flaky
-    )
-    return made(tmp_path / "x-1", reproduction)
+from tests.unit.scaffold.folders import made, run_script, scaffolded
 
 
 @pytest.mark.parametrize("name", ["", "../x", "-x", ".x", "a b", "a/b", "x" * 81, "a\n", "é"])
@@ -133,13 +22,6 @@ def test_a_name_that_cannot_name_a_folder_is_refused(tmp_path: Path, name: str) 
         ScaffoldError, match=r"cannot name a reproduction.*\(failure-name\)\. Choose a name such as"
     ):
         plan(name, report=None, folder=tmp_path, source_root=tmp_path)
-
-
-@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 5, 6])
-def test_the_script_ends_with_the_exit_code_of_pytest(tmp_path: Path, code: int) -> None:
-    """Not with that of the program that keeps the output."""
-    folder = scaffolded(tmp_path)
-    assert run_script(folder, REPRO_TEST_EXIT=str(code))[0] == code
 
 
 def test_a_deterministic_failure_is_run_once_with_timing(tmp_path: Path) -> None:
@@ -160,7 +42,7 @@ def test_a_flaky_failure_is_stressed(tmp_path: Path) -> None:
     """Five minutes, until the first failure, on all cores."""
     _, _, seen = run_script(scaffolded(tmp_path, is_flaky=True))
     assert seen["arguments"] == [
-        *("tests/test_x_1_repro.py", "--repro-stress-time", "5m", "--repro-stop", "1", "-n", "auto")
+        *("tests/test_x_1_repro.py", "--repro-stress-time", "5m", "-n", "auto", "-x")
     ]
 
 
@@ -178,44 +60,6 @@ def test_only_a_failure_that_came_in_each_run_is_marked_deterministic(
     readme = (folder / "README.md").read_text()
     assert "./run_test.sh --verify-runs auto\n" in readme
     assert ("is marked deterministic" in readme) is not is_flaky
-
-
-def test_each_run_keeps_its_output(tmp_path: Path) -> None:
-    """`logs/run_1.log`, `logs/run_2.log` and so on hold what was printed."""
-    folder = scaffolded(tmp_path)
-    for number in (1, 2):
-        run_script(folder)
-        kept = (folder / f"logs/run_{number}.log").read_text()
-        assert "fake pytest" in kept
-        assert "=== reproduction of x-1 ===" in kept
-
-
-@pytest.mark.parametrize(
-    "shell",
-    [
-        (),
-        ("sh",),
-        ("bash", "-eu"),
-        ("bash", "-f"),
-        ("bash", "-C"),
-        ("bash", "-o", "posix"),
-        ("bash", "-o", "pipefail"),
-    ],
-    ids=" ".join,
-)
-def test_options_of_the_calling_shell_change_nothing(tmp_path: Path, shell: tuple[str, ...]) -> None:
-    """The script runs from anywhere, by any shell, with any options."""
-    folder = scaffolded(tmp_path, variables={"MODE": "fast"})
-    code, _, seen = run_script(folder, shell=shell, REPRO_TEST_EXIT="1")
-    assert code == 1
-    assert seen["folder"] == str(folder)
-
-
-def test_exported_shell_options_change_nothing(tmp_path: Path) -> None:
-    """An exported SHELLOPTS brings `set -eu` into every script."""
-    folder = scaffolded(tmp_path)
-    code, _, _ = run_script(folder, SHELLOPTS="braceexpand:errexit:nounset:noglob", REPRO_TEST_EXIT="5")
-    assert code == 5
 
 
 def test_variables_of_the_log_are_set_unless_they_are_set_outside(tmp_path: Path) -> None:
@@ -240,8 +84,8 @@ def test_variables_that_choose_what_is_run_are_not_taken_from_a_log(tmp_path: Pa
 def test_secrets_are_listed_by_name(tmp_path: Path) -> None:
     """The script says what is to be set, and the README as well."""
     folder = scaffolded(tmp_path, variables={"API_TOKEN": None})
-    assert "to set:  API_TOKEN (a secret in CI)" in run_script(folder)[1]
-    assert "to set:" not in run_script(folder, API_TOKEN="x")[1]
+    assert "API_TOKEN is to be set (a secret in CI)" in run_script(folder)[1]
+    assert "is to be set" not in run_script(folder, API_TOKEN="x")[1]
     assert "- `API_TOKEN` (line 3)" in (folder / "README.md").read_text()
 
 
@@ -254,36 +98,6 @@ def test_an_export_extends_what_is_set_outside(tmp_path: Path) -> None:
     environment = seen["environment"]
     assert isinstance(environment, dict)
     assert environment["LIBS"] == f"/mine:{tmp_path}/lib"
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    nodeid=HOSTILE, message=HOSTILE, text=HOSTILE, job=HOSTILE, command=HOSTILE, value=HOSTILE, name=HOSTILE
-)
-def test_no_text_of_a_log_breaks_out(
-    tmp_path: Path, nodeid: str, message: str, text: str, job: str, command: str, value: str, name: str
-) -> None:
-    """Hostile text anywhere: the script runs and sets exactly the value, the test compiles, no more."""
-    folder = scaffolded(
-        tmp_path,
-        nodeid="tests/test_a.py::test_a[" + nodeid,
-        message=message,
-        text=text,
-        job=job,
-        command=command,
-        variables={"MODE": value, name: "1"},
-    )
-    code, output, seen = run_script(folder, REPRO_TEST_EXIT="1")
-    assert code == 1, output
-    environment = seen["environment"]
-    assert isinstance(environment, dict)
-    assert environment["MODE"] == value
-    module = ast.parse((folder / "tests/test_x_1_repro.py").read_text())
-    assert [type(one).__name__ for one in module.body][-1] == "FunctionDef"
-    assert not list(tmp_path.rglob("pwned")) + [path for path in (Path("/pwned"),) if path.exists()]
-    readme = (folder / "README.md").read_text()
-    assert readme.count("\n## Verification\n") == 1
-    assert not any(ord(character) in {0x1B, 0x202E, 0x2066} for character in readme)
 
 
 def test_without_a_log_the_test_fails_and_says_what_to_do(tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ def test_a_project_file_that_cannot_be_used_is_an_error(tmp_path: Path, text: st
         ("{{ text | upper }}\n", 1, "without a filter"),
         ("\n{{ 1 + text }}\n", 2, "TypeError: unsupported operand"),
         ("{{ text | cod }}\n", 1, "No filter named 'cod'"),
+        ("\n{# a\n", 2, "Missing end of comment tag"),
         ("{% include 'none.j2' %}\n", 1, "none.j2"),
     ],
 )
