@@ -137,10 +137,10 @@ def test_nothing_of_a_workflow_is_run(project: Path, value: str, command: str, n
     Path("hostile.yml").write_text(yaml.safe_dump(document), encoding="utf-8")
     assert main(["hostile", "--workflow", "hostile.yml", "--job", "j", "--force"]) == 0
     script = (project / "hostile" / "run_test.sh").read_text()
-    lines = [line for line in script.split("\n") if "VALUE+set" in line]
-    for line in lines:
+    if "VALUE+set" in script:
+        settings_of_it = script[script.index("repro_environment=()") : script.index("export VALUE\n")]
         probe = subprocess.run(
-            ["bash", "-c", f'{line}\nprintf %s "$VALUE"'],
+            ["bash", "-c", f'{settings_of_it}\nprintf %s "$VALUE"'],
             capture_output=True,
             check=True,
             cwd=project,
