@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import now_utc
+from pytest_repro.logs.secrets import is_secret
 from pytest_repro.plugin.record_options import check_record_options, kept_sessions, session_tag
 from pytest_repro.store import FACTS, SessionFolder, Store
 from pytest_repro.stress.machine import devices_of_machine
@@ -25,7 +27,6 @@ _RECORDED_VARIABLE = re.compile(
     r"(TT_|TTNN_|CUDA_|NVIDIA_|TORCH_|PYTORCH_|PYTEST_|PYTHON|OMP_|MKL_|ARCH_NAME$|LOGURU_LEVEL$|CI$|LANG$|LC_|TZ$)"
 )
 _LARGEST_READ_BYTES = 1 << 20
-_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASS|KEY|CREDENTIAL|AUTH", re.IGNORECASE)
 
 
 def begin_session(config: pytest.Config, kind: str, *, run_folder: Path | None) -> SessionFolder:
@@ -71,11 +72,16 @@ def session_facts(config: pytest.Config, kind: str) -> dict[str, Any]:
         "hash_seed": os.environ.get("PYTHONHASHSEED"),
         "versions": _versions(),
         "git": git_facts(config.rootpath),
-        "environment": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if _RECORDED_VARIABLE.match(name) and not _SECRET_NAME.search(name)
-        },
+        "environment": recorded_variables(os.environ),
+    }
+
+
+def recorded_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that can decide how a test runs, without any that are, or look, secret."""
+    return {
+        name: value
+        for name, value in sorted(environment.items())
+        if _RECORDED_VARIABLE.match(name) and not is_secret(name, value)
     }
 
 

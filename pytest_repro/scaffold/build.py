@@ -20,6 +20,16 @@ from pytest_repro.signature import signature_to_dict
 FORMAT_VERSION = 1
 
 
+def template_variables(reproduction: Reproduction, form: Form | None) -> dict[str, object]:
+    """Returns all that a template may use; the README tells users of each."""
+    return {
+        **{field.name: getattr(reproduction, field.name) for field in fields(reproduction)},
+        "test_file": reproduction.test_file,
+        "order_file": reproduction.order_file,
+        "form": form,
+    }
+
+
 def planned_files(
     reproduction: Reproduction,
     *,
@@ -37,12 +47,7 @@ def planned_files(
         overrides: A folder whose templates come before the package's own.
         form: How the test comes to run; None to run it in a child process, or where no test is known.
     """
-    context: dict[str, object] = {
-        field.name: getattr(reproduction, field.name) for field in fields(reproduction)
-    }
-    context["test_file"] = reproduction.test_file
-    context["order_file"] = reproduction.order_file
-    context["form"] = form
+    context = template_variables(reproduction, form)
 
     def text(template: str) -> str:
         return render(template, context, overrides=overrides)

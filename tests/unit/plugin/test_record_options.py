@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.plugin.session_facts import git_facts
+from pytest_repro.plugin.session_facts import git_facts, recorded_variables
 from pytest_repro.store import FACTS, STATE, read_json
 from tests.repositories import Checkout
 
@@ -75,3 +75,18 @@ def test_local_changes_are_told_apart(tmp_path: Path) -> None:
         digests.append(facts["difference"])
     assert len(set(digests)) == 3
     assert digests[2] == digests[3]
+
+
+def test_records_leave_out_what_is_secret_and_what_looks_so() -> None:
+    """By the same rules as what leaves a log: names, tokens by their shape, and logins in addresses."""
+    kept = {"TT_METAL_HOME": "/tt", "PYTHONHASHSEED": "3", "CUDA_VISIBLE_DEVICES": "0", "TORCH_KEYBOARD": "x"}
+    left_out = {
+        "TT_API_TOKEN": "a",
+        "PYTHON_PASSWORD": "b",
+        "PYTEST_AUTH": "c",
+        "NVIDIA_KEY": "d",
+        "TORCH_MIRROR": "https://me:hunter22@host/",
+        "TT_X": "ghp_" + "a1" * 18,
+        "HOME": "/home/me",
+    }
+    assert recorded_variables({**kept, **left_out}) == kept

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from pytest_repro.errors import ScaffoldError
-from pytest_repro.scaffold.render import render
+from pytest_repro.scaffold.build import template_variables
+from pytest_repro.scaffold.context import Reproduction
+from pytest_repro.scaffold.render import Safe, render
 from pytest_repro.scaffold.templates import (
     Overrides,
     export_templates,
@@ -154,3 +156,13 @@ def test_own_templates_write_nothing_without_a_filter_of_their_kind() -> None:
     for path in own_templates():
         used = set(re.findall(r"\|\s*(sh|py|doc|code|fence)\b", path.read_text()))
         assert used <= kinds.get(Path(path.stem).suffix, set()), path.name
+
+
+def test_the_readme_tells_of_every_variable_of_a_template() -> None:
+    """No more and no fewer than there are."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    table = readme.partition("<!-- variables of templates -->")[2].partition("\n\n")[0]
+    rows = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    variables = template_variables(Reproduction(name=Safe("x"), slug=Safe("x")), None)
+    assert sorted(told) == sorted(variables)
