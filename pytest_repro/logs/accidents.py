@@ -15,7 +15,8 @@ _LONGEST_STACK = 200
 
 _FATAL = re.compile(r".*?(?P<message>(?:Fatal Python error|Windows fatal exception): .*)")
 _WORKER_CRASH = re.compile(
-    r".*?(?:worker|[Ss]lave) '(?P<worker>gw\d+)' crashed while running '(?P<nodeid>.+)'\s*"
+    r".*?(?P<message>(?:worker|[Ss]lave) '(?P<worker>gw\d+)' crashed while running "
+    r"(?P<quote>['\"])(?P<nodeid>.+)(?P=quote))\s*"
 )
 _NODE_DOWN = re.compile(r"\[?(?P<worker>gw\d+)\] (?P<message>node down: .*)")
 _TERMINATE = re.compile(r"terminate called after throwing an instance of '(?P<name>[^']+)'")
@@ -37,11 +38,18 @@ _CANCELLED = re.compile(
     r"The job exceeded the maximum time limit.*"
 )
 _SHELL_DEATH = re.compile(
-    r".*\b(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Killed)\b"
+    r".*\b(?:Segmentation fault(?:: 11)?|Aborted|Abort trap: 6|Bus error|Illegal instruction|Killed)\b"
     r" *(?:\(core dumped\) *(?P<command>.*)|.*pytest.*)"
 )
 _EXIT_CODE = re.compile(
     r".*(?:exit(?:ed with)?(?: status| code)?|returning) (?P<code>124|132|134|135|136|137|139)\b\.?\s*"
+)
+_PROCESS_END = re.compile(
+    r"(?:##\[error\]|Error: )?Process completed with exit code [1-9]\d*\.?|"
+    r"The command \".*\" exited with [1-9]\d*\.|"
+    r"##\[error\](?:Bash|PowerShell|Cmd\.exe) exited with code '[^0]\d*'\.?|"
+    r"ERROR: (?:Job failed: (?:exit code|exit status)|script returned exit code) [1-9]\d*|"
+    r"Exited with code (?:exit status )?[1-9]\d*"
 )
 _FILE_TIMEOUT = re.compile(r"Command took >.*, returning 124")
 _FILE_FAILED = re.compile(r"(?P<name>[\w./-]+) \d+/\d+ failed!.*")
@@ -129,13 +137,12 @@ class AccidentReader:
         if worker is not None:
             self._signal(line, text)
             session = session_of(line)
-            message = f"worker '{worker['worker']}' crashed while running '{worker['nodeid']}'"
             session.accidents.append(
                 Accident(
                     line=line.number,
                     outcome=Outcome.CRASH,
                     nodeid=worker["nodeid"],
-                    message=message,
+                    message=worker["message"],
                     worker=worker["worker"],
                 )
             )
@@ -184,7 +191,8 @@ class AccidentReader:
         """Takes the death of the process: it was the test in flight that it died in, where one is known."""
         session = session_of(line)
         if not session.accidents and _test_in_flight(session) is not None:
-            self._fatal(line, session, message=text.strip(), exception=None)
+            said = text.removeprefix(_test_in_flight(session) or "").strip()
+            self._fatal(line, session, message=said, exception=None)
 
     def _timeout(self, line: LogLine, text: str, session_of: OpenSession) -> None:
         if _TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text):
@@ -247,6 +255,14 @@ class AccidentReader:
             )
         elif len(text) < 300 and _EXIT_CODE.fullmatch(text):
             self._signal(line, text)
+        if "xit" in text and _PROCESS_END.fullmatch(text):
+            self._died_silently(line, session_of(line))
+
+    def _died_silently(self, line: LogLine, session: Evidence) -> None:
+        """Takes the end of a process that has printed neither the result of a test nor any summary."""
+        test = _test_in_flight(session)
+        if test is not None and all(accident.nodeid != test for accident in session.accidents):
+            session.accidents.append(Accident(line=line.number, outcome=Outcome.CRASH, nodeid=test))
 
     def _device_fault(self, line: LogLine, text: str) -> None:
         match = _DEVICE.fullmatch(text) if len(text) < 4000 else None

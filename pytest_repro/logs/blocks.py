@@ -27,6 +27,9 @@ _IN_FUNCTION = re.compile(r" in (?P<function>.+?)\s*")
 _EXCEPTION = re.compile(r"(?P<name>[A-Za-z_][\w.]*(?:::\w+)*)(?::(?:\s+(?P<message>.*))?)?")
 _LONGEST_BARE = 50
 """Lines of a message without a traceback; more are some other text."""
+_CUT_SOURCE = re.compile(
+    r"\w+ = \S|\d{3}(?: |$)|\s*(?:async )?def \w+\(|\s{4,}@\w"
+)  # arguments, a doctest, a function
 _TRACEBACK = "Traceback (most recent call last):"
 _GROUP_HEAD = re.compile(r"  \+ Exception Group Traceback \(most recent call last\):")
 _GROUP_PART = re.compile(r"  (?:\+-\+-{4,}.*|  .*)")
@@ -186,6 +189,11 @@ def _native_part(segment: Sequence[str]) -> Sequence[str]:
 
 def _native_error(error: Sequence[str]) -> tuple[str | None, str | None]:
     name, colon, message = error[0].partition(": ")
+    if not message.strip() and name.endswith(":"):  # numpy's errors begin with an empty line
+        message = next((line.strip() for line in error[1:] if line.strip()), "")
+        colon = ": "
+    if not colon and not name.endswith(":") and re.fullmatch(r"[a-z_]\w*", name):
+        return None, None  # the rest of a line that was wrapped
     if re.fullmatch(r"[A-Za-z_][\w.]*:?", name):  # Python names what it raises, whatever the name looks like
         return name.rstrip(":"), _blank_to_none(message) if colon else None
     return split_error(error[0])
@@ -205,6 +213,9 @@ def _error(segment: Sequence[str]) -> tuple[str | None, str | None]:
     for line in reversed(segment):
         unexpected = _UNEXPECTED.match(line)
         if unexpected:
+            raised, said = _unmarked_error(segment)
+            if raised is not None and raised.rpartition(".")[2] == unexpected["name"]:
+                return raised, said
             return unexpected["name"], unexpected["message"].strip("'\"")
     doctest = next((line for line in segment if line.startswith("Expected")), None)
     if doctest is not None and any(line.startswith("Got") for line in segment):
@@ -225,7 +236,9 @@ def _marked_error(segment: Sequence[str]) -> str | None:
     if not filled:
         return None
     indent = min(len(line) - len(line.lstrip()) for line in filled)
-    return next(line for line in filled if len(line) - len(line.lstrip()) == indent).strip()
+    error, *more = [line.strip() for line in filled if len(line) - len(line.lstrip()) == indent]
+    begins_empty = re.fullmatch(r"[A-Za-z_][\w.]*:", error) is not None
+    return f"{error} {more[0]}" if begins_empty and more else error
 
 
 def _unmarked_error(segment: Sequence[str]) -> tuple[str | None, str | None]:
@@ -243,6 +256,8 @@ def _unmarked_error(segment: Sequence[str]) -> tuple[str | None, str | None]:
     first = next((line for line in segment if line.strip()), None)
     if first is None or not re.match(r"\w|\[", first) or len(segment) > _LONGEST_BARE or frames_of(segment):
         return None, None
+    if any(_CUT_SOURCE.match(line) for line in segment):
+        return None, None  # the log ends before the error
     return split_error(first)  # what was failed without a traceback
 
 

@@ -10,7 +10,7 @@ LONGEST_COMMAND = 8000
 _RUNNER = (
     r"(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*|xvfb-run (?:-\S+ )*|"
     r"coverage run (?:-\S+ )*-m |env |sudo (?:-\S+ )*|nice (?:-\S+ )*|timeout (?:-\S+ )*\S+ |"
-    r"(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[A-Za-z]+ )*-m (?:coverage run (?:-\S+ )*-m )?|"
+    r"(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[XW] ?\S+ |-[A-Za-z]+ )*-m (?:coverage run (?:-\S+ )*-m )?|"
     r"stdbuf \S+ |catchsegv |conda run (?:-\S+ +(?:[^\s-]\S* +)??)*|mpirun (?:-\S+ (?:\S+ )??)*)"
 )
 _ASSIGNMENT = r"(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;|&]*) )"
@@ -19,16 +19,21 @@ _COMMAND = re.compile(
     rf"(?P<command>(?:{_ASSIGNMENT}|{_RUNNER})*{_PYTEST}(?=$|[\s;|&)\"'`])(?:\s+(?P<rest>.*))?)"
 )
 _UNITTEST_COMMAND = re.compile(
-    r"(?P<command>(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*(?:-m unittest\b.*|\S*test\w*\.py\b.*)|"
+    r"(?P<command>(?:coverage run (?:-\S+ )*|(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*)"
+    r"(?:-m unittest\b.*|\S*test\w*\.py\b.*)|"
     r"nosetests\b.*|\./(?:\S*/)?runtests\.py\b.*)"
 )
 _LEADS = re.compile(
-    r"(?:\s*(?:\$|\+{1,3}|>|%|#)\s+|Run |\S+@\S+[:~][^#$]*[#$] ?|\(\S+\) ?(?:\S+ )?[$#%>] ?|"
+    r"(?:\s*(?:\$|\+{1,3}|>|%|#)\s+|(?:PS )?[A-Za-z]:\\[^>\"'`]*> ?|"
+    r"[^\s\"'`=]{1,80}(?: [^\"'`=]{0,60})? [$%#\u00bb\u276f\u279c\u2192\u03bb\u2717] +|"
+    r"Step \d+/\d+ : RUN |(?:#\d+ )?\[[^\]]*\d+/\d+\] RUN |\([\w./-]+\) ?(?=\S+@\S+[:~ ])|Run |"
+    r"\S+@\S+[:~][^#$]*[#$] ?|\(\S+\) ?(?:\S+ )?[$#%>] ?|"
     r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|"
     r"run(?:_args|_cmd)?: |command: |.*?\bTest Script: |\[command\]|##\[command\]|"
     r"Running(?: command)?:? |Executing command:? |cmd: |nox > |"
     r"\s*[-*] |eval |\s+){0,8}"
 )
+_PROMPT = re.compile(r"\$ |\+ |% |\(|\[|#\d+ \[|\S+@\S+[:~]|Step \d+/\d+ : RUN ")
 _CUT = re.compile(
     r"\s*(?:&&|\|\||;|(?<![<>&\d])\|(?!\|)|2>&1|(?<!\S)>{1,2}\s?\S|(?<!\S)&>\s?\S|(?<!\S)#\s).*"
 )
@@ -105,8 +110,10 @@ def shell_word_end(command: str) -> str:
 
 def unittest_command(text: str) -> str | None:
     """Reads the call of a unittest runner from a prompt, a trace or a script line."""
-    lead = _LEADS.match(text) if len(text) <= LONGEST_COMMAND else None
-    if lead is None or (not lead.group().strip() and text[:1].isspace()):
+    if len(text) > LONGEST_COMMAND or _PROMPT.match(text) is None:
+        return None
+    lead = _LEADS.match(text)
+    if lead is None or not lead.group().strip():
         return None
     match = _UNITTEST_COMMAND.fullmatch(text[lead.end() :].rstrip())
     if match is None:

@@ -16,11 +16,16 @@ _GROUP = re.compile(r"##\[group\](?P<title>.+)|\[group\](?P<bare>Run .+)")
 _RUN_PLAIN = re.compile(r"Run (?P<title>\S.*)")
 _SECTION = re.compile(r"##\[section\]Starting: (?P<title>.+)")
 _SHELL = re.compile(r"shell: \S.*")
-_SHELL_DEATH = re.compile(r".*: line \d+: +\d+ .*\(core dumped\) (?P<command>.*)")
+_SHELL_DEATH = re.compile(
+    r".*: line \d+: +\d+ (?:.*\(core dumped\)|[A-Z][a-z]+(?: [a-z]+){0,2}(?:: \d+)?) +(?P<command>\S.*)"
+)
 _VARIABLE = re.compile(r"(?P<name>[A-Za-z_][\w.-]*): ?(?P<value>.*)")
 _EXPORT = re.compile(r"(?:[+$]+ )?(?:export|declare -x) (?P<name>[A-Za-z_]\w*)=(?P<value>.+)")
 _SET = re.compile(
     r".*\b(?:setting env var: (?P<a>[A-Z_]\w*)=(?P<av>\S.*)|Set (?P<b>[A-Z_][A-Z\d_]*)(?: to |=)(?P<bv>\S.*))"
+)
+_ASSIGNED = re.compile(  # as tox 3 and `set -x` print them
+    r"(?:[\w.-]+ (?:runtests|run-test-pre): |\++ )?(?P<name>[A-Z][A-Z\d_]{2,})=(?P<value>\S+)"
 )
 _DOCKER_E = re.compile(r"(?:-e|--env) (?P<name>[A-Z_]\w*)=(?P<value>\S*)")
 _COMMIT = re.compile(
@@ -223,16 +228,21 @@ class EnvironmentReader:
             self._shown_variable(line, _SET.fullmatch(text))
         elif "-e " in text or "--env " in text:
             self._docker(line, text)
+        elif "=" in text and not self._step.sessions:
+            assigned = _ASSIGNED.fullmatch(text)
+            if assigned is not None and len(self._shown) < MOST_VARIABLES:
+                value = assigned["value"].strip("'\"")
+                self._shown[assigned["name"]] = self._made(assigned["name"], value, line, Origin.MENTION)
         self._machine(line, text)
 
     def _traced(self, line: LogLine, text: str) -> None:
         command = pytest_command(text) if not text.startswith(("E ", ">", "    ")) else None
-        died = _SHELL_DEATH.fullmatch(text) if "(core dumped)" in text else None
+        died = _SHELL_DEATH.fullmatch(text) if ": line " in text else None
         if died is not None and not self._step.traced and not self._step.commands:
             self.late_command = (
                 Found(value=died["command"], line=line.number) if "pytest" in died["command"] else None
             )
-        if command is None and text.startswith(("$ ", "root@", "+ ", "[", "(")):
+        if command is None:
             command = unittest_command(re.sub(r"^(?:\[[\w.-]+\] )+Command: ", "$ ", text))
         if command is None:
             return

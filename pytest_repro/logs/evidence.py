@@ -49,6 +49,7 @@ class Mention:
         message: Text behind ` - `, only in the short summary.
         worker: xdist's worker id.
         subtest: How a failing subtest is described, None where the test itself is named.
+        place: Where an annotation says that the failure is.
     """
 
     nodeid: str
@@ -57,6 +58,7 @@ class Mention:
     message: str | None = None
     worker: str | None = None
     subtest: str | None = None
+    place: Frame | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,10 +110,12 @@ class Evidence:
     unnamed_letters: str = ""
     line_errors: list[tuple[Frame, str]] = field(default_factory=list)
     annotations: list[Mention] = field(default_factory=list)
+    unittest_lines: list[Mention] = field(default_factory=list)
     headless: Block | None = None
     accidents: list[Accident] = field(default_factory=list)
     in_flight: Found | None = None
     in_flight_file: Found | None = None
+    file_is_open: bool = False
     last_test: Found | None = None
     workers_seen: bool = False
     passed_again: set[str] = field(default_factory=set)
@@ -121,8 +125,16 @@ class Evidence:
     is_titled: bool = False
     is_over: bool = False
 
-    def add_letters(self, file: str, letters: str, number: int) -> None:
-        """Takes the progress letters of a file, which is in flight from then on."""
+    def add_letters(self, file: str, letters: str, number: int, *, is_open: bool = False) -> None:
+        """Takes the progress letters of a file, which is in flight from then on.
+
+        Args:
+            file: As printed.
+            letters: One for each test that has ended.
+            number: 1-based line.
+            is_open: Whether something else follows on the line, and so a test of the file was running.
+        """
+        self.file_is_open = is_open
         self.in_flight_file = Found(value=file, line=number)
         if letters:
             earlier = self.file_letters.get(file, ("", number))[0]
@@ -137,6 +149,8 @@ class Evidence:
             or self.loose
             or self.blocks
             or self.accidents
+            or self.unittest_lines
+            or self.annotations
             or self.file_letters
             or self.unnamed_letters
             or self.summary

@@ -42,6 +42,8 @@ _PREFIXES = (
     re.compile(rf"\[{_ISO}\](?: |$)"),  # Buildkite and Jenkins, downloaded
     re.compile(r"\[?\d\d:\d\d:\d\d(?:\.\d{1,6})?\]?(?:  ?|$)"),  # Jenkins timestamper
     re.compile(r"\[[\w ./()-]{1,80}\] {2,}\| "),  # act
+    re.compile(r"\[ {0,6}\d{1,6}s\](?: |$)"),  # Open Build Service
+    re.compile(r"#\d{1,4} (?:\d{1,6}\.\d{1,3} |$)"),  # BuildKit
 )
 _GITLAB_SECTION = re.compile(r"section_(?:start|end):\d+:(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*")
 _TRAVIS = re.compile(r"travis_(?:fold:(?:start|end):(?P<name>[\w.-]+)|time:(?:start|end):[\w:=,.-]+)\s*")
@@ -153,7 +155,7 @@ def _strip_prefix(text: str) -> str:
 
 
 def _strip_one(text: str) -> str:
-    if not text or not (text[0].isdigit() or text[0] == "["):
+    if not text or not (text[0].isdigit() or text[0] in "[#"):
         return text
     for prefix in _PREFIXES:
         match = prefix.match(text)

@@ -16,7 +16,7 @@ from pytest_repro.logs.blocks import (
 from pytest_repro.logs.evidence import Block, Evidence, Mention
 from pytest_repro.logs.nodeids import from_header, header_name
 from pytest_repro.logs.rebuilt import from_accidents, rebuilt, with_kind
-from pytest_repro.logs.records import CiFailure, LogOutcome, Runner
+from pytest_repro.logs.records import CiFailure, Found, LogOutcome, Runner
 from pytest_repro.model import Frame, Outcome, Stage
 
 _COUNT = re.compile(r"(?P<count>\d+) (?P<what>failed|errors?)\b")
@@ -88,7 +88,7 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
         made = rebuilt(block, evidence)
         if made is not None:
             found.append(made)
-    return found
+    return found + _from_unittest_lines(found, evidence)
 
 
 def _with_headless(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
@@ -160,9 +160,11 @@ def _from_annotations(found: list[CiFailure], evidence: Evidence) -> list[CiFail
     running = [one for one in (evidence.in_flight, evidence.last_test) if one is not None]
     made = []
     for annotation in evidence.annotations:
-        if annotation.nodeid in named:
+        if annotation.nodeid.rpartition("::")[2] in named:
             continue
         whole = next((one for one in running if one.value.endswith("::" + annotation.nodeid)), None)
+        if annotation.place is not None:
+            whole = Found(value=annotation.nodeid, line=annotation.line)
         if whole is not None:
             exception, message = split_error(annotation.message or "")
             made.append(
@@ -172,9 +174,26 @@ def _from_annotations(found: list[CiFailure], evidence: Evidence) -> list[CiFail
                     outcome=Outcome.FAILED,
                     exception=exception,
                     message=message,
+                    place=annotation.place,
+                    test_place=annotation.place,
                 )
             )
     return made
+
+
+def _from_unittest_lines(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
+    """Failures of which a log that was cut shows the verbose line and no traceback."""
+    named = {one.nodeid for one in found}
+    return [
+        CiFailure(
+            nodeid=one.nodeid,
+            line=one.line,
+            outcome=Outcome.ERROR if one.is_error else Outcome.FAILED,
+            runner=Runner.UNITTEST,
+        )
+        for one in evidence.unittest_lines
+        if one.nodeid not in named
+    ]
 
 
 def _mentions(evidence: Evidence) -> list[Mention]:
@@ -291,6 +310,8 @@ def _failure(mention: Mention, block: Block | None) -> CiFailure:
 
 
 def _summary_error(text: str) -> tuple[str | None, str | None]:
+    if text == "...":
+        return None, None  # a narrow terminal has left nothing of it
     name, message = split_error(text)
     if name is not None:
         return name, message

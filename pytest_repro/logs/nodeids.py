@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pytest_repro.logs.patterns import HEADER_LINE, LETTERS, PROGRESS
+from pytest_repro.logs.headers import versions
+from pytest_repro.logs.patterns import LETTERS, PROGRESS
 
 _FILE = r"(?:[A-Za-z]:[\\/])?[^\s:\[\]'\"()<>|,;=]+\.\w{1,8}"
 _TEST_FILE_NAME = re.compile(r"(?:^|[/\\])(?:test_[^/\\]*|[^/\\]*_tests?|tests?)\.py$", re.IGNORECASE)
@@ -64,7 +65,7 @@ def verbose_line(text: str) -> VerboseLine | None:
 def tells_progress(text: str) -> bool:
     """Whether a session that shows failures as they come has gone on to the next test."""
     verbose = verbose_line(text)
-    return bool((verbose and verbose.status) or HEADER_LINE.fullmatch(text)) or (
+    return bool((verbose and verbose.status) or versions(text)) or (
         text.endswith("%]") and bool(PROGRESS.fullmatch(text) or LETTERS.fullmatch(text))
     )
 

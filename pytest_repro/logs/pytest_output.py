@@ -10,6 +10,7 @@ from pytest_repro.logs.accidents import AccidentReader
 from pytest_repro.logs.annotations import AnnotationReader
 from pytest_repro.logs.blocks import line_error
 from pytest_repro.logs.evidence import Block, Evidence, Mention
+from pytest_repro.logs.headers import UsageReader, field, versions
 from pytest_repro.logs.nesting import RESULTS, Nesting
 from pytest_repro.logs.nodeids import (
     lone_status,
@@ -24,8 +25,8 @@ from pytest_repro.logs.patterns import (
     FILE_ALONE,
     FINAL,
     HEADER,
-    HEADER_LINE,
     LETTERS,
+    LIKELY_HEADER,
     MID_BLOCK,
     NAMED,
     OTHER_ENDS,
@@ -34,7 +35,7 @@ from pytest_repro.logs.patterns import (
     SHORT_LINE,
     TITLE,
     UNITTEST_HEAD,
-    USAGE,
+    UNITTEST_LINE,
     WITH_WORKERS,
     WORKER_LINE,
     is_boundary,
@@ -63,6 +64,7 @@ class PytestReader:
         self._unittest_rule = 0
         self._annotations = AnnotationReader()
         self._accidents = AccidentReader()
+        self._usage = UsageReader()
 
     @property
     def sessions(self) -> tuple[Evidence, ...]:
@@ -160,18 +162,14 @@ class PytestReader:
         self._nesting.leave()
 
     def _block_header(self, line: LogLine, text: str) -> bool:
-        match = HEADER.fullmatch(text) if text.startswith("_") else None
+        match = HEADER.fullmatch(text) if text.startswith(("_", "\u2015")) else None
         if match is None or set(match["name"]) <= {"_", " "} or self._nesting.is_printed(text):
             return False
         if self._sympy(line, match["name"]):
             return True
         if self._section in RESULTS:
             pass
-        elif (
-            self._section
-            or self._nesting.is_odd(text)
-            or not (text.startswith("___") and re.match(r"ERROR |\[doctest\]|test|\w*Test", match["name"]))
-        ):
+        elif self._section or self._nesting.is_odd(text) or LIKELY_HEADER.match(text) is None:
             return False
         if self._section in {"PASSES", "RERUNS"}:
             self._leave_block()
@@ -213,11 +211,16 @@ class PytestReader:
             self._section = "unittest"
             self._block = Block(
                 line=line.number,
-                name=match["name"],
+                name=match["name"] or match["other"],
                 is_error=match["word"] == "ERROR",
                 runner=Runner.UNITTEST,
             )
             session.blocks.append(self._block)
+            return True
+        if (result := UNITTEST_LINE.fullmatch(text)) is not None:
+            self._session(line).unittest_lines.append(
+                Mention(nodeid=result["name"], line=line.number, is_error=result["word"] == "ERROR")
+            )
             return True
         return self._other_end(line, text)
 
@@ -322,25 +325,22 @@ class PytestReader:
             status = lone_status(text)
             if status is not None:
                 self._ended(session, session.in_flight.value, status, line, worker=None)
-        if USAGE.fullmatch(text):
+        if self._usage.feed(text):
             (self._sessions[-1] if self._sessions else self._begin(line)).usage_error = True
         elif session is not None and WITH_WORKERS.fullmatch(text):
             session.workers_seen = True
 
     def _header_facts(self, line: LogLine, text: str) -> bool:
-        match = HEADER_LINE.fullmatch(text) if "platform " in text else None
-        if match is not None:
+        said = versions(text)
+        if said is not None:
             session = self._for_header(line)
-            session.platform = Found(value=match["platform"], line=line.number)
-            session.python = Found(value=match["python"], line=line.number)
-            session.pytest = Found(value=match["pytest"], line=line.number)
+            for name, value in said.items():
+                setattr(session, name, Found(value=value, line=line.number))
             return True
-        head, colon, rest = text.partition(": ")
-        if not colon or head not in {"rootdir", "plugins", "timeout"} or not rest:
+        found = field(text)
+        if found is None:
             return False
-        session = self._session(line)
-        value = rest.split(", inifile:")[0].split(", configfile:")[0].split(", testpaths:")[0]
-        setattr(session, head, Found(value=value, line=line.number))
+        setattr(self._session(line), found[0], Found(value=found[1], line=line.number))
         return True
 
     def _for_header(self, line: LogLine) -> Evidence:
@@ -393,5 +393,6 @@ class PytestReader:
             return True
         match = FILE_ALONE.fullmatch(text) if ".py" in text else None
         if match is not None and self.current is not None:
-            self.current.add_letters(match["file"], match["letters"], line.number)
+            is_open = bool((match["rest"] or "").strip())
+            self.current.add_letters(match["file"], match["letters"], line.number, is_open=is_open)
         return False

@@ -13,7 +13,9 @@ from pytest_repro.model import Frame, Outcome, Stage
 _TRACEBACK = "Traceback (most recent call last):"
 _GTEST = re.compile(r"\[  FAILED  \] (?P<name>[\w/]+\.[\w/]+)(?:, where .*)?(?: \(\d+ ms(?: total)?\))?")
 _GTEST_RUN = re.compile(r"\[ RUN      \] (?P<name>\S+)")
-_GTEST_PLACE = re.compile(r"(?P<file>\S+\.\w{1,4}):(?P<line>\d+): Failure")
+_GTEST_PLACE = re.compile(
+    r"(?P<file>\S+\.\w{1,4})(?::(?P<line>\d+): Failure|\((?P<windows>\d+)\): error: .*)"
+)
 _LONGEST = 300
 
 
@@ -77,9 +79,11 @@ class UnnamedReader:
         if text.startswith("[ RUN "):
             self._gtest_place = None
             return
-        place = _GTEST_PLACE.fullmatch(text) if text.endswith(": Failure") else None
+        is_near = text.endswith(": Failure") or "): error: " in text
+        place = _GTEST_PLACE.fullmatch(text) if is_near else None
         if place is not None:
-            self._gtest_place = self._gtest_place or Frame(file=place["file"], line=int(place["line"]))
+            number = int(place["line"] or place["windows"])
+            self._gtest_place = self._gtest_place or Frame(file=place["file"], line=number)
             return
         match = _GTEST.fullmatch(text) if text.startswith("[  FAILED  ]") else None
         if match is not None and match["name"] not in self._gtest_names:

@@ -1,0 +1,53 @@
+"""What a session says of itself before any test: versions, rootdir, plugins, or that its call was wrong."""
+
+from __future__ import annotations
+
+import re
+
+_VERSIONS = (
+    re.compile(
+        r"(?:\[gw\d+\] )?platform (?P<platform>\S+) -- Python (?P<python>\S+?),? "
+        r"(?:-- (?:py-\S+ -- )?)?pytest-(?P<pytest>[^\s,]+)(?:(?:,| --).*)?"  # before 2.8 with dashes
+    ),
+    re.compile(
+        r"Test session starts \(platform: (?P<platform>[^,]+), Python (?P<python>[^,]+), "
+        r"pytest (?P<pytest>[^,)]+)(?:,.*)?\)"  # pytest-sugar
+    ),
+)
+_FIELDS = frozenset({"rootdir", "plugins", "timeout"})
+_USAGE = re.compile(
+    r"(?:ERROR: (?:usage: .*|file (?:or directory )?not found: .*|not found: .*|Unknown .*)|"
+    r"pytest: error: .*|__main__\.py: error: .*|ERROR: usage)"
+)
+_USAGE_HEAD = re.compile(r"usage: .*\[file_or_dir\].*")  # under the name of the program that called pytest
+_USAGE_END = re.compile(r"\S+: error: \S.*")
+
+
+def versions(text: str) -> dict[str, str] | None:
+    """Reads platform, Python and pytest; None where the line is another one."""
+    if "platform" not in text:
+        return None
+    match = next((found for pattern in _VERSIONS if (found := pattern.fullmatch(text))), None)
+    return None if match is None else match.groupdict()
+
+
+def field(text: str) -> tuple[str, str] | None:
+    """Reads rootdir, plugins or timeout; None where the line is another one."""
+    head, colon, rest = text.partition(": ")
+    if not colon or head not in _FIELDS or not rest:
+        return None
+    return head, rest.split(", inifile:")[0].split(", configfile:")[0].split(", testpaths:")[0]
+
+
+class UsageReader:
+    """Tells by its lines that pytest was called with options or paths that it does not know."""
+
+    def __init__(self) -> None:
+        self._has_head = False
+
+    def feed(self, text: str) -> bool:
+        """Takes the next line; returns whether it says so."""
+        if _USAGE_HEAD.fullmatch(text):
+            self._has_head = True
+            return False
+        return bool(_USAGE.fullmatch(text) or (self._has_head and _USAGE_END.fullmatch(text)))
