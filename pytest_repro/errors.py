@@ -42,3 +42,7 @@ class ScaffoldError(ReproError):
 
 class CertificateError(ReproError):
     """A comparison of base and fix that cannot be made."""
+
+
+class ReportError(ReproError):
+    """A report that cannot be made of what is on record."""

@@ -79,6 +79,7 @@ def series_record(series: Series) -> dict[str, Any]:
     return {
         "name": series.name,
         "quantity": series.quantity.value,
+        "is_all_cold": series.is_all_cold,
         "cold": _median_record(series.cold, unit),
         "passing": _median_record(series.passing, unit),
         "failing": _median_record(series.failing, unit),

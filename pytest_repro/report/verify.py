@@ -44,6 +44,12 @@ def verdict_lines(
     verdict: Verdict, runs: Sequence[Run], *, folder: str, evidence: Evidence = _NO_EVIDENCE
 ) -> list[str]:
     """Returns the verdict, what it proves or why it proves nothing, and where the output is."""
+    said = said_of(verdict, runs, evidence=evidence)
+    return [*said, f"output of the runs: {folder}/verify_run_<i>.txt"]
+
+
+def said_of(verdict: Verdict, runs: Sequence[Run], *, evidence: Evidence = _NO_EVIDENCE) -> list[str]:
+    """Returns the verdict, and what it proves or why it proves nothing."""
     lines = [_headline(verdict, runs, evidence)]
     lines += verdict.reasons
     for run in runs:
@@ -59,8 +65,7 @@ def verdict_lines(
             lines += [f"run {run.number} again: {run.command}"]
     lines += verdict.notes
     lines += evidence_lines(verdict, runs, evidence)
-    lines += unsteady_lines(verdict.unsteady)
-    return [*lines, f"output of the runs: {folder}/verify_run_<i>.txt"]
+    return lines + unsteady_lines(verdict.unsteady)
 
 
 def _failures(run: Run, test: str) -> str:
@@ -89,6 +94,7 @@ def verdict_record(
     return {
         "kind": "verify",
         "verdict": verdict.kind.value,
+        "said": said_of(verdict, runs, evidence=evidence),
         "exit_status": verdict.exit_status,
         "runs_asked": verdict.asked,
         "runs_passed": verdict.passed,
