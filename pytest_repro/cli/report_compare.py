@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
 from pytest_repro.cli.report_names import SESSION
 from pytest_repro.errors import OptionError
 from pytest_repro.report.catalogue import Catalogue
-from pytest_repro.report.comparison.conditions import Condition, objections, refuse
+from pytest_repro.report.comparison.compared import compare_sessions
+from pytest_repro.report.comparison.conditions import Condition
 from pytest_repro.report.comparison.demands import check_demands, parse_demand
-from pytest_repro.report.comparison.judgement import LEAST_EFFECT, judge
-from pytest_repro.report.comparison.measured import measure
+from pytest_repro.report.comparison.judgement import LEAST_EFFECT
 from pytest_repro.report.comparison.text import (
     Comparison,
     broken_demands,
@@ -73,12 +74,15 @@ def compare(
     if as_json and as_markdown:
         raise OptionError("--json and --markdown are two forms of one answer", next_step="Drop one of them.")
     demands = [parse_demand(text) for text in fail_on]
-    comparison = _compared(catalogue, before, after, least_effect / 100, _conditions(even_if))
+    comparison = compare_sessions(
+        catalogue.find(before),
+        catalogue.find(after),
+        least_effect=least_effect / 100,
+        accepted=_conditions(even_if),
+    )
     rows = comparison.judgement.rows
     check_demands(demands, rows)
     broken = broken_demands(demands, rows)
-    from dataclasses import replace
-
     comparison = replace(comparison, broken=broken)
     if as_json:
         click.echo(json.dumps(comparison_record(comparison), indent=2))
@@ -87,22 +91,6 @@ def compare(
     else:
         _print(comparison, with_all=with_all)
     return EXIT_BROKEN if broken else 0
-
-
-def _compared(
-    catalogue: Catalogue, before: str, after: str, least_effect: float, accepted: frozenset[Condition]
-) -> Comparison:
-    entries = catalogue.find(before), catalogue.find(after)
-    measured = measure(entries[0].path), measure(entries[1].path)
-    found = tuple(objections(*entries, measured=measured))
-    refuse(found, accepted=accepted)
-    judgement = judge(*measured, least_effect=least_effect, with_contended=Condition.CONTENDED in accepted)
-    notes = [problem for one in measured for problem in one.unreadable]
-    if not judgement.rows:
-        notes.append("the sessions have measured nothing in common")
-    return Comparison(
-        before=entries[0], after=entries[1], judgement=judgement, objections=found, notes=tuple(notes)
-    )
 
 
 def _print(comparison: Comparison, *, with_all: bool) -> None:

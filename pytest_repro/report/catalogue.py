@@ -102,6 +102,7 @@ class Catalogue:
     """
 
     def __init__(self, root: Path) -> None:
+        self.root = root
         self._store = Store(root)
 
     @property

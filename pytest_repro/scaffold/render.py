@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.scaffold.shell import quote
-from pytest_repro.scaffold.templates import SUFFIX, template_folder
+from pytest_repro.scaffold.templates import SUFFIX, template_folder, template_folders
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,7 +46,7 @@ class MarkdownSafe(Safe):
 _KINDS: Mapping[str, tuple[type[Safe], str]] = {
     ".sh": (ShellSafe, "sh"),
     ".py": (PythonSafe, "py or doc"),
-    ".md": (MarkdownSafe, "code or fence"),
+    ".md": (MarkdownSafe, "code, cell or fence"),
 }
 """By the file that a template makes: what may go into it besides `Safe`, and by which filters."""
 
@@ -105,6 +105,11 @@ def markdown_code(text: str) -> Safe:
     return MarkdownSafe(f"{marks}{padding}{shown}{padding}{marks}")
 
 
+def markdown_cell(text: str) -> Safe:
+    """Returns a code span for a cell of a table, where a bar would end the cell."""
+    return MarkdownSafe(markdown_code(text).replace("|", "\\|"))
+
+
 def markdown_fence(text: str, language: str = "text") -> Safe:
     """Returns a fenced block; its fence is longer than any run of backticks inside."""
     lines = visible(text.replace("\r\n", "\n")).strip("\n").split("\n")
@@ -135,11 +140,16 @@ def render(template: str, context: Mapping[str, object], *, overrides: Path | No
         raise _broken(error, template, context, overrides) from error
 
 
+def _folders(overrides: Path | None) -> list[Path]:
+    """Returns where a template is looked for, in order."""
+    folders = (overrides, *template_folders(), template_folder().parent)
+    return [folder for folder in folders if folder is not None]
+
+
 def _environment(template: str, overrides: Path | None) -> jinja2.Environment:
     import jinja2
 
-    own = template_folder()
-    folders = [folder for folder in (overrides, own, own.parent) if folder is not None]
+    folders = _folders(overrides)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
         undefined=jinja2.StrictUndefined,
@@ -154,6 +164,7 @@ def _environment(template: str, overrides: Path | None) -> jinja2.Environment:
         py=python_literal,
         doc=python_docstring,
         code=markdown_code,
+        cell=markdown_cell,
         fence=markdown_fence,
         short=short_line,
     )
@@ -203,8 +214,7 @@ def _place(error: Exception, template: str, overrides: Path | None) -> str:
     """The line of a template at which it ended, or its file where no line is known."""
     import jinja2
 
-    own = template_folder()
-    folders = [folder for folder in (overrides, own, own.parent) if folder is not None]
+    folders = _folders(overrides)
     file = next((folder / template for folder in folders if (folder / template).is_file()), folders[0])
     if isinstance(error, jinja2.TemplateSyntaxError):
         return f"{error.filename or file}:{error.lineno}"

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest_repro
 from pytest_repro.errors import ScaffoldError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from pytest_repro.scaffold.settings import SECTION, find_settings
 
 SUFFIX = ".j2"
-_SECTION = "[tool.pytest-repro]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +49,16 @@ def template_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "templates" / "scaffold"
 
 
+def template_folders() -> tuple[Path, ...]:
+    """Returns the folders of templates that a user may have own ones of: of the scaffold, of reports."""
+    folder = template_folder()
+    return folder, folder.parent / "report"
+
+
 def own_templates() -> list[Path]:
     """Returns the package's own templates, in the order of their names."""
-    return sorted(template_folder().glob(f"*{SUFFIX}"))
+    found = (path for folder in template_folders() for path in folder.glob(f"*{SUFFIX}"))
+    return sorted(found, key=lambda path: path.name)
 
 
 def find_overrides(given: Path | None, *, start: Path) -> Overrides | None:
@@ -74,49 +74,17 @@ def find_overrides(given: Path | None, *, start: Path) -> Overrides | None:
     """
     if given is not None:
         return _checked(Overrides(folder=given, told_by="--templates"))
-    start = start.absolute()
-    for folder in (start, *start.parents):
-        file = folder / "pyproject.toml"
-        section = _section(file)
-        if section is None:
-            continue
-        named = section.get("templates")
-        if named is None:
-            return None
-        if not isinstance(named, str) or not named:
-            raise ScaffoldError(
-                f"templates in {_SECTION} is {named!r}, which names no folder",
-                place=str(file),
-                next_step='Write it as templates = "folder", relative to that file.',
-            )
-        return _checked(Overrides(folder=folder / named, told_by=str(file)))
-    return None
-
-
-def _section(file: Path) -> dict[str, Any] | None:
-    """The section of this package in a file; None where there is no such file, or no such section in it."""
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
+    settings = find_settings(start)
+    named = None if settings is None else settings.values.get("templates")
+    if settings is None or named is None:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(file, error) from error
-    if "pytest-repro" not in text:
-        return None  # whatever else may be wrong with it is not for this program to say
-    try:
-        tool = tomllib.loads(text.replace("\r\n", "\n")).get("tool", {})
-    except tomllib.TOMLDecodeError as error:
-        raise _unreadable(file, error) from error
-    section = tool.get("pytest-repro") if isinstance(tool, dict) else None
-    return section if isinstance(section, dict) else None
-
-
-def _unreadable(file: Path, error: Exception) -> ScaffoldError:
-    return ScaffoldError(
-        f"It may name templates, and cannot be read: {error}",
-        place=str(file),
-        next_step="Correct the file, or name the folder with --templates.",
-    )
+    if not isinstance(named, str) or not named:
+        raise ScaffoldError(
+            f"templates in {SECTION} is {named!r}, which names no folder",
+            place=str(settings.file),
+            next_step='Write it as templates = "folder", relative to that file.',
+        )
+    return _checked(Overrides(folder=settings.file.parent / named, told_by=str(settings.file)))
 
 
 def _checked(overrides: Overrides) -> Overrides:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +11,8 @@ from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.comparison.conditions import Objection
 from pytest_repro.report.comparison.demands import Demand
 from pytest_repro.report.comparison.judgement import Change, Judgement, Row
-from pytest_repro.report.comparison.measured import Quantity
+from pytest_repro.report.comparison.measured import Key, Quantity
+from pytest_repro.report.comparison.targets import Target
 from pytest_repro.report.words import counted, percent, visible
 from pytest_repro.timing.units import humanise_bytes, humanise_ns
 
@@ -39,6 +40,7 @@ class Comparison:
         objections: What speaks against comparing them, accepted by the user or told with the rows.
         broken: Demands that it breaks, each with the row that shows it.
         notes: What else is to be said.
+        targets: Limits on record of the second session, and whether it keeps to them.
     """
 
     before: SessionEntry
@@ -47,6 +49,7 @@ class Comparison:
     objections: tuple[Objection, ...] = ()
     broken: tuple[tuple[Demand, Row], ...] = ()
     notes: tuple[str, ...] = ()
+    targets: Mapping[Key, Target] = field(default_factory=dict)
 
 
 def comparison_tables(comparison: Comparison, *, with_all: bool) -> Iterator[tuple[str, Table]]:
@@ -101,11 +104,17 @@ def comparison_lines(comparison: Comparison, *, with_all: bool) -> Iterator[str]
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Returns the block of the largest differences and the table of all, for a report or a pull request."""
-    from pytest_repro.scaffold.render import markdown_code
+    lines = ["## Performance impact", "", *impact_lines(comparison), ""]
+    return "\n".join(lines)
+
+
+def impact_lines(comparison: Comparison) -> list[str]:
+    """Returns what stands under the heading of the same."""
+    from pytest_repro.scaffold.render import markdown_cell, markdown_code
 
     rows = comparison.judgement.rows
     shown = [row for row in rows if row.is_different] or list(rows[:1])
-    lines = ["## Performance impact", ""]
+    lines: list[str] = []
     for row in shown[:5]:
         before, after = _numbers(row)
         if len({one.key.test for one in rows}) > 1:
@@ -117,17 +126,24 @@ def comparison_markdown(comparison: Comparison) -> str:
             "",
         ]
     lines += ["| Metric | Before | After | Change | Meets target |", "|---|---|---|---|---|"]
-    missed = {row.key for _, row in comparison.broken}
     for row in rows:
         before, after = _numbers(row)
-        name = markdown_code(f"{row.key.test}: {row.key.name}").replace("|", "\\|")
-        target = "no" if row.key in missed else "-"
+        name = markdown_cell(f"{row.key.test}: {row.key.name}")
+        target = _target_word(comparison, row)
         change = f"{_change_text(row)} ({verdict_word(row)})".strip()
         lines.append(f"| {name} | {before} | {after} | {change} | {target} |")
     lines += ["", *(f"- {line}" for line in comparison_lines(comparison, with_all=True)), ""]
     facts = (("before", comparison.before), ("after", comparison.after))
     lines += [f"- {word}: {markdown_code(entry.id)}, {markdown_code(entry.command)}" for word, entry in facts]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _target_word(comparison: Comparison, row: Row) -> str:
+    broken = [demand.text for demand, other in comparison.broken if other.key == row.key]
+    if broken:
+        return f"no ({', '.join(broken)})".replace("|", "\\|")
+    target = comparison.targets.get(row.key)
+    return "-" if target is None else target.word
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -139,7 +155,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "after": comparison.after.id,
         "least_effect": judgement.least_effect,
         "level": judgement.level,
-        "rows": [_row_record(row) for row in judgement.rows],
+        "rows": [_row_record(row) | {"target": _target_record(comparison, row)} for row in judgement.rows],
         "only_before": list(judgement.only_before),
         "only_after": list(judgement.only_after),
         "objections": [
@@ -152,6 +168,11 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         ],
         "notes": list(comparison.notes),
     }
+
+
+def _target_record(comparison: Comparison, row: Row) -> dict[str, Any] | None:
+    target = comparison.targets.get(row.key)
+    return None if target is None else {"is_met": target.is_met, "text": target.text}
 
 
 def _row_record(row: Row) -> dict[str, Any]:

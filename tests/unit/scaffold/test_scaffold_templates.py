@@ -63,7 +63,10 @@ def test_the_option_has_the_last_word(tmp_path: Path, mine: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[tool.pytest-repro\n", r"It may name templates, and cannot be read: .*line 1.*Correct the file"),
+        (
+            "[tool.pytest-repro\n",
+            r"It may hold .tool.pytest-repro., and cannot be read: .*line 1.*Correct the file",
+        ),
         (
             "[tool.pytest-repro]\ntemplates = 1\n",
             r"is 1, which names no folder .*pyproject.toml\)\. Write it as",
@@ -74,7 +77,7 @@ def test_the_option_has_the_last_word(tmp_path: Path, mine: Path) -> None:
         ),
         (
             '[tool.pytest-repro]\ntemplates = "."\n',
-            r"no template that would be used .*README\.md\.j2, conftest\.py\.j2, gitignore",
+            r"no template that would be used .*README\.md\.j2, conftest\.py\.j2, .*gitignore",
         ),
     ],
 )
@@ -94,8 +97,8 @@ def test_a_project_file_that_cannot_be_used_is_an_error(tmp_path: Path, text: st
             2,
             r"'nmae' is undefined \(did you mean name\? the variables are name, text",
         ),
-        ("a\n{{ text }}\n", 2, "'`x`' was to be written without a filter: .*code or fence"),
-        ("a\n\n{{ text | sh }}\n", 3, "was made safe for another kind of file: .*code or fence"),
+        ("a\n{{ text }}\n", 2, "'`x`' was to be written without a filter: .*code, cell or fence"),
+        ("a\n\n{{ text | sh }}\n", 3, "was made safe for another kind of file: .*code, cell or fence"),
         ("{{ [text] }}\n", 1, "without a filter"),
         ("{{ text | upper }}\n", 1, "without a filter"),
         ("\n{{ 1 + text }}\n", 2, "TypeError: unsupported operand"),
@@ -152,9 +155,9 @@ def test_a_misspelt_template_is_told(mine: Path) -> None:
 
 def test_own_templates_write_nothing_without_a_filter_of_their_kind() -> None:
     """The rule holds for the package too: each file is made from the filters of its kind."""
-    kinds = {".sh": {"sh"}, ".py": {"py", "doc"}, ".md": {"code", "fence"}}
+    kinds = {".sh": {"sh"}, ".py": {"py", "doc"}, ".md": {"code", "cell", "fence"}}
     for path in own_templates():
-        used = set(re.findall(r"\|\s*(sh|py|doc|code|fence)\b", path.read_text()))
+        used = set(re.findall(r"\|\s*(sh|py|doc|code|cell|fence)\b", path.read_text()))
         assert used <= kinds.get(Path(path.stem).suffix, set()), path.name
 
 

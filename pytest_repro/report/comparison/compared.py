@@ -1,0 +1,48 @@
+"""Two sessions read, judged, and held against the limits on record."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pytest_repro.report.catalogue import SessionEntry
+from pytest_repro.report.comparison.conditions import Condition, objections, refuse
+from pytest_repro.report.comparison.judgement import LEAST_EFFECT, judge
+from pytest_repro.report.comparison.measured import measure
+from pytest_repro.report.comparison.targets import targets_of
+from pytest_repro.report.comparison.text import Comparison
+
+
+def compare_sessions(
+    before: SessionEntry,
+    after: SessionEntry,
+    *,
+    least_effect: float = LEAST_EFFECT,
+    accepted: Collection[Condition] = (),
+) -> Comparison:
+    """Compares two sessions.
+
+    Args:
+        before: The first.
+        after: The second, whose limits are the targets.
+        least_effect: Part of the first value below which a difference is none.
+        accepted: What may differ between them beside the code.
+
+    Raises:
+        IncomparableError: Something else differs, and was not accepted.
+        StoreError: A record cannot be read.
+    """
+    measured = measure(before.path), measure(after.path)
+    found = tuple(objections(before, after, measured=measured))
+    refuse(found, accepted=accepted)
+    judgement = judge(*measured, least_effect=least_effect, with_contended=Condition.CONTENDED in accepted)
+    notes = [problem for one in measured for problem in one.unreadable]
+    if not judgement.rows:
+        notes.append("the sessions have measured nothing in common")
+    return Comparison(
+        before=before,
+        after=after,
+        judgement=judgement,
+        objections=found,
+        notes=tuple(notes),
+        targets=targets_of(after),
+    )

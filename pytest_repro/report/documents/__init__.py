@@ -1,0 +1,1 @@
+"""Pages for people, filled from the records: the execution report and the pull request description."""
