@@ -23,8 +23,8 @@ def test_every_encoding_gives_the_same_lines(encoding: str) -> None:
 
 
 def test_invalid_bytes_do_not_stop_the_reading() -> None:
-    """A byte that is no text becomes a replacement character."""
-    assert texts_of(b"a\xffb\nc") == ["a\ufffdb", "c"]
+    """A byte that is no UTF-8 is read as Windows means it; one that is no text there either is replaced."""
+    assert texts_of("naïve ✓ ".encode() + b"na\xefve \x9d\nc\xe2\x9c") == ["naïve ✓ naïve \ufffd", "c\ufffd"]
 
 
 def test_windows_line_ends_are_taken_off() -> None:
