@@ -11,14 +11,16 @@ from typing import Any
 import click
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, EXIT_DONE, run_command
-from pytest_repro.cli.scaffold_input import OpenLog, opened_log, source_root
+from pytest_repro.cli.scaffold_input import given_log, source_root
+from pytest_repro.cli.scaffold_progress import shown_progress
 from pytest_repro.cli.scaffold_proof import checked, proof_of, proof_words
-from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words
+from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words, note_words
 from pytest_repro.cli.scaffold_workflow import workflow_facts
 from pytest_repro.logs.history import WorkerHistory, read_history
-from pytest_repro.logs.reader import read_log_and_masker
-from pytest_repro.logs.records import CiFailure, LogReport
+from pytest_repro.logs.reader import read_whole_log
+from pytest_repro.logs.records import CiFailure
 from pytest_repro.logs.secrets import Masker
+from pytest_repro.logs.sources import Log
 from pytest_repro.scaffold.build import planned_files
 from pytest_repro.scaffold.context import checked_name, plan
 from pytest_repro.scaffold.forms import Form
@@ -35,7 +37,8 @@ class ScaffoldOptions:
 
     Attributes:
         name: Name of the failure, and of the folder; None where none is made.
-        log: Where the log is, `-` for standard input; None without one.
+        log: Where the logs are, `-` for standard input.
+        quiet: Whether to show no progress.
         test: Which failing test of the log; None for the first that did not pass later.
         flaky: Whether the user says that the test fails only now and then, None to go by the log.
         workflow: GitHub workflow file of the job, None without one.
@@ -51,7 +54,8 @@ class ScaffoldOptions:
     """
 
     name: str | None
-    log: str | None
+    log: tuple[str, ...]
+    quiet: bool
     test: str | None
     flaky: bool | None
     workflow: Path | None
@@ -86,7 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     context_settings=CONTEXT_SETTINGS,
 )
 @click.argument("name", metavar="failure-name", required=False)
-@click.option("--log", metavar="FILE", help="CI log to read the failure from, - for standard input.")
+@click.option(
+    "--log",
+    multiple=True,
+    metavar="FILE",
+    help="CI log to read the failure from: a file, a folder or an archive of logs, - for standard input; "
+    "repeatable.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option(
     "--test",
     metavar="NODEID",
@@ -148,35 +159,38 @@ def scaffold(**given: Any) -> int:
     """Makes the folder, and says what is in it."""
     options = ScaffoldOptions(**given)
     if options.check is not None:
-        if options.name is not None or options.log is not None:
+        if options.name is not None or options.log:
             raise click.UsageError("--check FOLDER takes no failure-name and no --log: the folder says both.")
         return checked(options.check)
     if options.export_templates is not None:
         lines = list(exported_words(export_templates(options.export_templates)))
     else:
-        with opened_log(options.log) as open_log:
-            lines = list(_listed(open_log) if options.list_tests else _scaffold(options, open_log))
+        with (
+            shown_progress(quiet=options.quiet) as progress,
+            given_log(options.log, progress=progress) as log,
+        ):
+            lines = list(_listed(log) if options.list_tests else _scaffold(options, log))
     click.echo("\n".join(lines))
     return EXIT_DONE
 
 
-def _listed(open_log: OpenLog | None) -> Iterator[str]:
-    if open_log is None:
+def _listed(log: Log | None) -> Iterator[str]:
+    if log is None:
         raise click.UsageError("--list prints the failing tests of a log: give one with --log.")
-    return failing_test_words(_read(open_log)[0])
+    return failing_test_words(read_whole_log(log)[0])
 
 
-def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[str]:
+def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
     if options.name is None:
         raise click.UsageError("Missing argument 'failure-name'.")
-    if options.test is not None and open_log is None:
+    if options.test is not None and log is None:
         raise click.UsageError("--test chooses one of the failing tests of a log: give one with --log.")
     if options.job is not None and options.workflow is None:
         raise click.UsageError("--job chooses a job of a workflow: give one with --workflow.")
     folder = options.output / checked_name(options.name)
     check_free(folder, force=options.force)
     overrides = find_overrides(options.templates, start=Path.cwd())
-    report, masker = _read(open_log) if open_log else (None, Masker())
+    report, masker = read_whole_log(log) if log else (None, Masker())
     reproduction = plan(
         options.name,
         report=report,
@@ -184,38 +198,30 @@ def _scaffold(options: ScaffoldOptions, open_log: OpenLog | None) -> Iterator[st
         source_root=source_root(options.source),
         is_flaky=options.flaky,
         test=options.test,
-        history_of=partial(_history, open_log),
+        history_of=partial(_history, log),
     )
     if options.workflow is not None:
         facts = workflow_facts(options.workflow, job=options.job, report=report)
         reproduction = with_workflow(reproduction, facts, report)
 
-    def files(form: Form | None, log: OpenLog | None = None) -> list[PlannedFile]:
+    def files(form: Form | None, log: Log | None = None) -> list[PlannedFile]:
         folder_of_templates = overrides.folder if overrides else None
-        return planned_files(
-            reproduction, open_log=log, masker=masker, overrides=folder_of_templates, form=form
-        )
+        return planned_files(reproduction, log=log, masker=masker, overrides=folder_of_templates, form=form)
 
     proof, reasons = proof_of(reproduction, folder, files=files, is_run=not options.no_run)
-    planned = files(proof.chosen if proof is not None else None, open_log)
+    planned = files(proof.chosen if proof is not None else None, log)
     if proof is not None and proof.trial is not None and proof.trial.output:
         planned.append(kept_output("logs/proof.log", masker(proof.trial.output)))
     written = write_folder(folder, planned, force=options.force)
     yield from folder_words(reproduction, written, overrides)
     if proof is not None:
         yield from proof_words(proof, reasons)
+    if log is not None:
+        yield from note_words(log.notes)
 
 
-def _history(open_log: OpenLog | None, failure: CiFailure) -> WorkerHistory | None:
-    if open_log is None:
-        return None
-    with open_log() as source:
-        return read_history(source, failure)
-
-
-def _read(open_log: OpenLog) -> tuple[LogReport, Masker]:
-    with open_log() as source:
-        return read_log_and_masker(source)
+def _history(log: Log | None, failure: CiFailure) -> WorkerHistory | None:
+    return None if log is None else read_history(log.lines(), failure)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,16 @@
-"""What `repro-scaffold` reads: the log, from a file or from standard input, and the tests' source."""
+"""What `repro-scaffold` reads: the tests' source, and where its log is."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from pytest_repro.errors import LogError
+from pytest_repro.logs.places import opened_log
+from pytest_repro.logs.sources import Log, Progress
 from pytest_repro.scaffold.source import find_root
-
-OpenLog = Callable[[], BinaryIO]
 
 
 def source_root(given: Path | None) -> Path:
@@ -36,36 +31,16 @@ def source_root(given: Path | None) -> Path:
 
 
 @contextmanager
-def opened_log(log: str | None) -> Iterator[OpenLog | None]:
-    """Gives what opens the log; standard input is kept in a file meanwhile, as the log is read twice."""
-    if log is None:
+def given_log(places: Sequence[str], *, progress: Progress) -> Iterator[Log | None]:
+    """Opens what `--log` names; None where nothing was named.
+
+    Raises:
+        LogError: It cannot be read.
+    """
+    if not places:
         yield None
         return
-    if log != "-":
-        path = Path(log)
-        _check_readable(path)
-        yield partial(_open_binary, path)
-        return
-    descriptor, name = tempfile.mkstemp(prefix="repro-scaffold-")
-    try:
-        with os.fdopen(descriptor, "wb") as kept:
-            shutil.copyfileobj(sys.stdin.buffer, kept)
-        yield partial(_open_binary, Path(name))
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _open_binary(path: Path) -> BinaryIO:
-    return path.open("rb")
-
-
-def _check_readable(path: Path) -> None:
-    try:
-        with path.open("rb"):
-            return
-    except OSError as error:
-        raise LogError(
-            f"The log cannot be read: {error.strerror or error}",
-            place=str(path),
-            next_step="Give a log file that exists and that you may read, or - for standard input.",
-        ) from error
+    # None where the caller closed it.
+    stdin = sys.stdin.buffer if sys.stdin is not None else None
+    with opened_log(places, stdin=stdin, progress=progress) as log:
+        yield log

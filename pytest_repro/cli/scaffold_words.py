@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.scaffold.context import Reproduction
@@ -72,6 +72,12 @@ def _workflow_words(workflow: WorkflowPart | None) -> Iterator[str]:
             f"{one.label} differs: {short_line(one.log)} in the log, which is used, "
             f"{short_line(one.workflow)} in {short_line(one.file)}:{one.line}"
         )
+
+
+def note_words(notes: Iterable[str]) -> Iterator[str]:
+    """Says what the user should know about what was read."""
+    for note in notes:
+        yield f"note: {short_line(note)}"
 
 
 def _failure_words(reproduction: Reproduction) -> Iterator[str]:

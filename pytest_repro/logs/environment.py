@@ -117,6 +117,15 @@ class EnvironmentReader:
         titled = pytest_command(self._step.title or "")
         return Found(value=titled, line=self._step.line) if titled else None
 
+    def end_file(self) -> None:
+        """Ends job and step: the next line is another file's."""
+        self._job = None
+        self._step = Step()
+        self._column = (None, None)
+        self._in_header = False
+        self._exports.clear()
+        self._shown.clear()
+
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
         text = line.text.rstrip()

@@ -152,7 +152,12 @@ def _rubbed_out(text: str) -> str:
 
 
 def log_lines(
-    source: ByteSource, *, before: int = 0, job: str | None = None, steps: Mapping[str, str] | None = None
+    source: ByteSource,
+    *,
+    before: int = 0,
+    job: str | None = None,
+    step: str | None = None,
+    step_starts: Mapping[str, str] | None = None,
 ) -> Iterator[LogLine]:
     """Yields the lines of a log, plain; bounded memory whatever the size of the log.
 
@@ -162,13 +167,13 @@ def log_lines(
         source: Where the bytes come from.
         before: Number of lines that come before its first one.
         job: The job that all its lines belong to, where that is known.
-        steps: Steps by the very line that they begin with, where that is known.
+        step: The step that its first lines belong to, where that is known.
+        step_starts: Steps by the very line that they begin with, where that is known.
     """
     framing = Framing()
-    step = None
     for number, raw in physical_lines(decode(source)):
-        if steps and raw in steps:
-            step = steps[raw]
+        if step_starts:
+            step = step_starts.get(raw, step)
         text = strip_escapes(raw)
         if text.startswith(_BOM_STARTS):
             text = _BOM.sub("", text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pytest_repro.logs.formats import ByteSource, log_lines
 from pytest_repro.logs.nodeids import lone_status, verbose_line
 from pytest_repro.logs.patterns import TITLE
-from pytest_repro.logs.records import CiFailure
+from pytest_repro.logs.records import CiFailure, LogLine
 
 _ENDS_PROGRESS = frozenset({"FAILURES", "ERRORS", "PASSES", "RERUNS", "short test summary info"})
 _FAILED = frozenset({"FAILED", "ERROR", "RERUN"})
@@ -32,18 +32,18 @@ class WorkerHistory:
     tests: tuple[str, ...]
 
 
-def read_history(source: ByteSource, failure: CiFailure) -> WorkerHistory | None:
+def read_history(lines: Iterable[LogLine], failure: CiFailure) -> WorkerHistory | None:
     """Reads what the process of a failing test ran before; memory grows with the tests of one session only.
 
     Args:
-        source: The log, from its beginning.
+        lines: Of the log, from its beginning.
         failure: Read from the same log.
 
     Returns:
         None where the log does not name tests as they end, so that nobody can know.
     """
     history = _History(failure.nodeid, failure.worker)
-    for line in log_lines(source):
+    for line in lines:
         if line.number > failure.line and history.found is not None:
             break
         history.feed(line.text.rstrip())

@@ -81,6 +81,13 @@ class PytestReader:
         """Lines that tell of a crash, a hang or a cancelled job."""
         return self._accidents.signals
 
+    def end_file(self) -> None:
+        """Ends the open session: what follows is none of it."""
+        self._leave_block()
+        self._section = ""
+        if self._sessions:
+            self._sessions[-1].is_over = True
+
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
         text = line.text.rstrip()
@@ -150,11 +157,9 @@ class PytestReader:
         if match is None or (not text.startswith("=") and self.current and self.current.is_titled):
             return False  # without its rules only a quiet session, which has no title, prints its end
         session = self._session(line)
-        self._leave_block()
         session.summary = Found(value=match["counts"].strip(), line=line.number)
         session.nothing_collected = re.search(r"passed|failed|error|skipped", match["counts"]) is None
-        session.is_over = True
-        self._section = ""
+        self.end_file()
         return True
 
     def _leave_block(self) -> None:
@@ -167,9 +172,8 @@ class PytestReader:
             return False
         if self._sympy(line, match["name"]):
             return True
-        if self._section in RESULTS:
-            pass
-        elif self._section or self._nesting.is_odd(text) or LIKELY_HEADER.match(text) is None:
+        is_likely = not (self._section or self._nesting.is_odd(text)) and LIKELY_HEADER.match(text)
+        if self._section not in RESULTS and not is_likely:
             return False
         if self._section in {"PASSES", "RERUNS"}:
             self._leave_block()
@@ -231,9 +235,7 @@ class PytestReader:
             return False
         session = self._session(line)
         session.summary = Found(value=text.strip("= "), line=line.number)
-        self._leave_block()
-        self._section = ""
-        session.is_over = True
+        self.end_file()
         return True
 
     def _body(self, line: LogLine, text: str) -> None:

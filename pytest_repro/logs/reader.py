@@ -16,6 +16,7 @@ from pytest_repro.logs.merge import failures_of, outcome_of
 from pytest_repro.logs.pytest_output import PytestReader
 from pytest_repro.logs.records import CiFailure, Found, LogLine, LogOutcome, LogReport, Session, Variable
 from pytest_repro.logs.secrets import Masker
+from pytest_repro.logs.sources import Log
 from pytest_repro.logs.unnamed import UnnamedReader
 from pytest_repro.model import Frame, Outcome
 
@@ -54,6 +55,17 @@ def read_log_and_masker(source: ByteSource) -> tuple[LogReport, Masker]:
     return _read_lines(log_lines(source))
 
 
+def read_whole_log(log: Log) -> tuple[LogReport, Masker]:
+    """Reads a log that may consist of several files.
+
+    Raises:
+        LogError: One of them cannot be read.
+    """
+    report, masker = _read_lines(log.lines())
+    told = tuple(replace(one, value=masker(one.value)) for one in log.told)
+    return replace(report, parts=log.parts, told=told), masker
+
+
 def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
     environment = EnvironmentReader()
 
@@ -72,6 +84,9 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
     scene: Evidence | None = None
     last = 0
     for line in lines:
+        if line.begins is not None:
+            environment.end_file()
+            sessions.end_file()
         environment.feed(line)
         sessions.feed(line)
         unnamed.feed(line, in_session=sessions.current is not None)

@@ -39,12 +39,45 @@ class LogLine:
         text: The line, free of prefixes, escapes and line ends.
         job: Name of the job where the line itself says it.
         step: Name of the step where the line itself says it.
+        begins: Name of the file that begins here, of a log that was put together from several; the line
+            stands before the file's own first one.
     """
 
     number: int
     text: str
     job: str | None = None
     step: str | None = None
+    begins: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """One file of a log that was put together from several.
+
+    Attributes:
+        name: Its path, or its archive's path and its own in there.
+        line: 1-based line of the whole log that stands for its line 0.
+        line_count: Number of its own lines.
+    """
+
+    name: str
+    line: int
+    line_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldFact:
+    """What is known of a CI run from elsewhere than its log.
+
+    Attributes:
+        label: What it is, such as `Runner`.
+        value: As it was told.
+        teller: Who told it, such as `GitHub's API`.
+    """
+
+    label: str
+    value: str
+    teller: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +211,8 @@ class LogReport:
         runner_image: Runner image, container image and the like, which cannot be had here.
         commit: Commit that was checked out.
         is_flaky: Whether the log itself shows a failing test that passed on another attempt.
+        parts: The files that it was put together from, none where it is one file.
+        told: What was told about the run by others than the log.
     """
 
     line_count: int
@@ -189,3 +224,5 @@ class LogReport:
     runner_image: tuple[Found, ...] = ()
     commit: Found | None = None
     is_flaky: bool = False
+    parts: tuple[LogPart, ...] = ()
+    told: tuple[ToldFact, ...] = ()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import BinaryIO, TextIO
 
-from pytest_repro.logs.formats import decode, physical_lines, strip_escapes
 from pytest_repro.logs.secrets import Masker
+from pytest_repro.logs.sources import Log
 from pytest_repro.order.order_file import order_text
 from pytest_repro.scaffold.context import Reproduction
 from pytest_repro.scaffold.forms import Form
@@ -33,7 +31,7 @@ def template_variables(reproduction: Reproduction, form: Form | None) -> dict[st
 def planned_files(
     reproduction: Reproduction,
     *,
-    open_log: Callable[[], BinaryIO] | None,
+    log: Log | None,
     masker: Masker,
     overrides: Path | None = None,
     form: Form | None = None,
@@ -42,7 +40,7 @@ def planned_files(
 
     Args:
         reproduction: What goes into them.
-        open_log: Opens the log anew, None without a log.
+        log: The log, None without one.
         masker: Takes secrets out of the log's copy.
         overrides: A folder whose templates come before the package's own.
         form: How the test comes to run; None to run it in a child process, or where no test is known.
@@ -62,14 +60,12 @@ def planned_files(
     ]
     if form is not None and not form.is_child:
         files.append(text_file("tests/conftest.py", text("conftest.py.j2")))
-    if open_log is None:
+    if log is None:
         return [*files, text_file("logs/.gitkeep", "")]
     return [
         *files,
         *_order_files(reproduction, masker),
-        PlannedFile(
-            path="logs/ci.log", write=lambda file: _copy_log(open_log, file, masker), is_edited=False
-        ),
+        PlannedFile(path="logs/ci.log", write=lambda file: log.copy(file, masker), is_edited=False),
     ]
 
 
@@ -95,10 +91,3 @@ def _signature_json(reproduction: Reproduction, form: Form | None) -> str:
         "originals": {file: list(files) for file, files in form.originals.items()} if form else {},
     }
     return json.dumps(record, indent=2) + "\n"
-
-
-def _copy_log(open_log: Callable[[], BinaryIO], target: TextIO, masker: Masker) -> None:
-    """Copies a log line by line, so that the line numbers in the README hold."""
-    with open_log() as source:
-        for _, line in physical_lines(decode(source)):  # noqa: FURB122 - one line per thought
-            target.write(masker(strip_escapes(line)).replace("\r", " ") + "\n")

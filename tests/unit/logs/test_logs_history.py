@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 
+from pytest_repro.logs.formats import log_lines
 from pytest_repro.logs.history import WorkerHistory, read_history
 from pytest_repro.logs.reader import read_log
 
@@ -17,7 +18,7 @@ FAILED t/test_a.py::test_x[a - b] - AssertionError: no
 def history_of(log: str) -> WorkerHistory | None:
     data = log.encode()
     report = read_log(io.BytesIO(data))
-    return read_history(io.BytesIO(data), report.failures[0])
+    return read_history(log_lines(io.BytesIO(data)), report.failures[0])
 
 
 def test_the_failing_worker_ran_these_tests_before_in_this_order() -> None:
@@ -46,7 +47,7 @@ def test_the_failing_worker_ran_these_tests_before_in_this_order() -> None:
     log = "".join(f"2026-01-02T03:04:05.0000000Z {line}\n" for line in lines)
     report = read_log(io.BytesIO(log.encode()))
     failure = next(one for one in report.failures if "test_x" in one.nodeid)
-    assert read_history(io.BytesIO(log.encode()), failure) == WorkerHistory(
+    assert read_history(log_lines(io.BytesIO(log.encode())), failure) == WorkerHistory(
         worker="gw1",
         tests=(
             "t/test_a.py::test_2",
@@ -106,7 +107,7 @@ replacing crashed worker gw1
 {SUMMARY}"""
     report = read_log(io.BytesIO(log.encode()))
     failure = next(one for one in report.failures if "test_x" in one.nodeid)
-    history = read_history(io.BytesIO(log.encode()), failure)
+    history = read_history(log_lines(io.BytesIO(log.encode())), failure)
     assert history == WorkerHistory(worker="gw4", tests=("t/test_a.py::test_2", "t/test_a.py::test_x[a - b]"))
 
 

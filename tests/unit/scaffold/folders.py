@@ -70,7 +70,7 @@ def report_of(**given: object) -> LogReport:
 
 
 def made(folder: Path, reproduction: Reproduction) -> Path:
-    write_folder(folder, planned_files(reproduction, open_log=None, masker=Masker()), force=True)
+    write_folder(folder, planned_files(reproduction, log=None, masker=Masker()), force=True)
     return folder
 
 
