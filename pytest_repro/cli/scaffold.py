@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from pytest_repro.cli.scaffold_input import given_log, source_root
 from pytest_repro.cli.scaffold_progress import shown_progress
 from pytest_repro.cli.scaffold_proof import checked, proof_of, proof_words
 from pytest_repro.cli.scaffold_words import exported_words, failing_test_words, folder_words, note_words
-from pytest_repro.cli.scaffold_workflow import workflow_facts
+from pytest_repro.cli.scaffold_workflow import root_of, workflow_facts
 from pytest_repro.logs.history import WorkerHistory, read_history
 from pytest_repro.logs.reader import read_whole_log
 from pytest_repro.logs.records import CiFailure
@@ -202,7 +203,10 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
     )
     if options.workflow is not None:
         facts = workflow_facts(options.workflow, job=options.job, report=report)
-        reproduction = with_workflow(reproduction, facts, report)
+        root = source_root(options.source) if options.source else root_of(options.workflow)
+        reproduction = with_workflow(
+            reproduction, facts, report, source=os.path.relpath(root.resolve(), folder.resolve())
+        )
 
     def files(form: Form | None, log: Log | None = None) -> list[PlannedFile]:
         folder_of_templates = overrides.folder if overrides else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.scaffold.context import Reproduction
-from pytest_repro.scaffold.facts import WorkflowPart
+from pytest_repro.scaffold.facts import Suite, WorkflowPart
 from pytest_repro.scaffold.render import short_line
 from pytest_repro.scaffold.templates import Exported, Overrides, misnamed, overridden
 from pytest_repro.scaffold.write import Written
@@ -80,8 +81,20 @@ def note_words(notes: Iterable[str]) -> Iterator[str]:
         yield f"note: {short_line(note)}"
 
 
+def _suite_words(suite: Suite, *, has_log: bool) -> Iterator[str]:
+    why = "the log names no failing test" if has_log else "no log was given"
+    yield f"{why}: the test runs what the workflow runs in {short_line(suite.folder)}"
+    yield f"command: pytest {short_line(shlex.join(suite.words))}"
+    for text in suite.to_be_set:
+        yield f"to be set in REPRO_ARGUMENTS: {short_line(text)}"
+    for fact in suite.left:
+        yield f"left out: {short_line(fact.value)} ({fact.label})"
+
+
 def _failure_words(reproduction: Reproduction) -> Iterator[str]:
-    if not reproduction.has_log:
+    if reproduction.suite is not None:
+        yield from _suite_words(reproduction.suite, has_log=reproduction.has_log)
+    elif not reproduction.has_log:
         yield f"no log was given: describe the failure in {reproduction.test_file}"
     elif reproduction.nodeid is None:
         yield "the log names no failing test: what it does say is in README.md"

@@ -17,11 +17,11 @@ def workflow_facts(path: Path, *, job: str | None, report: LogReport | None) -> 
     Raises:
         LogError: It is no workflow of GitHub, or it is not clear which job is meant.
     """
-    root = _root(path)
+    root = root_of(path)
     return read_workflow(path, shown=_shown(path, root), root=root, job=job, hints=_hints(report))
 
 
-def _root(path: Path) -> Path:
+def root_of(path: Path) -> Path:
     """The folder around `.github/workflows`, else the checkout around the file."""
     folder = path.absolute().parent
     if folder.name == "workflows" and folder.parent.name == ".github":

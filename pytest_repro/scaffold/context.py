@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from pytest_repro.errors import ScaffoldError
 from pytest_repro.logs.history import WorkerHistory
 from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
 from pytest_repro.model import Frame, Outcome, Signature
+from pytest_repro.scaffold.arguments import Arguments, Known, read_arguments
 from pytest_repro.scaffold.choose import chosen
-from pytest_repro.scaffold.facts import Fact, WorkflowPart
+from pytest_repro.scaffold.facts import Fact, Suite, WorkflowPart
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
 from pytest_repro.scaffold.source import TestSource, find_source
@@ -44,6 +45,8 @@ _TOOL_CACHE = re.compile(
     r"/opt/hostedtoolcache/|/Users/runner/hostedtoolcache/|[A-Z]:\\hostedtoolcache\\", re.IGNORECASE
 )
 _LONGEST_VALUE = 30_000  # Linux takes 131,072 bytes, and a character may be four of them
+_ADDOPTS = "PYTEST_ADDOPTS"
+_QUOTED = re.compile(r"(?P<mark>[\"'])(?P<text>[^\"'\\$`]*)(?P=mark)")
 _HARDWARE = frozenset(
     {"MESH_DEVICE", "ARCH_NAME", "CUDA_VISIBLE_DEVICES", "TT_VISIBLE_DEVICES", "WH_ARCH_YAML"}
 )
@@ -93,6 +96,8 @@ class Reproduction:
         signature: Signature of the failure, None where no failing test is known.
         has_log: Whether a log was given.
         workflow: What the workflow file adds, None without one.
+        suite: What the workflow runs, where no failing test is known.
+        options: Arguments for pytest that CI gives by `PYTEST_ADDOPTS`.
         history: What the failing test's process ran before it, None where the log does not tell.
     """
 
@@ -114,6 +119,8 @@ class Reproduction:
     signature: Signature | None = None
     has_log: bool = False
     workflow: WorkflowPart | None = None
+    suite: Suite | None = None
+    options: tuple[str, ...] = ()
     history: WorkerHistory | None = None
 
     @property
@@ -190,7 +197,8 @@ def plan(
         others=tuple(one for one in report.failures if one is not failure),
         settings=tuple(filter(None, map(setting_of, report.session.variables))),
         secrets=tuple(one for one in report.session.variables if one.is_secret and is_ours(one.name)),
-        unset=tuple(filter(None, map(unset_of, report.session.variables))),
+        unset=tuple(unset_of(report.session.variables, Known.FOR_ONE_TEST)),
+        options=given_options(report.session.variables, Known.FOR_ONE_TEST),
         missing=tuple(_missing(report)),
         signature=signature_of(failure, report) if failure else None,
         has_log=True,
@@ -309,8 +317,32 @@ def setting_of(variable: Variable) -> Setting | None:
     )
 
 
-def unset_of(variable: Variable) -> Fact | None:
-    """Says why the script leaves a variable alone; None where it does not."""
+def given_options(variables: Iterable[Variable], known: Known) -> tuple[str, ...]:
+    """Returns the arguments of `PYTEST_ADDOPTS` that a reproduction gives to pytest."""
+    return tuple(
+        word for one in variables if one.name == _ADDOPTS for word in _added_arguments(one, known).words
+    )
+
+
+def _added_arguments(variable: Variable, known: Known) -> Arguments:
+    text = variable.value or ""
+    if variable.is_shell and (quoted := _QUOTED.fullmatch(text)):
+        text = quoted["text"]
+    return read_arguments(text, variables={}, known=known)
+
+
+def unset_of(variables: Iterable[Variable], known: Known) -> Iterator[Fact]:
+    """Says what the script leaves alone, and why."""
+    for one in variables:
+        if one.name == _ADDOPTS:
+            for left in _added_arguments(one, known).left:
+                value = f"{_ADDOPTS}={left.text}"
+                yield Fact(label=left.reason, value=value, line=one.line, file=one.file)
+        elif (fact := _unset(one)) is not None:
+            yield fact
+
+
+def _unset(variable: Variable) -> Fact | None:
     if variable.value is None or setting_of(variable) is not None:
         return None
     if _RUNS_CODE.fullmatch(variable.name):

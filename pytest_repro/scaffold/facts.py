@@ -55,6 +55,7 @@ class WorkflowPart:
         unread: Actions and workflows that were not read.
         open: What only CI knows: conditions, parts of values.
         conflicts: What the log says in another way.
+        in_plain_text: Variables whose value is there for all to read.
         job: The job, for one line on the terminal.
     """
 
@@ -63,4 +64,30 @@ class WorkflowPart:
     unread: tuple[Fact, ...] = ()
     open: tuple[Fact, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    in_plain_text: frozenset[str] = frozenset()
     job: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """The pytest call of a workflow, run where no failing test is known.
+
+    Attributes:
+        folder: Working directory below the root of the source.
+        words: Arguments of pytest.
+        to_be_set: What the call has besides, and the file does not say.
+        left: What is left out for good, with the reason.
+        limit_s: Seconds that it may take.
+        command: The call as the workflow has it.
+        line: 1-based line of it.
+        file: The workflow file.
+    """
+
+    folder: str
+    words: tuple[str, ...]
+    to_be_set: tuple[str, ...]
+    left: tuple[Fact, ...]
+    limit_s: int
+    command: str
+    line: int
+    file: str

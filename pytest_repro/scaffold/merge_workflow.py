@@ -10,10 +10,12 @@ from pytest_repro.logs.records import Found, LogReport, Origin, Variable
 from pytest_repro.logs.secrets import is_secret, mask_shapes
 from pytest_repro.logs.workflow.records import Detail, EnvValue, StepFacts, Text, WorkflowFacts
 from pytest_repro.logs.workflow.scripts import split_prefix
-from pytest_repro.scaffold.context import Reproduction, is_ours, setting_of, unset_of
+from pytest_repro.scaffold.arguments import Known
+from pytest_repro.scaffold.context import Reproduction, given_options, is_ours, setting_of, unset_of
 from pytest_repro.scaffold.facts import Conflict, Fact, WorkflowPart
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import quote_value
+from pytest_repro.scaffold.suite import suite_of
 
 _OPEN = Safe("has a part that the workflow does not say: set it by hand if the failure needs it")
 _VERSION = re.compile(r"\d+(?:\.\d+)*")
@@ -30,31 +32,43 @@ _INSTEAD = {
 }
 
 
-def with_workflow(reproduction: Reproduction, facts: WorkflowFacts, report: LogReport | None) -> Reproduction:
+def with_workflow(
+    reproduction: Reproduction, facts: WorkflowFacts, report: LogReport | None, *, source: str
+) -> Reproduction:
     """Adds what a workflow file says to the plan of a reproduction.
 
     Args:
         reproduction: The plan.
         facts: What the workflow says of the job.
         report: What the log says, None without a log.
+        source: Path from the reproduction's folder to the root of the workflow's repository.
     """
+    suite = suite_of(facts) if reproduction.nodeid is None else None
     logged = frozenset(one.name for one in report.session.variables) if report else frozenset()
     added = [one for one in facts.env if one.name not in logged]
     closed = [_variable(one) for one in added if one.value.is_known or one.value.secrets]
     open_values = [one for one in added if not one.value.is_known and not one.value.secrets]
+    known = Known.FOR_ONE_TEST if suite is None else Known.HARMLESS
+    options = given_options(closed, known)
     return replace(
         reproduction,
         settings=(*reproduction.settings, *filter(None, map(setting_of, closed))),
         secrets=(*reproduction.secrets, *(one for one in closed if one.is_secret and is_ours(one.name))),
         unset=(
             *reproduction.unset,
-            *filter(None, map(unset_of, closed)),
+            *unset_of(closed, known),
             *(_text_fact(_OPEN, one.value, shown=f"{one.name}={one.value.text}") for one in open_values),
         ),
+        suite=suite and replace(suite, words=(*options, *suite.words)),
+        options=(*reproduction.options, *options),
+        source=reproduction.source if suite is None else source,
         missing=(*reproduction.missing, *map(_missing, facts.machine)),
         workflow=WorkflowPart(
             job=facts.job.text,
             facts=tuple(_facts(facts)),
+            in_plain_text=frozenset(
+                one.name for one in added if one.value.is_known and not one.value.secrets and not one.is_shell
+            ),
             steps=tuple(map(_step, facts.steps_before)),
             unread=tuple(_text_fact(Safe("not read"), one) for one in facts.unread),
             open=tuple(_open(facts)),

@@ -38,6 +38,7 @@ class Job:
         ids: Its key and those of its callers, outermost first.
         condition: `if:` of the job or of a caller, where the file does not decide it.
         assumed: Inputs at their default.
+        told: Keys of the matrix whose values the name of the job in a log tells.
         unread: Set for a job of a workflow of another repository: what it uses.
     """
 
@@ -51,6 +52,7 @@ class Job:
     ids: tuple[str, ...]
     conditions: tuple[Text, ...] = ()
     assumed: tuple[Detail, ...] = ()
+    told: tuple[str, ...] = ()
     unread: Text | None = None
 
     @property

@@ -10,7 +10,7 @@ from pathlib import Path
 from pytest_repro.logs.workflow.choose import NamedBy, named_job, the_only
 from pytest_repro.logs.workflow.document import Mapping, Scalar
 from pytest_repro.logs.workflow.document import Sequence as ListNode
-from pytest_repro.logs.workflow.jobs import Job, jobs_of, variables_of, with_variables
+from pytest_repro.logs.workflow.jobs import MOST_VARIABLES, Job, jobs_of, variables_of, with_variables
 from pytest_repro.logs.workflow.records import (
     Detail,
     EnvValue,
@@ -22,6 +22,7 @@ from pytest_repro.logs.workflow.records import (
 from pytest_repro.logs.workflow.scope import Scope
 from pytest_repro.logs.workflow.scripts import docker_variables, split_prefix
 from pytest_repro.logs.workflow.steps import Step, job_variables, steps_of
+from pytest_repro.logs.workflow.told import with_told_values
 from pytest_repro.logs.workflow.values import Number, Value, number_text, text_of
 
 _PYTHON_VERSION = "python-version"
@@ -83,6 +84,8 @@ def _chosen(jobs: list[Job], shown: str, root: Path, wanted: str | None, hints: 
     named = named_job(jobs, name, named_by=named_by, shown=shown) if name is not None else jobs
     if wanted is not None and hints.job is not None and len(named) > 1:
         named = _narrowed(named, hints.job)
+    if hints.job is not None:
+        named = [with_told_values(one, " ".join(hints.job.split())) for one in named]
     if len(named) == 1:
         return _Candidate(job=named[0], steps=steps_of(named[0], root))
     read = [_Candidate(job=one, steps=steps_of(one, root)) for one in named]
@@ -157,7 +160,7 @@ def _facts(candidate: _Candidate, shown: str, hints: LogHints) -> WorkflowFacts:
         unread=tuple(_unread(job, before, step)),
         assumed=job.assumed,
         conditions=(*job.conditions, *((step.condition,) if step and step.condition else ())),
-        notes=tuple(_notes(job)),
+        notes=(*_notes(job), *_unread_variables(job, step)),
     )
 
 
@@ -316,3 +319,16 @@ def _notes(job: Job) -> Iterator[Text]:
         if isinstance(value, Number) and number_text(value) != value.text:
             text = f"matrix.{key}: {value.text} without quotes is the number {number_text(value)} to GitHub"
             yield Text(text=text, place=job.place)
+    for key in job.told:
+        text = f"matrix.{key}: {job.combination.values[key]} is what the job's name in the log tells"
+        yield Text(text=text, place=job.place)
+
+
+def _unread_variables(job: Job, step: Step | None) -> Iterator[Text]:
+    """Says where there are more variables than are read."""
+    holders = (job.workflow, job.node, job.node.mapping("container"), step.node if step else None)
+    for holder in holders:
+        env = holder.mapping("env") if holder is not None else None
+        if env is not None and len(env.entries) > MOST_VARIABLES:
+            text = f"of {len(env.entries):,} variables of one env the first {MOST_VARIABLES} are read"
+            yield Text(text=text, place=env.place)

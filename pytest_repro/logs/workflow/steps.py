@@ -31,6 +31,7 @@ class Step:
         title: Its name, or what GitHub shows in place of one.
         is_named: Whether it has a name.
         place: Where it begins.
+        node: Its mapping.
         action: What it uses, where that is not followed.
         details: What it gives to the action.
         script: What its lines say; for an action, what the texts given to it say.
@@ -44,6 +45,7 @@ class Step:
     title: Text
     is_named: bool
     place: Place
+    node: Mapping
     action: Text | None = None
     details: tuple[Detail, ...] = ()
     script: ScriptFacts = field(default_factory=ScriptFacts)
@@ -133,6 +135,7 @@ class _StepReader:
             title=_title(node, inner, around),
             is_named=node.scalar("name") is not None,
             place=node.place,
+            node=node,
             env=(*around.env, *own),
             working_directory=_text(node, "working-directory", inner),
             shell=_text(node, "shell", inner),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,72 @@ def test_without_a_log_the_workflow_makes_the_environment(
     script = (project / "alone" / "run_test.sh").read_text()
     assert "MODE='fast'" in script
     assert "HERE=\"$REPRO_SOURCE\"'/src'" in script
+
+
+SUITE = """\
+env:
+  POSTGRES_PASSWORD: postgres
+  PYTEST_ADDOPTS: -ra -p evil
+jobs:
+  unit:
+    defaults: {run: {working-directory: pkg}}
+    steps:
+      - run: uv run pytest -v tests -k "not slow" --junitxml=a.xml ${{ vars.EXTRA }}
+        timeout-minutes: 5
+"""
+
+
+@pytest.fixture
+def suite(project: Path) -> Path:
+    Path(".github/workflows/ci.yml").write_text(SUITE)
+    (project / "pkg" / "tests").mkdir(parents=True)
+    tests = "def test_a(): assert 0, 'boom'\ndef test_b(): pass\ndef test_slow(): pass\n"
+    (project / "pkg" / "tests" / "test_a.py").write_text(tests)
+    return project
+
+
+def test_without_a_log_the_test_runs_what_the_workflow_runs(
+    suite: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its folder and for its time; what the file does not say is to be set."""
+    assert main(["alone", "--workflow", ".github/workflows/ci.yml"]) == 0
+    out = capsys.readouterr().out
+    assert "no log was given: the test runs what the workflow runs in pkg\n" in out
+    assert "command: pytest -ra -v tests -k 'not slow'\n" in out
+    assert "to be set in REPRO_ARGUMENTS: ${{ vars.EXTRA }}\n" in out
+    assert "left out: --junitxml=a.xml (writes, deletes or sends files)\n" in out
+    assert " --timeout=300" in (suite / "alone" / "run_test.sh").read_text()
+    readme = (suite / "alone" / "README.md").read_text()
+    assert "No log was given, so which test failed is not known" in readme
+    assert "`PYTEST_ADDOPTS=-p evil` (line 3 of" in readme
+    assert "its value stands there in plain text, and is not copied as it looks secret" in readme
+    assert "FOLDER = 'pkg'" in (suite / "alone" / "tests" / "test_alone_repro.py").read_text()
+
+
+@pytest.mark.slow
+def test_nothing_runs_before_the_command_is_whole(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the tests of the workflow run, and their end is that of the reproduction."""
+    assert main(["alone", "--workflow", str(suite / ".github/workflows/ci.yml")]) == 0
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:repro", "alone"]
+    unset = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "The workflow does not say all of its command. Set REPRO_ARGUMENTS" in unset.stdout
+    monkeypatch.setenv("REPRO_ARGUMENTS", "--tb=no")
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "1 failed, 1 passed, 1 deselected" in run.stdout
+    assert "pytest ended with exit code 1" in run.stdout
+
+
+def test_harmless_options_of_a_log_reach_the_test(project: Path) -> None:
+    """Those that choose tests, or load code, are said to be left."""
+    log = LOG.replace("MODE: slow", "PYTEST_ADDOPTS: -W error -m slow -p evil")
+    Path("ci.log").write_text(log)
+    assert main(["added", "--log", "ci.log"]) == 0
+    readme = (project / "added" / "README.md").read_text()
+    assert "Of `PYTEST_ADDOPTS`, given to pytest as arguments: `-W error`" in readme
+    assert "`PYTEST_ADDOPTS=-m slow` (line 6): chooses or spreads tests" in readme
+    assert "`PYTEST_ADDOPTS=-p evil` (line 6): could load code" in readme
+    assert "['-W', 'error']" in (project / "added" / "tests" / "test_added_repro.py").read_text()
 
 
 def test_a_job_without_a_workflow_is_a_usage_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

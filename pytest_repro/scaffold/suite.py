@@ -1,0 +1,119 @@
+"""The pytest call of a workflow as something that a reproduction can run."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from pytest_repro.logs.secrets import is_secret, mask_shapes
+from pytest_repro.logs.workflow.records import Text, WorkflowFacts
+from pytest_repro.logs.workflow.scope import WORKSPACE
+from pytest_repro.logs.workflow.scripts import split_prefix
+from pytest_repro.scaffold.arguments import (
+    Arguments,
+    Left,
+    is_outside,
+    read_arguments,
+    relative_to_checkout,
+)
+from pytest_repro.scaffold.facts import Fact, Suite
+from pytest_repro.scaffold.render import Safe, short_line
+
+_PYTEST = re.compile(r"(?:\S*/)?(?:pytest|pytest-3|py\.test)(?:\.exe)?")
+_SHELLS = re.compile(r"(?:\S*/)?(?:bash|sh)(?:\s.*)?", re.DOTALL)
+_CALLER = re.compile(r"(?:(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-\w+\s+)*-m)?")
+_OF_THE_CHECKOUT = ("GITHUB_WORKSPACE", "PWD")
+_MINUTES = re.compile(r"\d{1,5}(?:\.\d+)?")
+_DEFAULT_MINUTES = 360.0
+"""So long GitHub lets a job run that says nothing of it."""
+
+
+def suite_of(facts: WorkflowFacts) -> Suite | None:
+    """Makes what the workflow runs into a command; None where it calls no pytest."""
+    if facts.command is None:
+        return None
+    runner, rest = _parted(split_prefix(facts.command)[1].text)
+    if rest is None:
+        return None
+    given = _arguments(facts, facts.command, rest)
+    folder, problem = _folder(facts.working_directory)
+    words = tuple(_below(word, folder) for word in given.words)
+    to_be_set = [*(one for one in given.left if one.is_open), *problem]
+    left = [one for one in given.left if not one.is_open]
+    if not _CALLER.fullmatch(runner):
+        left.append(Left(text=runner, reason=Safe("the Python that run_test.sh finds is used in its place")))
+    return Suite(
+        folder=folder,
+        words=words,
+        to_be_set=tuple(short_line(one.text) for one in to_be_set),
+        left=tuple(_left_fact(one, facts.command) for one in left),
+        limit_s=_limit_s(facts),
+        command=mask_shapes(facts.command.text),
+        line=facts.command.place.line,
+        file=facts.command.place.file,
+    )
+
+
+def _parted(command: str) -> tuple[str, str | None]:
+    """Parts a call into what runs pytest and pytest's arguments, None where pytest is not called."""
+    found = [word for word in re.finditer(r"\S+", command) if _PYTEST.fullmatch(word.group())]
+    if not found:
+        return command, None
+    call = found[0]
+    for other in found[1:]:
+        # `uv run --with pytest pytest` names it twice.
+        if command[call.end() : other.start()].strip():
+            break
+        call = other
+    return command[: call.start()].strip(), command[call.end() :].strip()
+
+
+def _arguments(facts: WorkflowFacts, command: Text, rest: str) -> Arguments:
+    shell = facts.shell.text if facts.shell is not None else _default_shell(facts)
+    if not _SHELLS.fullmatch(shell) and re.search(r"[\\'\"`$%^]", rest):
+        reason = Safe("its shell reads quotes and variables in a way of its own")
+        return Arguments(left=(Left(text=mask_shapes(rest), reason=reason, is_open=True),))
+    variables = {
+        one.name: one.value.text
+        for one in facts.env
+        if one.value.is_known and not one.is_shell and not is_secret(one.name, one.value.text)
+    }
+    return read_arguments(
+        rest,
+        variables={**variables, **dict.fromkeys(_OF_THE_CHECKOUT, WORKSPACE)},
+        unresolved=command.unresolved,
+    )
+
+
+def _default_shell(facts: WorkflowFacts) -> str:
+    is_windows = any(one.label == "runner" and "windows" in one.value.text.lower() for one in facts.machine)
+    return "pwsh" if is_windows else "bash"
+
+
+def _folder(directory: Text | None) -> tuple[str, list[Left]]:
+    """Returns the folder below the source, and what is wrong with the one that is asked for."""
+    if directory is None:
+        return ".", []
+    path = posixpath.normpath(relative_to_checkout(directory.text.strip() or "."))
+    if directory.is_known and not re.search(r"[$`\\\0]", path) and not is_outside(path):
+        return path, []
+    reason = Safe("is not known to be below the source")
+    text = f"the working directory {mask_shapes(directory.text)}"
+    return ".", [Left(text=text, reason=reason, is_open=True)]
+
+
+def _below(word: str, folder: str) -> str:
+    """Names what is in the checkout from the working directory."""
+    inner = relative_to_checkout(word)
+    return word if inner == word else posixpath.relpath(inner, folder)
+
+
+def _limit_s(facts: WorkflowFacts) -> int:
+    """Seconds that the step may take, else the job, else what GitHub gives every job."""
+    known = (one.value for one in facts.timeouts if one.value.is_known)
+    minutes = next((float(one.text) for one in known if _MINUTES.fullmatch(one.text)), _DEFAULT_MINUTES)
+    return max(1, round(minutes * 60))
+
+
+def _left_fact(left: Left, command: Text) -> Fact:
+    return Fact(label=left.reason, value=left.text, line=command.place.line, file=command.place.file)
