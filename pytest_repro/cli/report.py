@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
+from pytest_repro.cli.report_checks import check_change, evidence
 from pytest_repro.cli.report_compare import compare
 from pytest_repro.cli.report_pages import describe_change, markdown
 from pytest_repro.cli.report_show import show
@@ -80,7 +81,7 @@ def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
     click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
 
 
-for _command in (show, compare, markdown, describe_change):
+for _command in (show, compare, markdown, describe_change, evidence, check_change):
     report.add_command(_command)
 
 
