@@ -15,6 +15,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from tests.unit.report.session_records import failure, write_session
+
 README = Path(__file__).parents[2] / "README.md"
 
 PACKETS = """\
@@ -77,12 +81,14 @@ class Example:
         files: Made before, by name.
         exit_status: What it must end with.
         needs: Module without which it cannot run here.
+        sessions: Whether the folder holds the sessions of `_write_sessions`.
     """
 
     command: str
     files: dict[str, str] = field(default_factory=dict)
     exit_status: int = 0
     needs: str | None = None
+    sessions: bool = False
 
 
 EXAMPLES = {
@@ -100,6 +106,8 @@ EXAMPLES = {
     ),
     "verify": Example(command="pytest --verify-runs 5", files={"test_packets.py": PACKETS_FIXED}),
     "timing": Example(command="pytest --repro-timing", files={"test_gather.py": GATHER}),
+    "show": Example(command="repro-report show before", sessions=True),
+    "evidence": Example(command="repro-report evidence", sessions=True, exit_status=1),
     "scaffold": Example(command="repro-scaffold queue-drains --log ci.log", files={"ci.log": CI_LOG}),
 }
 
@@ -112,6 +120,8 @@ def run_example(example: Example, folder: Path) -> str:
     """
     for name, text in example.files.items():
         (folder / name).write_text(text, encoding="utf-8")
+    if example.sessions:
+        _write_sessions(folder)
     words = shlex.split(example.command)
     scripts = {
         "pytest": [sys.executable, str(Path(sys.executable).parent / "pytest")],
@@ -119,6 +129,11 @@ def run_example(example: Example, folder: Path) -> str:
             sys.executable,
             "-c",
             "import sys; from pytest_repro.cli.scaffold import main; sys.exit(main())",
+        ],
+        "repro-report": [
+            sys.executable,
+            "-c",
+            "import sys; from pytest_repro.cli.report import main; sys.exit(main())",
         ],
     }
     # Without the tracer of a coverage run: what is timed under one is marked as contended.
@@ -136,6 +151,55 @@ def run_example(example: Example, folder: Path) -> str:
     output = done.stdout + done.stderr
     assert done.returncode == example.exit_status, output
     return "\n".join(line.rstrip() for line in output.strip().splitlines())
+
+
+def _write_sessions(folder: Path) -> None:
+    """Writes a stress run that failed and a gate after it: small, and the same each time."""
+    first = failure(
+        "test_packets.py::test_packets_arrive", 7, message="assert 9 == 10", seed=4, elapsed_ns=3_100_000
+    )
+    test = {
+        "test": "test_packets.py::test_packets_arrive",
+        "planned": 50,
+        "outcomes": {"passed": 47, "failed": 3},
+        "stages_ns": [1, 2, 3],
+        "fastest_ns": 1,
+        "slowest_ns": 2,
+        "first_failure": first,
+    }
+    replay = "python -m pytest test_packets.py::test_packets_arrive --repro-seed 1 --repro-replay 7"
+    bug = {"signature": first["signature"], "failures": 3, "tests": [test["test"]], "first": first}
+    git = {"commit": "4f2d8a90c1b7", "branch": "fix/packets", "is_dirty": False}
+    facts = {"git": git, "host": "lab3", "cpus": 8, "python": "3.12.1", "versions": {"pytest": "9.2.0"}}
+    write_session(
+        folder,
+        facts={**facts, "tag": "before", "command": "pytest --repro-stress 50 --repro-tag before"},
+        summary={
+            "exit_status": 1,
+            "iterations_executed": 50,
+            "failures": 3,
+            "base_seed": 1,
+            "tests": [test],
+            "bugs": [bug | {"replay": replay}],
+        },
+    )
+    changed = {**git, "is_dirty": True, "difference": "08c1d5f2a7e94b36"}
+    said = "stable: 5 of 5 runs passed: a failure rate above 45 % is ruled out at 95 % confidence"
+    write_session(
+        folder,
+        kind="verify",
+        minute=25,
+        facts={**facts, "git": changed, "command": "pytest --verify-runs 5"},
+        summary={
+            "kind": "verify",
+            "verdict": "stable",
+            "exit_status": 0,
+            "runs_asked": 5,
+            "runs_passed": 5,
+            "said": [said],
+            "runs": [{"run": run, "exit_status": 0, "duration_ns": 400_000_000} for run in range(1, 6)],
+        },
+    )
 
 
 _CHANGING = (
@@ -162,6 +226,8 @@ _CHANGING = (
     (re.compile(r"so far: [^,]*, by the end of \w+\."), "so far: SIZE"),
     (re.compile(r"\b\d+(\.\d+)? %|<1 %"), "SHARE"),
     (re.compile(r"\b\d+\.\d\d\b(?= GB/s| TIME| )"), "RATE"),
+    # A state.json holds the number of a process.
+    (re.compile(r"^ +[\d.]+ k?B +(?=\w+\.json$)", re.MULTILINE), "SIZE "),
     (re.compile(r"[ =_-]{2,}"), " "),
 )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_repro.cli.report import report
 from pytest_repro.stats import clean_iterations_needed
 from tests.acceptance.readme_examples import (
     EXAMPLES,
@@ -52,6 +53,13 @@ def test_the_readme_names_every_option_and_no_other(pytester: pytest.Pytester) -
     help_text = pytester.runpytest_subprocess("--help").stdout.str()
     group = help_text.partition("(pytest-repro):")[2].partition("\n\n")[0]
     assert named == set(re.findall(r"^  --([\w-]+)", group, re.MULTILINE))
+
+
+def test_the_readme_names_every_command_of_the_reports() -> None:
+    """Commands come and go together with their line in the README."""
+    table = TEXT.partition("## Reports")[2].partition("\n## ")[0]
+    named = set(re.findall(r"^\| `repro-report ([\w-]+)`", table, re.MULTILINE))
+    assert named == set(report.commands)
 
 
 def test_the_readme_shows_the_scenarios_of_the_gate() -> None:
