@@ -11,6 +11,7 @@ import click
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
 from pytest_repro.cli.report_checks import check_change, evidence
 from pytest_repro.cli.report_compare import compare
+from pytest_repro.cli.report_html import html
 from pytest_repro.cli.report_pages import describe_change, markdown
 from pytest_repro.cli.report_show import show
 from pytest_repro.report.catalogue import Catalogue, find_root
@@ -81,7 +82,7 @@ def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
     click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
 
 
-for _command in (show, compare, markdown, describe_change, evidence, check_change):
+for _command in (show, compare, html, markdown, describe_change, evidence, check_change):
     report.add_command(_command)
 
 

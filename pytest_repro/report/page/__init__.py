@@ -1,0 +1,1 @@
+"""One session as one HTML file that works offline."""

@@ -1,0 +1,263 @@
+"""All that the page tells of a session, as plain builtins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pytest_repro.errors import StoreError
+from pytest_repro.report.catalogue import SessionEntry
+from pytest_repro.report.frames import failures_frame, iterations_frame, metrics_frame, phases_frame
+from pytest_repro.report.page.arrays import packed, sample_places
+from pytest_repro.report.page.iterations import MOST_POINTS, drawn_iterations
+from pytest_repro.report.words import percent, seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_STACKED = 5_000
+_MOST_BUGS = 200
+_MOST_PHASES = 11
+_MOST_METRICS = 200
+_MOST_RUNS = 2_000
+_MOST_TABLES = 100
+_MOST_TEXT = 20_000
+_OTHERS = "other phases"
+
+
+def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[str, Any]:
+    """Returns what the page tells; a record that cannot be read is told among its `problems`.
+
+    Args:
+        entry: The session.
+        most_points: Durations that are drawn, at most.
+    """
+    problems: list[str] = []
+    summary = _read(entry.summary, problems) or {}
+    iterations, failures = (
+        _read(lambda: iterations_frame(entry.path), problems),
+        _read(lambda: failures_frame(entry.path), problems),
+    )
+    phases, metrics = (
+        _read(lambda: phases_frame(entry.path), problems),
+        _read(lambda: metrics_frame(entry.path), problems),
+    )
+    drawn = None
+    if iterations is not None and failures is not None and len(iterations) + len(failures):
+        drawn = drawn_iterations(iterations, failures, most_points=most_points).record
+    return {
+        "session": _session(entry, summary),
+        "drawn": drawn,
+        "bugs": [] if failures is None else _bugs(failures, summary),
+        "phases": [] if phases is None or phases.empty else _phases(phases),
+        "metrics": [] if metrics is None or metrics.empty else _metrics(metrics),
+        "devices": _devices(summary),
+        "runs": _runs(summary),
+        "timing": _timing(summary),
+        "verdict": _verdict(summary),
+        "problems": problems,
+    }
+
+
+def _read(read: Any, problems: list[str]) -> Any:
+    try:
+        return read()
+    except StoreError as error:
+        problems.append(str(error))
+        return None
+
+
+def _session(entry: SessionEntry, summary: Mapping[str, Any]) -> dict[str, Any]:
+    facts = entry.facts
+    named = ("host", "platform", "python", "cpus", "hash_seed", "working_directory", "rootdir")
+    rows = [(name.replace("_", " "), facts[name]) for name in named if facts.get(name) is not None]
+    if summary.get("base_seed") is not None:
+        rows.append(("seed", summary["base_seed"]))
+    rows += [(f"version of {name}", version) for name, version in _mapping(facts.get("versions")).items()]
+    rows += [(name, value) for name, value in _mapping(facts.get("environment")).items()]
+    git = [(f"git {name.replace('_', ' ')}", value) for name, value in entry.git.items() if value is not None]
+    devices = facts.get("devices")
+    if isinstance(devices, list) and devices:
+        rows.append(("devices", ", ".join(map(str, devices))))
+    return {
+        "id": entry.id,
+        "kind": entry.kind,
+        "tag": entry.tag,
+        "state": entry.state.value,
+        "command": entry.command,
+        "began": None if entry.began is None else entry.began.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        "duration": None if entry.duration_ns is None else seconds(entry.duration_ns),
+        "exit_status": entry.exit_status,
+        "facts": [[name, str(value)] for name, value in [*git, *rows]],
+        "commit": None if entry.git.get("commit") is None else str(entry.git["commit"]),
+    }
+
+
+def _bugs(failures: pd.DataFrame, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    known = {
+        str(_mapping(bug.get("signature")).get("key")): bug
+        for bug in _sequence(summary.get("bugs"))
+        if isinstance(bug, dict)
+    }
+    bugs = []
+    for key, rows in failures.groupby("signature", sort=False, dropna=False):
+        first = rows.iloc[0]
+        texts = rows["text"].dropna()
+        told = known.get(str(key), {})
+        bugs.append(
+            {
+                "key": str(key),
+                "title": str(first["title"] or first["message"] or key),
+                "count": len(rows),
+                "tests": [str(name) for name in rows["test"].unique()[:20]],
+                "workers": sorted({str(name) for name in rows["worker"]})[:20],
+                "where": f"{first['test']}, iteration {first['iteration']} on {first['worker']}",
+                "message": str(first["message"] or "")[:_MOST_TEXT],
+                "text": str(texts.iloc[0])[:_MOST_TEXT] if len(texts) else None,
+                "replay": told.get("replay") if isinstance(told.get("replay"), str) else None,
+                "seed": None if first["seed"] is None else str(first["seed"]),
+            }
+        )
+    return sorted(bugs, key=lambda bug: -int(str(bug["count"])))[:_MOST_BUGS]
+
+
+def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of each test the phases of its iterations; of many iterations a sample with the failing ones."""
+    found = []
+    for test, rows in frame.groupby("test", observed=True):
+        longest = rows.groupby("phase", observed=True)["duration_ns"].sum().sort_values(ascending=False)
+        named = list(longest.index[:_MOST_PHASES])
+        told_rows = rows.assign(phase=rows["phase"].astype(str).where(rows["phase"].isin(named), _OTHERS))
+        names = [str(name) for name in named] + ([_OTHERS] if len(longest) > len(named) else [])
+        by = ["run", "iteration"]
+        outcomes = told_rows.groupby(by, observed=True)["outcome"].first().astype(str)
+        kept = sample_places((outcomes != "passed").to_numpy(), most=_MOST_STACKED)
+        told = {
+            "test": str(test),
+            "names": names,
+            "count": len(outcomes),
+            "iteration": packed(outcomes.index.get_level_values("iteration").to_numpy()[kept], "u32"),
+            "failing": packed((outcomes != "passed").to_numpy()[kept], "u16"),
+            "contended": next((str(why) for why in rows["contended"].unique() if why), None),
+        }
+        for column in ("duration_ns", "unfenced_ns"):
+            table = told_rows.pivot_table(
+                index=by, columns="phase", values=column, aggfunc="sum", fill_value=0, observed=True
+            )
+            told[column] = [packed(table[name].to_numpy()[kept] / 1e6, "f32") for name in names]
+        found.append(told)
+    return sorted(found, key=lambda one: -int(str(one["count"])))[:_MOST_TABLES]
+
+
+def _metrics(frame: pd.DataFrame) -> list[list[Any]]:
+    rows = []
+    for (test, metric), group in frame.groupby(["test", "metric"], observed=True):
+        values, failing = group["value"], int((group["outcome"] != "passed").sum())
+        numbers = [f"{number:,.6g}" for number in (values.min(), values.median(), values.max())]
+        rows.append([str(test), str(metric), f"{len(values):,}", *numbers, f"{failing:,}"])
+    return rows[:_MOST_METRICS]
+
+
+def _devices(summary: Mapping[str, Any]) -> list[list[str]]:
+    devices = _sequence(_mapping(summary.get("devices")).get("devices"))
+    return [
+        [
+            str(one.get("device")),
+            ", ".join(map(str, _sequence(one.get("workers")))),
+            f"{one.get('executed', 0):,}",
+            f"{one.get('failures', 0):,}",
+            "fails more often than the others" if one.get("fails_more_often") else "",
+        ]
+        for one in devices
+        if isinstance(one, dict)
+    ]
+
+
+def _runs(summary: Mapping[str, Any]) -> list[list[str]]:
+    failed, rows = set(_sequence(summary.get("runs_failed"))), []
+    told = (one for one in _sequence(summary.get("runs"))[:_MOST_RUNS] if isinstance(one, dict))
+    for one in told:
+        tests = _mapping(_mapping(one.get("report")).get("tests"))
+        failing = [name for name, told in tests.items() if _mapping(told).get("outcome") != "passed"]
+        word = "failed" if one.get("run") in failed or one.get("exit_status") else "passed"
+        shown = ", ".join(failing[:5]) + (f" and {len(failing) - 5:,} more" if len(failing) > 5 else "")
+        rows.append(
+            [
+                str(one.get("run")),
+                word,
+                str(one.get("exit_status")),
+                seconds(one.get("duration_ns") or 0),
+                f"{len(tests):,}",
+                shown,
+                str(one.get("command") or ""),
+            ]
+        )
+    return rows
+
+
+def _verdict(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    if summary.get("verdict") is None:
+        return None
+    named = ("runs_asked", "runs_passed", "ruled_out_rate", "confidence", "chance", "exit_status")
+    plain = [
+        [name.replace("_", " "), _shown(summary[name])]
+        for name in named
+        if isinstance(summary.get(name), int | float)
+    ]
+    for name in ("base", "fix", "command"):
+        told = summary.get(name)
+        if isinstance(told, str):
+            plain.append([name, told])
+        elif isinstance(told, dict):
+            plain += [
+                [f"{name} {key.replace('_', ' ')}", str(value)]
+                for key, value in told.items()
+                if isinstance(value, str | int | float)
+            ]
+    return {
+        "word": str(summary["verdict"]),
+        "statement": summary.get("statement"),
+        "reasons": [str(one) for one in _sequence(summary.get("reasons"))[:100]],
+        "notes": [str(one) for one in _sequence(summary.get("notes"))[:100]],
+        "next_steps": [str(one) for one in _sequence(summary.get("next_steps"))[:100]],
+        "facts": plain,
+    }
+
+
+def _shown(value: float) -> str:
+    return percent(value) if isinstance(value, float) else f"{value:,}"
+
+
+def _timing(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    tables = []
+    for one in _sequence(summary.get("timing"))[:_MOST_TABLES]:
+        place = one.get("bottleneck")
+        rows = [
+            [
+                " / ".join([*row["within"], row["name"]]),
+                f"{row['calls']:,}",
+                seconds(row["total_ns"]),
+                f"{100 * row['share']:.1f} %" if row.get("share") is not None else "",
+                seconds(row["unfenced_ns"]),
+                f"{row['size_bytes']:,}" if row["size_bytes"] else "",
+                "bottleneck" if place == [*row["within"], row["name"]] else "",
+            ]
+            for row in _sequence(one.get("phases"))[:50]
+        ]
+        tables.append(
+            {
+                "test": str(one.get("test")),
+                "meaning": one.get("meaning"),
+                "contended": one.get("contended") or None,
+                "rows": rows,
+            }
+        )
+    return tables
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
