@@ -30,7 +30,7 @@ def page_text(data: dict[str, Any]) -> str:
     }
     texts = {name: Markup((folder / file).read_text(encoding="utf-8")) for name, file in parts.items()}
     scripts = "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template("page.html").render(
         session=data["session"], data=Markup(embedded_json(data)), script=Markup(scripts), **texts
     )
 
