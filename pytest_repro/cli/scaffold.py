@@ -22,8 +22,9 @@ from pytest_repro.logs.reader import read_whole_log
 from pytest_repro.logs.records import CiFailure
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
-from pytest_repro.scaffold.build import planned_files
+from pytest_repro.scaffold.build import outdated_files, planned_files
 from pytest_repro.scaffold.context import checked_name, plan
+from pytest_repro.scaffold.findings import Findings, findings_of
 from pytest_repro.scaffold.forms import Form
 from pytest_repro.scaffold.merge_workflow import with_workflow
 from pytest_repro.scaffold.templates import export_templates, find_overrides
@@ -208,18 +209,28 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
             reproduction, facts, report, source=os.path.relpath(root.resolve(), folder.resolve())
         )
 
-    def files(form: Form | None, log: Log | None = None) -> list[PlannedFile]:
+    def files(
+        form: Form | None, log: Log | None = None, findings: Findings | None = None
+    ) -> list[PlannedFile]:
         folder_of_templates = overrides.folder if overrides else None
-        return planned_files(reproduction, log=log, masker=masker, overrides=folder_of_templates, form=form)
+        return planned_files(
+            reproduction,
+            log=log,
+            masker=masker,
+            overrides=folder_of_templates,
+            form=form,
+            findings=findings,
+        )
 
     proof, reasons = proof_of(reproduction, folder, files=files, is_run=not options.no_run)
-    planned = files(proof.chosen if proof is not None else None, log)
+    findings = findings_of(proof, reasons) if proof is not None else None
+    planned = files(proof.chosen if proof is not None else None, log, findings)
     if proof is not None and proof.trial is not None and proof.trial.output:
         planned.append(kept_output("logs/proof.log", masker(proof.trial.output)))
-    written = write_folder(folder, planned, force=options.force)
+    written = write_folder(folder, planned, force=options.force, outdated=outdated_files(folder, planned))
     yield from folder_words(reproduction, written, overrides)
-    if proof is not None:
-        yield from proof_words(proof, reasons)
+    if findings is not None:
+        yield from proof_words(findings)
     if log is not None:
         yield from note_words(log.notes)
 

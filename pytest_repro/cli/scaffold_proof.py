@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import click
 
 from pytest_repro.scaffold.check import Check, Row, check
 from pytest_repro.scaffold.context import Reproduction
+from pytest_repro.scaffold.findings import Findings, trial_words
 from pytest_repro.scaffold.forms import Form, forms_of
-from pytest_repro.scaffold.proof import LIMIT_S, STRESS_S, Proof, Tried, proved, try_in_scratch
+from pytest_repro.scaffold.proof import LIMIT_S, STRESS_S, Proof, proved, try_in_scratch
 from pytest_repro.scaffold.render import one_line
 from pytest_repro.scaffold.signatures import Known
 from pytest_repro.scaffold.trial import Result, Trial
@@ -54,34 +56,21 @@ def proof_of(
     return proved(found.forms, try_form), found.reasons
 
 
-def proof_words(proof: Proof, reasons: Sequence[str]) -> Iterator[str]:
+def proof_words(findings: Findings) -> Iterator[str]:
     """Says which form was taken and why, and what it was seen to do."""
-    yield f"test: {proof.chosen.kind.value}"
-    for reason in reasons:
-        yield f"  {one_line(reason)}"
-    for tried in proof.passed_over:
-        yield f"  {_passed_over(tried)}"
-    if proof.trial is None:
-        yield "proof: not run (--no-run)"
-    else:
-        yield f"proof: {trial_words(proof.trial)}"
-        if proof.trial.signature is not None and proof.trial.differs:
-            yield f"  here: {one_line(proof.trial.signature.title)}"
+    yield f"test: {findings.form}"
+    for reason in findings.reasons:
+        yield f"  {reason}"
+    yield f"proof: {findings.proof}"
+    if findings.here is not None:
+        yield f"  here: {findings.here}"
+    yield from _interpreter_words(findings.interpreter)
 
 
-def _passed_over(tried: Tried) -> str:
-    return f"not {tried.form.kind.value}: it {trial_words(tried.trial)}"
-
-
-def trial_words(trial: Trial) -> str:
-    """Says what came of a trial."""
-    if trial.result is Result.UNKNOWN:
-        return f"{trial.result.value}: {one_line(trial.reason)}"
-    if trial.result is Result.PASSED and trial.iterations is not None:
-        return f"did not fail in {trial.iterations} iterations"
-    if trial.result is Result.OTHER:
-        return f"{trial.result.value}: another {', '.join(trial.differs)}"
-    return str(trial.result.value)
+def _interpreter_words(interpreter: str | None) -> Iterator[str]:
+    if interpreter is not None:
+        yield f"  run by {interpreter}, as the folder's own interpreter cannot run it"
+        yield f"  for run_test.sh set REPRO_PYTHON={shlex.quote(interpreter)}"
 
 
 def checked(folder: Path) -> int:
@@ -99,6 +88,7 @@ def _check_words(answer: Check) -> Iterator[str]:
             yield from _row_words(row)
     if trial.log is not None:
         yield f"output: {trial.log}"
+    yield from _interpreter_words(trial.interpreter)
     yield {
         Result.SAME: "the same failure as in CI",
         Result.OTHER: f"another failure than in CI: {', '.join(trial.differs)} differ",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,21 +11,27 @@ from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
 from pytest_repro.order.order_file import order_text
 from pytest_repro.scaffold.context import Reproduction
-from pytest_repro.scaffold.forms import Form
+from pytest_repro.scaffold.findings import Findings
+from pytest_repro.scaffold.forms import Form, FormKind
 from pytest_repro.scaffold.render import render
+from pytest_repro.scaffold.signatures import SIGNATURE_FILE
 from pytest_repro.scaffold.write import PlannedFile, text_file
 from pytest_repro.signature import signature_to_dict
 
 FORMAT_VERSION = 1
+CONFTEST = "tests/conftest.py"
 
 
-def template_variables(reproduction: Reproduction, form: Form | None) -> dict[str, object]:
+def template_variables(
+    reproduction: Reproduction, form: Form | None, findings: Findings | None = None
+) -> dict[str, object]:
     """Returns all that a template may use; the README tells users of each."""
     return {
         **{field.name: getattr(reproduction, field.name) for field in fields(reproduction)},
         "test_file": reproduction.test_file,
         "order_file": reproduction.order_file,
         "form": form,
+        "findings": findings,
     }
 
 
@@ -35,6 +42,7 @@ def planned_files(
     masker: Masker,
     overrides: Path | None = None,
     form: Form | None = None,
+    findings: Findings | None = None,
 ) -> list[PlannedFile]:
     """Plans all files of a reproduction.
 
@@ -44,8 +52,9 @@ def planned_files(
         masker: Takes secrets out of the log's copy.
         overrides: A folder whose templates come before the package's own.
         form: How the test comes to run; None to run it in a child process, or where no test is known.
+        findings: What is known of that form; None where no source was found.
     """
-    context = template_variables(reproduction, form)
+    context = template_variables(reproduction, form, findings)
 
     def text(template: str) -> str:
         return render(template, context, overrides=overrides)
@@ -54,12 +63,12 @@ def planned_files(
         text_file("run_test.sh", text("run_test.sh.j2"), is_executable=True),
         text_file(reproduction.test_file, text("test_repro.py.j2")),
         text_file("README.md", text("README.md.j2")),
-        text_file("signature.json", _signature_json(reproduction, form)),
+        text_file(SIGNATURE_FILE, _signature_json(reproduction, form)),
         text_file("pytest.ini", text("pytest.ini.j2")),
         text_file(".gitignore", text("gitignore.j2")),
     ]
     if form is not None and not form.is_child:
-        files.append(text_file("tests/conftest.py", text("conftest.py.j2")))
+        files.append(text_file(CONFTEST, text("conftest.py.j2")))
     if log is None:
         return [*files, text_file("logs/.gitkeep", "")]
     return [
@@ -67,6 +76,17 @@ def planned_files(
         *_order_files(reproduction, masker),
         PlannedFile(path="logs/ci.log", write=lambda file: log.copy(file, masker), is_edited=False),
     ]
+
+
+def outdated_files(folder: Path, planned: Iterable[PlannedFile]) -> tuple[str, ...]:
+    """Returns files that an earlier form of the test needed, and that would be in the way of this one."""
+    try:
+        record = json.loads((folder / SIGNATURE_FILE).read_text(encoding="utf-8"))
+        had_conftest = record["form"] not in (None, FormKind.CHILD.name.lower())
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()
+    is_planned = any(file.path == CONFTEST for file in planned)
+    return (CONFTEST,) if had_conftest and not is_planned else ()
 
 
 def _order_files(reproduction: Reproduction, masker: Masker) -> list[PlannedFile]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -22,6 +25,9 @@ class FormKind(str, Enum):
 
     REACHED = "standalone, with the project's own conftest files"
     """The case alone; conftest files are read where they are."""
+
+    IMPORT = "an import of the file, as pytest does to collect it"
+    """For a file that could not be collected."""
 
     IN_PLACE = "the original test, read from its own file"
     """pytest collects the original file in the place of the reproduction's."""
@@ -44,6 +50,8 @@ class Form:
         paths: Folders below the source in which modules are found.
         conftests: conftest files below the source that are read.
         packages: Dotted name of each of `conftests`, empty where it lies in no package.
+        module: Dotted name under which pytest imports the test's file.
+        is_doctest: Whether it is a doctest.
         options: Options for `pytest.ini`.
         originals: For each file that was generated, the files that its code comes from.
     """
@@ -56,6 +64,9 @@ class Form:
     conftest: Safe = NOTHING
     paths: tuple[str, ...] = ()
     conftests: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    module: str = ""
+    is_doctest: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -68,6 +79,14 @@ class Form:
     def is_child(self) -> bool:
         """Whether the test runs in another process."""
         return self.kind is FormKind.CHILD
+
+    @property
+    def named_conftests(self) -> tuple[tuple[str, str], ...]:
+        """Files of `conftests`, each with the name under which pytest imports it."""
+        return tuple(
+            (file, f"{package}.conftest" if package else "conftest")
+            for file, package in zip(self.conftests, self.packages, strict=True)
+        )
 
     @property
     def names_file(self) -> bool:
@@ -124,17 +143,21 @@ def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
     file, path, bracket = parted(nodeid)
     case = nodeid.partition("::")[2]
     project = read_project(root.resolve(), file)
-    wide = [Form(kind=FormKind.CHILD, case=case)]
-    if not path or not file.endswith(".py") or any(not name.isidentifier() for name in path):
-        return Forms(forms=tuple(wide), reasons=("it is no function or method of a Python file",))
+    child = Form(kind=FormKind.CHILD, case=case)
     in_place = Form(
         kind=FormKind.IN_PLACE,
         case=case,
         conftests=project.conftests,
+        packages=tuple(map(project.package_of, project.conftests)),
+        module=_module_name(project, file),
         paths=project.paths,
         options=project.options,
     )
-    wide = [in_place, *wide]
+    if not path or not file.endswith(".py") or any(not name.isidentifier() for name in path):
+        return _of_no_function(project, file, path, in_place, child)
+    if _is_doctest(project, file, path):
+        return Forms(forms=(_doctest(in_place, file), child), reasons=("it is a doctest",))
+    wide = [in_place, child]
     try:
         gathered = _case(project, file, path, bracket)
     except (NotPossibleError, RecursionError) as error:
@@ -160,15 +183,51 @@ def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
         conftest_future=Safe("".join(dict.fromkeys(each.future for each in brought.values()))),
         conftest=Safe("\n\n".join(each.text for each in brought.values())),
         conftests=tuple(brought),
+        packages=tuple(map(project.package_of, brought)),
         originals={test_file: (file,), "tests/conftest.py": tuple(brought)},
     )
     return Forms(forms=(alone, reached, *wide))
 
 
+def _of_no_function(project: Project, file: str, path: Sequence[str], in_place: Form, child: Form) -> Forms:
+    if not path:
+        forms = (replace(in_place, kind=FormKind.IMPORT), child) if file.endswith(".py") else (child,)
+        return Forms(forms=forms, reasons=("the file as a whole failed, no test of it",))
+    if _is_doctest(project, file, path):
+        return Forms(forms=(_doctest(in_place, file), child), reasons=("it is a doctest",))
+    return Forms(forms=(child,), reasons=("it is no function or method of a Python file",))
+
+
+def _module_name(project: Project, file: str) -> str:
+    return ".".join(part for part in (project.package, Path(file).stem) if part)
+
+
+def _is_doctest(project: Project, file: str, path: Sequence[str]) -> bool:
+    if len(path) != 1:
+        return False
+    if not file.endswith(".py"):
+        return path[0] == Path(file).name
+    module = _module_name(project, file)
+    if path[0] != module:
+        return path[0].startswith(f"{module}.")
+    # That of the module's own docstring, unless a test has the name of its module.
+    try:
+        text = (project.root / file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeError):
+        return False
+    return not re.search(rf"^[ \t]*(?:async\s+def|def|class)\s+{re.escape(path[0])}\b", text, re.MULTILINE)
+
+
+def _doctest(form: Form, file: str) -> Form:
+    collected = "--doctest-modules" if file.endswith(".py") else f"--doctest-glob={Path(file).name}"
+    addopts = " ".join((form.options.get("addopts", ""), shlex.quote(collected))).strip()
+    return replace(form, is_doctest=True, options={**form.options, "addopts": addopts})
+
+
 def _case(project: Project, file: str, path: Sequence[str], bracket: str | None) -> Gathered:
     module = _module(project, file, project.package)
     gathered = module.case(path, bracket)
-    own = ".".join(part for part in (project.package, Path(file).stem) if part)
+    own = _module_name(project, file)
     for quote in "'\"":
         if f"{quote}{own}." in gathered.text:
             raise NotPossibleError(f"it names its own module, {own}, in a text")
@@ -189,12 +248,12 @@ def _brought(project: Project, case: Gathered) -> dict[str, Gathered]:
     brought: dict[str, Gathered] = {}
     bound: set[str] = set()
     for file in reversed(project.conftests):
-        package = (
-            ".".join(Path(file).parent.parts)
-            if (project.root / file).with_name("__init__.py").is_file()
-            else ""
-        )
-        gathered = _module(project, file, package).fixtures(wanted, with_autouse=True)
+        # Outside of packages the innermost one is the module `conftest`, as the brought one is going to be.
+        names = _from_conftest(case.text) if file == project.conftests[-1] else frozenset()
+        module = _module(project, file, project.package_of(file))
+        gathered = module.fixtures(wanted, names=names)
+        if _from_conftest(gathered.text):
+            raise NotPossibleError("one imports from the module conftest")
         if not gathered.text.strip():
             continue
         twice = {name for name in gathered.binds & bound if not _is_imported_alike(name, gathered, brought)}
@@ -206,6 +265,17 @@ def _brought(project: Project, case: Gathered) -> dict[str, Gathered]:
     if len(brought) > 1 and any(OWN_FILE in each.text for each in brought.values()):
         raise NotPossibleError("more than one is used, and one asks for its own file")
     return dict(reversed(brought.items()))
+
+
+def _from_conftest(text: str) -> frozenset[str]:
+    """Returns names that code imports from a module `conftest` outside of packages."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and node.module == "conftest" and not node.level:
+            names.update(each.name for each in node.names)
+        elif isinstance(node, ast.Import) and any(each.name == "conftest" for each in node.names):
+            raise NotPossibleError("the module conftest is imported as a whole")
+    return frozenset(names)
 
 
 def _is_imported_alike(name: str, gathered: Gathered, brought: Mapping[str, Gathered]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_repro.scaffold.forms import Form
+from pytest_repro.scaffold.forms import Form, FormKind
 from pytest_repro.scaffold.signatures import Known
 from pytest_repro.scaffold.trial import Result, Trial, try_folder
 from pytest_repro.scaffold.write import PlannedFile, write_folder
@@ -57,7 +57,7 @@ def proved(forms: Sequence[Form], try_form: TryForm) -> Proof:
         tried.append(Tried(form=form, trial=trial))
         if trial.result is Result.SAME or _is_enough(trial):
             return _taken(tried, len(tried) - 1)
-        if form.kind.name == "IN_PLACE" and trial.result is not Result.UNKNOWN:
+        if form.kind is FormKind.IN_PLACE and trial.result is not Result.UNKNOWN:
             break
     widest = next((each for each in reversed(tried) if each.trial.result is not Result.UNKNOWN), tried[0])
     alike = [index for index, each in enumerate(tried) if _agree(each.trial, widest.trial)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -22,6 +24,7 @@ from pytest_repro.signature import CRASH_MESSAGE, signature_from_dict
 
 SCRIPT = "run_test.sh"
 SUMMARY = "summary.json"
+PYTHON_VARIABLE = "REPRO_PYTHON"
 
 _INTERNAL_ERROR = 3
 _NOT_STARTED = (126, 127)
@@ -34,6 +37,7 @@ _PASSED = re.compile(r"\b[1-9]\d* (?:passed|xpassed)\b")
 _IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 _NO_PLUGIN = "the interpreter has no pytest-repro: activate an environment that has it, or set REPRO_PYTHON"
+_NO_INTERPRETER = "there is no interpreter: activate an environment, or set REPRO_PYTHON"
 
 
 class Result(str, Enum):
@@ -57,6 +61,7 @@ class Trial:
         iterations: How often the test ran, None where it was not stressed.
         log: Where its output is kept, None where there is none.
         output: The beginning of it, at most a million bytes.
+        interpreter: What ran it in the place of the folder's own, which could not; None where that one did.
     """
 
     result: Result
@@ -66,6 +71,7 @@ class Trial:
     iterations: int | None = None
     log: Path | None = None
     output: str = ""
+    interpreter: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +88,12 @@ def try_folder(
     arguments: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
     limit_s: float | None = None,
+    fallback: str = sys.executable,
 ) -> Trial:
-    """Runs a reproduction once, and compares its failure with the known one.
+    """Runs a reproduction, and compares its failure with the known one.
+
+    Where the interpreter that the folder finds lacks pytest-repro or does not exist, it is run again by
+    the one that runs this, unless `REPRO_PYTHON` says which one is meant.
 
     The output is read by the same reader that read the CI's log, so that both signatures lack the same
     things; a stress run tells all its bugs in its summary for programs alone, which is read first.
@@ -94,7 +104,23 @@ def try_folder(
         arguments: More arguments for pytest.
         environment: Of the run, that of this process by default.
         limit_s: Ends the run after so many seconds; None for no limit.
+        fallback: Interpreter for a folder that finds none with pytest-repro.
     """
+    variables = dict(os.environ if environment is None else environment)
+    trial = _tried(folder, known, arguments, variables, limit_s)
+    if trial.reason not in (_NO_PLUGIN, _NO_INTERPRETER) or variables.get(PYTHON_VARIABLE):
+        return trial
+    again = _tried(folder, known, arguments, {**variables, PYTHON_VARIABLE: fallback}, limit_s)
+    return replace(again, interpreter=fallback)
+
+
+def _tried(
+    folder: Path,
+    known: Known,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    limit_s: float | None,
+) -> Trial:
     summary = folder / "logs" / SUMMARY
     if known.is_flaky:
         summary.unlink(missing_ok=True)
@@ -116,7 +142,7 @@ def _read(run: _Run, known: Known, summary: Path) -> Trial:
 
 
 def _run(
-    folder: Path, arguments: Sequence[str], environment: Mapping[str, str] | None, limit_s: float | None
+    folder: Path, arguments: Sequence[str], environment: Mapping[str, str], limit_s: float | None
 ) -> _Run:
     script = (folder / SCRIPT).resolve()
     if not script.is_file():
@@ -225,12 +251,10 @@ def _no_session(status: int, report: LogReport | None, text: str) -> str:
     missing = _NO_MODULE.search(text)
     if missing:
         name = missing["name"]
+        if name in ("pytest", "pytest_repro"):
+            return _NO_PLUGIN
         return f"the interpreter has no {name}: activate an environment that has it, or set REPRO_PYTHON"
-    return (
-        "there is no interpreter: activate an environment, or set REPRO_PYTHON"
-        if status in _NOT_STARTED
-        else ""
-    )
+    return _NO_INTERPRETER if status in _NOT_STARTED else ""
 
 
 def _refused(status: int, text: str, *, has_failures: bool) -> str:

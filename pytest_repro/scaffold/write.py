@@ -79,11 +79,19 @@ def check_free(folder: Path, *, force: bool = False) -> None:
         )
 
 
-def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = False) -> Written:
+def write_folder(
+    folder: Path, files: Sequence[PlannedFile], *, force: bool = False, outdated: Sequence[str] = ()
+) -> Written:
     """Writes a reproduction.
 
     A new folder appears whole or not at all. An existing one is only touched with `force`: then the planned
     files are replaced one by one, what people may have edited is kept as `<file>.bak`, and all else stays.
+
+    Args:
+        folder: Where it is going to be.
+        files: What is written.
+        force: Whether an existing folder may be renewed.
+        outdated: Files that an earlier reproduction had and that are not to be read any more.
 
     Raises:
         ScaffoldError: The folder exists and `force` is not given, or it cannot be written.
@@ -94,7 +102,7 @@ def write_folder(folder: Path, files: Sequence[PlannedFile], *, force: bool = Fa
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
             draft = Path(scratch, folder.name)
             _write_all(draft, files)
-            kept = tuple(_move_into(draft, folder, files))
+            kept = (*_put_away(folder, outdated), *_move_into(draft, folder, files))
     return Written(folder=folder, files=tuple(folder / file.path for file in files), kept=kept)
 
 
@@ -131,6 +139,15 @@ def _move_into(draft: Path, folder: Path, files: Iterable[PlannedFile]) -> Itera
             shutil.copy2(target, backup)
             yield backup
         (draft / file.path).replace(target)
+
+
+def _put_away(folder: Path, outdated: Iterable[str]) -> Iterator[Path]:
+    for path in outdated:
+        target = folder / path
+        if os.path.lexists(target):
+            backup = _free_backup(target)
+            target.replace(backup)
+            yield backup
 
 
 def _is_same(new: Path, old: Path) -> bool:

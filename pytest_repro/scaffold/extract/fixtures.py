@@ -19,6 +19,12 @@ def fixture_name(node: ast.stmt) -> str | None:
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else node.name
 
 
+def fixture_mark(node: ast.stmt) -> ast.Call | None:
+    """Returns the call of the decorator that makes a function a fixture; None where there is none."""
+    decorator = _decorator(node) if isinstance(node, Function) else None
+    return decorator if isinstance(decorator, ast.Call) else None
+
+
 def is_autouse(node: ast.stmt) -> bool:
     """Whether a function is a fixture that each test gets, or may be one."""
     decorator = _decorator(node) if isinstance(node, Function) else None

@@ -7,12 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_repro.scaffold.extract.classes import kept_members, member_named, trimmed
-from pytest_repro.scaffold.extract.fixtures import fixture_name, is_autouse, requests
+from pytest_repro.scaffold.extract.fixtures import fixture_mark, fixture_name, is_autouse, requests
 from pytest_repro.scaffold.extract.imports import absolute, bound_name, import_text, is_future, is_star
 from pytest_repro.scaffold.extract.names import names_in
-from pytest_repro.scaffold.extract.parameters import direct_names, shortened
+from pytest_repro.scaffold.extract.parameters import direct_names, shortened, shortened_fixture
 from pytest_repro.scaffold.extract.text import Edit, Source, first_line, last_line
-from pytest_repro.scaffold.extract.units import Unit, class_marks, decorators, is_import, listed, root_of
+from pytest_repro.scaffold.extract.units import (
+    Unit,
+    class_marks,
+    decorators,
+    defined_in,
+    is_import,
+    listed,
+    root_of,
+    without_tests,
+)
 
 _HOOKS = frozenset(
     {
@@ -79,9 +88,10 @@ class Module:
             NotPossibleError: It does not stand in the module as a function or a method of a class.
         """
         target = self._defining(path[0])
-        node = target.only
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        node, around = defined_in(target.nodes, path[0])
+        if node is None:
             raise NotPossibleError(f"{path[0]} is no function or class at the top of the module")
+        beside = without_tests(self.source, around, node)
         asked: frozenset[str] = frozenset()
         while True:
             # Fixtures that stand in a class are kept if they are asked for, and ask for others.
@@ -93,17 +103,29 @@ class Module:
             asked |= closed
         target.requested = asked
         try:
-            self._edit(target, edits + shortened(self.source, marks, bracket, self._list_named))
+            short = shortened(self.source, marks, bracket, self._list_named)
+            self._edit(target, (*beside, *edits, *short))
         except NotPossibleError:
-            self._edit(target, edits)
+            self._edit(target, (*beside, *edits))
         for base in self._bases(node) if isinstance(node, ast.ClassDef) else ():
             self._edit(self._defining(base.name), trimmed(self.source, base, path[-1:], asked))
+        self._shorten_fixtures(bracket, but=target)
         return self._gathered([target])
 
-    def fixtures(self, names: frozenset[str], *, with_autouse: bool) -> Gathered:
-        """Gathers fixtures, those for every test too if asked."""
-        seeds = [unit for unit in self._units if _gives(unit, names, with_autouse=with_autouse)]
+    def fixtures(self, fixtures: frozenset[str], *, names: frozenset[str] = frozenset()) -> Gathered:
+        """Gathers the fixtures that are asked for, those that each test gets, and other names."""
+        seeds = [unit for unit in self._units if _gives(unit, fixtures) or unit.binds & names]
         return self._gathered(seeds, is_conftest=True)
+
+    def _shorten_fixtures(self, bracket: str | None, *, but: Unit) -> None:
+        """Leaves one set of parameters in each fixture of the module whose failing one is known."""
+        for unit in self._units:
+            for node in unit.nodes if bracket and unit is not but else ():
+                mark, name = fixture_mark(node), fixture_name(node)
+                if bracket and mark is not None and name is not None:
+                    edits = shortened_fixture(self.source, mark, name, bracket, self._list_named)
+                    if edits:
+                        self._edit(unit, (*unit.edits, *edits))
 
     def _parted(self) -> Iterator[Unit]:
         last = 0
@@ -351,9 +373,9 @@ class Module:
         return "" if below.first - above.last <= 1 else "\n"
 
 
-def _gives(unit: Unit, names: frozenset[str], *, with_autouse: bool) -> bool:
+def _gives(unit: Unit, names: frozenset[str]) -> bool:
     """Whether a part of a conftest file defines a fixture that is asked for, or each test gets."""
     node = unit.only
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return fixture_name(node) in names or (with_autouse and is_autouse(node))
+        return fixture_name(node) in names or is_autouse(node)
     return bool(names & unit.binds) and not isinstance(node, ast.ClassDef)

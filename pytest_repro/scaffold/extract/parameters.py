@@ -71,6 +71,34 @@ def shortened(
     )
 
 
+def shortened_fixture(
+    source: Source, mark: ast.Call, name: str, bracket: str, resolve: Resolve
+) -> tuple[Edit, ...]:
+    """Returns the edits that leave one set of parameters in a fixture; none where more than one may be meant.
+
+    Args:
+        source: Where the fixture stands.
+        mark: The call that makes it one.
+        name: Its name.
+        bracket: What the node id has in brackets.
+        resolve: Gives the list that a global name stands for.
+    """
+    call = _lists(
+        (name,),
+        next((each.value for each in mark.keywords if each.arg == "params"), None),
+        _ids_of(mark),
+        resolve,
+    )
+    if call is None or any(one.id is None for one in call.sets):
+        return ()
+    chosen = [one for one in call.sets if re.search(rf"(?:^|-){re.escape(one.id or '')}(?:-|$)", bracket)]
+    return tuple(_edits(source, call, (chosen[0], chosen[0].id or ""))) if len(chosen) == 1 else ()
+
+
+def _ids_of(mark: ast.Call) -> ast.expr | None:
+    return next((each.value for each in mark.keywords if each.arg == "ids"), None)
+
+
 def is_parametrize(mark: ast.expr) -> bool:
     """Whether a mark gives arguments their values."""
     return (
@@ -108,9 +136,13 @@ def _read(mark: ast.expr, resolve: Resolve) -> _Parametrize | None:
     if not isinstance(mark, ast.Call):
         return None
     names = _argument_names(_given(mark, 0, "argnames"))
-    values = _given(mark, 1, "argvalues")
+    return _lists(names, _given(mark, 1, "argvalues"), _given(mark, 3, "ids"), resolve)
+
+
+def _lists(
+    names: Sequence[str], values: ast.expr | None, given: ast.expr | None, resolve: Resolve
+) -> _Parametrize | None:
     shown = resolve(values.id) if isinstance(values, ast.Name) else values
-    given = _given(mark, 3, "ids")
     ids = given if isinstance(given, ast.List | ast.Tuple) else None
     if (
         values is None

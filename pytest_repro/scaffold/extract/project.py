@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ _CARRIED = (
     "xfail_strict",
     "log_level",
     "env",
+    "doctest_optionflags",
+    "doctest_encoding",
     "DJANGO_SETTINGS_MODULE",
     "django_find_project",
 )
@@ -51,6 +54,11 @@ class Project:
     conftests: tuple[str, ...]
     options: Mapping[str, str]
 
+    def package_of(self, file: str) -> str:
+        """Returns the dotted name of the package that a file lies in, empty outside of any."""
+        path = self.root / file
+        return ".".join(path.parent.relative_to(_base(path)).parts)
+
 
 def read_project(root: Path, file: str) -> Project:
     """Reads what surrounds a test file.
@@ -67,12 +75,13 @@ def read_project(root: Path, file: str) -> Project:
     conftests = [folder / "conftest.py" for folder in folders if (folder / "conftest.py").is_file()]
     found = _configuration(root)
     more = [root / each for each in found.get("pythonpath", "").split()]
-    bases = dict.fromkeys([*more, _base(path), *map(_base, reversed(conftests)), root])
-    below = [each.relative_to(root).as_posix() for each in bases if each.is_relative_to(root)]
+    own = [_base(path), *map(_base, reversed(conftests)), root]
+    bases = dict.fromkeys([*(each for each in more if each.is_relative_to(root)), *own])
+    paths = tuple(Path(os.path.relpath(each, root)).as_posix() for each in bases)
     return Project(
         root=root,
         package=".".join(path.parent.relative_to(_base(path)).parts),
-        paths=tuple(below),
+        paths=paths,
         conftests=tuple(each.relative_to(root).as_posix() for each in conftests),
         options=_options(found),
     )
@@ -81,7 +90,7 @@ def read_project(root: Path, file: str) -> Project:
 def _base(path: Path) -> Path:
     """Returns the folder that pytest puts into `sys.path` for a file."""
     folder = path.parent
-    while (folder / "__init__.py").is_file() and folder != folder.parent:
+    while (folder / "__init__.py").is_file() and folder.name.isidentifier():
         folder = folder.parent
     return folder
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_repro.scaffold.extract.text import Definition, Edit
+from pytest_repro.scaffold.extract.text import Definition, Edit, Source, removal
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,43 @@ class Unit:
     def only(self) -> ast.stmt | None:
         """The statement, if it is one."""
         return self.nodes[0] if len(self.nodes) == 1 else None
+
+
+def defined_in(nodes: Sequence[ast.stmt], name: str) -> tuple[Definition | None, Sequence[ast.stmt]]:
+    """Finds a function or class in statements and in the conditions among them.
+
+    Returns:
+        The one that is defined last, None where there is none; and the statements beside it, itself
+        among them, empty where it stands at the top.
+    """
+    for node in reversed(nodes):
+        if isinstance(node, Definition):
+            if node.name == name:
+                return node, ()
+            continue
+        for body in reversed(_bodies(node)):
+            found, around = defined_in(body, name)
+            if found is not None:
+                return found, around or body
+    return None, ()
+
+
+def _bodies(node: ast.stmt) -> list[list[ast.stmt]]:
+    if isinstance(node, ast.Try):
+        return [node.body, *(handler.body for handler in node.handlers), node.orelse, node.finalbody]
+    if isinstance(node, ast.If):
+        return [node.body, node.orelse]
+    return [node.body] if isinstance(node, ast.With) else []
+
+
+def without_tests(source: Source, body: Sequence[ast.stmt], kept: ast.stmt) -> list[Edit]:
+    """Returns the edits that take all tests but one out of the body of a condition."""
+    removed = [
+        removal(source, each, body)
+        for each in body
+        if each is not kept and isinstance(each, Definition) and each.name.lower().startswith("test")
+    ]
+    return [edit for edit in removed if edit is not None]
 
 
 def decorators(node: ast.stmt) -> list[ast.expr]:
