@@ -47,7 +47,12 @@ def proof_of(
     def try_form(form: Form) -> Trial:
         return try_in_scratch(
             form,
-            Known(signature=known, originals=form.originals, is_flaky=reproduction.is_flaky),
+            Known(
+                signature=known,
+                originals=form.originals,
+                is_flaky=reproduction.is_flaky,
+                is_child=form.is_child,
+            ),
             files=files,
             folder=folder,
             source=source,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.model import Signature
@@ -22,11 +23,13 @@ class Known:
         signature: Of the failure in CI.
         originals: For each generated file, the files that its code comes from.
         is_flaky: Whether the test does not always fail.
+        is_child: Whether the test runs in a pytest of its own, whose output is all that tells how it failed.
     """
 
     signature: Signature
     originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_flaky: bool = False
+    is_child: bool = False
 
     def mapped(self, other: Signature) -> Signature:
         """Returns a signature that was made in a generated file as one of the file that its code is from."""
@@ -36,8 +39,23 @@ class Known:
             if other.file is not None and (other.file == generated or other.file.endswith(f"/{generated}"))
             for original in originals
         ]
-        mapped = [replace(other, file=file) for file in files] or [other]
+        mapped = [replace(each, file=file) for each in self._renamed(other) for file in files or [other.file]]
         return min(mapped, key=lambda each: len(differences(self.signature, each)))
+
+    def _renamed(self, other: Signature) -> Iterator[Signature]:
+        """Yields a signature with the names that modules have in generated files, and with their own."""
+        yield other
+        for generated, originals in self.originals.items():
+            module = re.compile(rf"(?<![\w.]){re.escape(PurePosixPath(generated).stem)}\.(?=\w)")
+            for original in originals:
+                parts = PurePosixPath(original).with_suffix("").parts
+                for count in range(1, len(parts) + 1):
+                    name = ".".join(parts[-count:]) + "."
+                    yield replace(
+                        other,
+                        exception=module.sub(name, other.exception) if other.exception else other.exception,
+                        message=module.sub(name, other.message),
+                    )
 
     def differences(self, other: Signature) -> tuple[str, ...]:
         """Names the fields in which a failure differs from the known one."""
@@ -59,6 +77,7 @@ def read_known(folder: Path) -> Known | None:
             signature=signature_from_dict(data["signature"]),
             originals={file: tuple(files) for file, files in data.get("originals", {}).items()},
             is_flaky=bool(data.get("is_flaky", False)),
+            is_child=data.get("form") in (None, "child"),
         )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ScaffoldError(

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -20,10 +21,9 @@ from pytest_repro.model import EXIT_INTERRUPTED, EXIT_NOTHING_COLLECTED, EXIT_US
 from pytest_repro.processes import end_process
 from pytest_repro.scaffold.context import signature_of
 from pytest_repro.scaffold.signatures import Known
-from pytest_repro.signature import CRASH_MESSAGE, signature_from_dict
+from pytest_repro.signature import CRASH_MESSAGE, signature_from_dict, signature_to_dict
 
 SCRIPT = "run_test.sh"
-SUMMARY = "summary.json"
 PYTHON_VARIABLE = "REPRO_PYTHON"
 
 _INTERNAL_ERROR = 3
@@ -121,12 +121,19 @@ def _tried(
     environment: Mapping[str, str],
     limit_s: float | None,
 ) -> Trial:
-    summary = folder / "logs" / SUMMARY
-    if known.is_flaky:
-        summary.unlink(missing_ok=True)
-        arguments = [*arguments, f"--repro-json={summary.resolve()}"]
-    run = _run(folder, arguments, environment, limit_s)
-    trial = _read(run, known, summary)
+    with tempfile.TemporaryDirectory(prefix="repro-") as scratch:
+        summary = Path(scratch, "summary.json")
+        if known.is_flaky:
+            arguments = [*arguments, f"--repro-json={summary}"]
+        if known.is_flaky and not known.is_child:
+            # Another failure does not end the search for the known one.
+            match = Path(scratch, "match.json")
+            match.write_text(
+                json.dumps({"signature": signature_to_dict(replace(known.signature, file=None))})
+            )
+            arguments = [*arguments, f"--repro-match={match}"]
+        run = _run(folder, arguments, environment, limit_s)
+        trial = _read(run, known, summary)
     return replace(trial, log=run.log, output=_text(run.log))
 
 
@@ -205,9 +212,12 @@ def _judged(
     status: int, report: LogReport | None, stressed: _Stressed | None, known: Known, log: Path | None
 ) -> Trial:
     if stressed is not None and (stressed.signatures or stressed.iterations):
-        if stressed.signatures:
-            return replace(_compared(stressed.signatures, known), iterations=stressed.iterations)
-        return Trial(result=Result.PASSED, iterations=stressed.iterations)
+        if not stressed.signatures:
+            return Trial(result=Result.PASSED, iterations=stressed.iterations)
+        signatures = stressed.signatures
+        if known.is_child and report is not None and report.failures:
+            signatures = tuple(signature_of(each, report) for each in report.failures)
+        return replace(_compared(signatures, known), iterations=stressed.iterations)
     failures = report.failures if report else ()
     reason = _not_run(status, failures, report, known, log)
     if reason:
@@ -254,7 +264,9 @@ def _no_session(status: int, report: LogReport | None, text: str) -> str:
         if name in ("pytest", "pytest_repro"):
             return _NO_PLUGIN
         return f"the interpreter has no {name}: activate an environment that has it, or set REPRO_PYTHON"
-    return _NO_INTERPRETER if status in _NOT_STARTED else ""
+    # The script says the same by itself, before it begins a log.
+    is_unstarted = status in _NOT_STARTED or (status == EXIT_USAGE and not text)
+    return _NO_INTERPRETER if is_unstarted else ""
 
 
 def _refused(status: int, text: str, *, has_failures: bool) -> str:

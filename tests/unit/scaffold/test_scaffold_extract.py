@@ -216,6 +216,60 @@ def test_what_changes_the_test_is_taken_from_the_projects_options(checkout: Path
     assert project.paths == ("src", "tests", ".")
 
 
+def test_a_file_that_was_not_collected_is_imported(checkout: Path) -> None:
+    """Its node id names no test; so a test that imports it fails as the collection did."""
+    (checkout / "tests/__init__.py").touch()
+    forms = forms_of(checkout, "tests/test_a.py", "tests/test_x_repro.py").forms
+    assert [form.kind for form in forms] == [FormKind.IMPORT, FormKind.CHILD]
+    assert forms[0].module == "tests.test_a"
+    assert forms[0].named_conftests == (("tests/conftest.py", "tests.conftest"),)
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "option"),
+    [
+        ("docs/guide.rst::guide.rst", "--doctest-glob=guide.rst"),
+        ("tests/test_a.py::test_a.double", "--doctest-modules"),
+        ("tests/other.py::other", "--doctest-modules"),
+        ("tests/test_a.py::test_a", None),
+    ],
+)
+def test_doctests_are_collected_where_they_are(checkout: Path, nodeid: str, option: str | None) -> None:
+    """They are told by their names; a test that has the name of its module is none."""
+    (checkout / "tests/other.py").write_text('"""Doc."""\n')
+    first = forms_of(checkout, nodeid, "tests/test_x_repro.py").forms[0]
+    assert first.is_doctest == (option is not None)
+    assert option is None or first.options["addopts"].endswith(option)
+
+
+def test_what_is_imported_from_a_conftest_file_comes_with_it(checkout: Path) -> None:
+    """Outside of packages its name is conftest, which is that of the file that is written too."""
+    (checkout / "tests/conftest.py").write_text("LIMIT = 1\n\n\ndef near():\n    return LIMIT\n")
+    test = checkout / "tests/test_a.py"
+    test.write_text("from conftest import near\n\n\ndef test_a():\n    assert near() == 2\n")
+    forms = forms_of(checkout, "tests/test_a.py::test_a", "tests/test_x_repro.py").forms
+    assert forms[0].conftest == "LIMIT = 1\n\n\ndef near():\n    return LIMIT\n"
+    test.write_text("import conftest\n\n\ndef test_a():\n    assert conftest.near() == 2\n")
+    found = forms_of(checkout, "tests/test_a.py::test_a", "tests/test_x_repro.py")
+    assert found.forms[0].kind is FormKind.REACHED
+    assert "the module conftest is imported as a whole" in found.reasons[0]
+
+
+def test_a_test_in_a_condition_and_a_fixture_with_parameters_are_cut_out() -> None:
+    """The other tests of the condition go, and of the fixture's parameters one stays, with its id."""
+    text = Module(
+        "import sys\nimport pytest\n\nif sys.argv:\n\n    def test_other():\n        pass\n\n"
+        "    def test_a(num):\n        assert num\nelse:\n    X = 1\n\n\n"
+        "@pytest.fixture(params=[[1], 22, None])\ndef num(request):\n    return request.param\n",
+        package="",
+    )
+    assert text.case(["test_a"], "num0").text == (
+        "import sys\nimport pytest\n\nif sys.argv:\n\n    def test_a(num):\n        assert num\nelse:\n"
+        "    X = 1\n\n\n@pytest.fixture(params=[[1]], ids=['num0'])\n"
+        "def num(request):\n    return request.param\n"
+    )
+
+
 def form(kind: FormKind) -> Form:
     return Form(kind=kind, case="test_a")
 
@@ -258,3 +312,17 @@ def test_a_generated_file_stands_for_the_one_that_its_code_is_from() -> None:
     assert known.mapped(here) == recorded
     assert known.differences(here) == ()
     assert known.differences(Signature(exception="E", message="m", file="tests/test_b.py")) == ("file",)
+
+
+def test_the_name_of_a_generated_module_stands_for_the_original_one() -> None:
+    """Names of classes that a message or an exception shows begin with that of their module."""
+    recorded = Signature(exception="pkg.test_a.E", message="<class pkg.test_a.A>", file="src/pkg/test_a.py")
+    known = Known(signature=recorded, originals={"tests/test_x_repro.py": ("src/pkg/test_a.py",)})
+    here = Signature(
+        exception="test_x_repro.E", message="<class test_x_repro.A>", file="tests/test_x_repro.py"
+    )
+    assert known.mapped(here) == recorded
+    other = Signature(
+        exception="test_x_repro.E", message="<class my.test_x_repro.A>", file="src/pkg/test_a.py"
+    )
+    assert known.differences(other) == ("message",)
