@@ -33,13 +33,15 @@ class Known:
 
     def mapped(self, other: Signature) -> Signature:
         """Returns a signature that was made in a generated file as one of the file that its code is from."""
-        files = [
+        files: list[str | None] = [
             original
             for generated, originals in self.originals.items()
             if other.file is not None and (other.file == generated or other.file.endswith(f"/{generated}"))
             for original in originals
         ]
-        mapped = [replace(each, file=file) for each in self._renamed(other) for file in files or [other.file]]
+        mapped = [
+            replace(each, file=file) for each in self._renamed(other) for file in (files or [other.file])
+        ]
         return min(mapped, key=lambda each: len(differences(self.signature, each)))
 
     def _renamed(self, other: Signature) -> Iterator[Signature]:

@@ -131,7 +131,8 @@ def _toml(path: Path) -> Mapping[str, str]:
         import tomli as tomllib  # pytest itself brings it where Python has none
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-        options = data["tool"]["pytest"]["ini_options"]
+        section = data["tool"]["pytest"]
+        options = section.get("ini_options", section)  # pytest 9 reads the table itself
         return {name: _ini_text(value) for name, value in options.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return {}

@@ -270,6 +270,13 @@ def test_a_test_in_a_condition_and_a_fixture_with_parameters_are_cut_out() -> No
     )
 
 
+def test_options_of_pyproject_are_read_from_both_tables(tmp_path: Path) -> None:
+    """Since pytest 9 they may stand in [tool.pytest] too, with types of their own."""
+    for table in ("tool.pytest", "tool.pytest.ini_options"):
+        (tmp_path / "pyproject.toml").write_text(f'[{table}]\nanyio_mode = "auto"\nxfail_strict = true\n')
+        assert read_project(tmp_path, "test_a.py").options == {"anyio_mode": "auto", "xfail_strict": "True"}
+
+
 def form(kind: FormKind) -> Form:
     return Form(kind=kind, case="test_a")
 
