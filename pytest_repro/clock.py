@@ -46,6 +46,11 @@ def sleep_until_ns(end_ns: int) -> None:
         time.sleep(max(0, left_ns - _WATCHED_NS) / 10**9)
 
 
+def sleep(duration_s: float) -> None:
+    """Returns after so many seconds."""
+    time.sleep(duration_s)
+
+
 def now_utc() -> datetime:
     """Returns the time of day, in UTC."""
     return datetime.now(tz=timezone.utc)

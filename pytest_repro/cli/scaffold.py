@@ -40,6 +40,7 @@ class ScaffoldOptions:
     Attributes:
         name: Name of the failure, and of the folder; None where none is made.
         log: Where the logs are, `-` for standard input.
+        run_url: Address of the run of GitHub Actions that has the log.
         quiet: Whether to show no progress.
         test: Which failing test of the log; None for the first that did not pass later.
         flaky: Whether the user says that the test fails only now and then, None to go by the log.
@@ -57,6 +58,7 @@ class ScaffoldOptions:
 
     name: str | None
     log: tuple[str, ...]
+    run_url: str | None
     quiet: bool
     test: str | None
     flaky: bool | None
@@ -98,6 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     metavar="FILE",
     help="CI log to read the failure from: a file, a folder or an archive of logs, - for standard input; "
     "repeatable.",
+)
+@click.option(
+    "--run-url",
+    metavar="URL",
+    help="Fetch the log of a run or job of GitHub Actions; a token is taken from GH_TOKEN or GITHUB_TOKEN.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @click.option(
@@ -164,12 +171,14 @@ def scaffold(**given: Any) -> int:
         if options.name is not None or options.log:
             raise click.UsageError("--check FOLDER takes no failure-name and no --log: the folder says both.")
         return checked(options.check)
+    if options.run_url is not None and options.log:
+        raise click.UsageError("--run-url fetches the log that --log would name: give one of them.")
     if options.export_templates is not None:
         lines = list(exported_words(export_templates(options.export_templates)))
     else:
         with (
             shown_progress(quiet=options.quiet) as progress,
-            given_log(options.log, progress=progress) as log,
+            given_log(options.log, options.run_url, progress=progress) as log,
         ):
             lines = list(_listed(log) if options.list_tests else _scaffold(options, log))
     click.echo("\n".join(lines))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_repro.clock import sleep
 from pytest_repro.errors import LogError
 from pytest_repro.logs.places import opened_log
 from pytest_repro.logs.sources import Log, Progress
@@ -31,12 +33,21 @@ def source_root(given: Path | None) -> Path:
 
 
 @contextmanager
-def given_log(places: Sequence[str], *, progress: Progress) -> Iterator[Log | None]:
-    """Opens what `--log` names; None where nothing was named.
+def given_log(places: Sequence[str], run_url: str | None, *, progress: Progress) -> Iterator[Log | None]:
+    """Opens what `--log` names, or fetches what `--run-url` names; None where nothing was named.
 
     Raises:
         LogError: It cannot be read.
     """
+    if run_url is not None:
+        from pytest_repro.logs.github.address import parse_run_url
+        from pytest_repro.logs.github.client import GithubClient
+        from pytest_repro.logs.github.run import fetched_log
+
+        address = parse_run_url(run_url, os.environ)
+        with fetched_log(address, GithubClient(address, sleep=sleep), progress=progress) as log:
+            yield log
+        return
     if not places:
         yield None
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -98,8 +99,16 @@ class Opener:
             )
         self.add_file(path, name=name)
 
-    def add_file(self, path: Path, *, name: str, job_names: Mapping[str, str] | None = None) -> None:
+    def add_file(
+        self, path: Path, *, name: str, job_names: Mapping[str, str] | None = None, job: str | None = None
+    ) -> None:
         """Adds a file that can be read again and again; an archive with all that is in it.
+
+        Args:
+            path: The file.
+            name: What it is called.
+            job_names: Real names of jobs, see `Layout`.
+            job: The job that all its lines belong to, where somebody knows it.
 
         Raises:
             LogError: There is no log in it, or it cannot be read.
@@ -108,7 +117,7 @@ class Opener:
         members = members_of(path, name=name, spool=self.spool, stack=self._stack)
         if members is None or [member.path for member in members] == [""]:
             only = members[0] if members else file_member(path, path_inside="")
-            self.sources.append(records_as_text(_plain_source(only, name)))
+            self.sources.append(replace(records_as_text(_plain_source(only, name)), job=job))
             return
         self._add_members(members, name, job_names)
 

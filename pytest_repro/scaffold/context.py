@@ -10,11 +10,12 @@ from pathlib import Path
 
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.logs.history import WorkerHistory
-from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
-from pytest_repro.model import Frame, Outcome, Signature
+from pytest_repro.logs.records import CiFailure, LogReport, Runner, Variable
+from pytest_repro.model import Outcome, Signature
 from pytest_repro.scaffold.arguments import Arguments, Known, read_arguments
 from pytest_repro.scaffold.choose import chosen
 from pytest_repro.scaffold.facts import Fact, Suite, WorkflowPart
+from pytest_repro.scaffold.log_facts import error_of, facts_of, missing_of
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
 from pytest_repro.scaffold.source import TestSource, find_source
@@ -47,9 +48,6 @@ _TOOL_CACHE = re.compile(
 _LONGEST_VALUE = 30_000  # Linux takes 131,072 bytes, and a character may be four of them
 _ADDOPTS = "PYTEST_ADDOPTS"
 _QUOTED = re.compile(r"(?P<mark>[\"'])(?P<text>[^\"'\\$`]*)(?P=mark)")
-_HARDWARE = frozenset(
-    {"MESH_DEVICE", "ARCH_NAME", "CUDA_VISIBLE_DEVICES", "TT_VISIBLE_DEVICES", "WH_ARCH_YAML"}
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,15 +189,15 @@ def plan(
         source=os.path.relpath(source.root, folder.resolve()) if source and can_run else None,
         can_run=can_run,
         is_flaky=_is_flaky(failure, report) if is_flaky is None else is_flaky,
-        facts=tuple(_facts(report, failure)),
-        error=_error(failure),
+        facts=tuple(facts_of(report, failure)),
+        error=error_of(failure),
         text=failure.text if failure else "",
         others=tuple(one for one in report.failures if one is not failure),
         settings=tuple(filter(None, map(setting_of, report.session.variables))),
         secrets=tuple(one for one in report.session.variables if one.is_secret and is_ours(one.name)),
         unset=tuple(unset_of(report.session.variables, Known.FOR_ONE_TEST)),
         options=given_options(report.session.variables, Known.FOR_ONE_TEST),
-        missing=tuple(_missing(report)),
+        missing=tuple(missing_of(report)),
         signature=signature_of(failure, report) if failure else None,
         has_log=True,
         history=history_of(failure) if failure and can_run else None,
@@ -227,66 +225,6 @@ def signature_of(failure: CiFailure, report: LogReport) -> Signature:
         # Shown by some styles of traceback, hidden by pytest's own.
         place = failure.test_place
     return make_signature(exception=failure.exception, message=failure.message or "", frame=place, root=root)
-
-
-def _error(failure: CiFailure | None) -> str | None:
-    if failure is None:
-        return None
-    return ": ".join(part for part in (failure.exception, failure.message) if part) or None
-
-
-_OUTCOME_WORDS = {
-    Outcome.FAILED: "failed",
-    Outcome.ERROR: "error",
-    Outcome.CRASH: "crashed its process",
-    Outcome.TIMEOUT: "ran into a timeout",
-    Outcome.HANG: "did not come back",
-}
-
-
-def _facts(report: LogReport, failure: CiFailure | None) -> list[Fact]:
-    session = report.session
-    facts = [
-        _fact("Job", session.job),
-        _fact("Step", session.step),
-        _fact("Command", session.command),
-    ]
-    if failure is not None:
-        stage = f" in {failure.stage.value}" if failure.stage else ""
-        facts += [
-            Fact(label=Safe("Test"), value=failure.nodeid, line=failure.line),
-            Fact(label=Safe("Outcome"), value=_OUTCOME_WORDS[failure.outcome] + stage),
-            _text_fact("Error", _error(failure)),
-            _text_fact("Place", _place(failure.place)),
-            _text_fact("Place in the test", _place(failure.test_place)),
-            _text_fact("xdist worker", failure.worker),
-        ]
-    else:
-        facts.append(Fact(label=Safe("Outcome of the run"), value=report.outcome.value))
-        facts += [_fact("Signal", signal) for signal in report.signals[:5]]
-    facts += [
-        _fact("Python", session.python),
-        _fact("pytest", session.pytest),
-        _fact("Platform", session.platform),
-        _fact("Plugins", session.plugins),
-        _fact("Timeout", session.timeout),
-        _fact("Root folder", session.rootdir),
-        _fact("Commit", report.commit),
-        _fact("Summary", session.summary),
-    ]
-    return [fact for fact in facts if fact is not None]
-
-
-def _fact(label: str, found: Found | None) -> Fact | None:
-    return Fact(label=Safe(label), value=found.value, line=found.line) if found else None
-
-
-def _text_fact(label: str, value: str | None) -> Fact | None:
-    return Fact(label=Safe(label), value=value) if value else None
-
-
-def _place(frame: Frame | None) -> str | None:
-    return f"{frame.file}:{frame.line}" if frame else None
 
 
 def is_ours(name: str) -> bool:
@@ -361,32 +299,3 @@ def _unset(variable: Variable) -> Fact | None:
         line=variable.line,
         file=variable.file,
     )
-
-
-def _missing(report: LogReport) -> list[Fact]:
-    """What of the CI machine is not here."""
-    facts = [
-        Fact(
-            label=Safe("The CI machine's image. Used instead: this machine"),
-            value=image.value,
-            line=image.line,
-        )
-        for image in report.runner_image
-    ]
-    facts += [
-        Fact(
-            label=Safe("Hardware named by the log. Used instead: the devices of this machine"),
-            value=f"{one.name}={one.value}",
-            line=one.line,
-        )
-        for one in report.session.variables
-        if one.name in _HARDWARE and one.value
-    ]
-    platform = report.session.platform
-    if platform is not None:
-        facts.append(
-            Fact(
-                label=Safe("Platform. Used instead: this machine's"), value=platform.value, line=platform.line
-            )
-        )
-    return facts
