@@ -241,7 +241,7 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
     if findings is not None:
         yield from proof_words(findings)
     if log is not None:
-        yield from note_words(log.notes)
+        yield from note_words(log.parts, log.notes)
 
 
 def _history(log: Log | None, failure: CiFailure) -> WorkerHistory | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from pytest_repro.logs.records import CiFailure, LogReport
+from pytest_repro.logs.records import CiFailure, LogPart, LogReport
 from pytest_repro.scaffold.context import Reproduction
 from pytest_repro.scaffold.facts import Suite, WorkflowPart
 from pytest_repro.scaffold.render import short_line
@@ -75,8 +75,10 @@ def _workflow_words(workflow: WorkflowPart | None) -> Iterator[str]:
         )
 
 
-def note_words(notes: Iterable[str]) -> Iterator[str]:
+def note_words(parts: Sequence[LogPart], notes: Iterable[str]) -> Iterator[str]:
     """Says what the user should know about what was read."""
+    if parts:
+        yield f"the log is {len(parts)} files, one after the other in logs/ci.log, each under its name"
     for note in notes:
         yield f"note: {short_line(note)}"
 

@@ -46,6 +46,8 @@ def read_history(lines: Iterable[LogLine], failure: CiFailure) -> WorkerHistory 
     for line in lines:
         if line.number > failure.line and history.found is not None:
             break
+        if line.begins is not None:
+            history.end_file()
         history.feed(line.text.rstrip())
     return history.found or history.in_flight()
 
@@ -65,6 +67,10 @@ class _History:
         self._processes: dict[str, _Process] = {}
         self._is_progress = True
         self.found: WorkerHistory | None = None
+
+    def end_file(self) -> None:
+        """Forgets what ran: the next line is another file's."""
+        self._processes, self._is_progress = {}, True
 
     def feed(self, text: str) -> None:
         """Takes the next line."""

@@ -44,14 +44,13 @@ from pytest_repro.logs.records import Found, LogLine, Runner
 from pytest_repro.model import Stage
 
 StartSession = Callable[[LogLine], Evidence]
-"""Makes the evidence of a new session, with the job, step, command and variables known at that line."""
 
 
 class PytestReader:
     """Reads sessions, one line after the other.
 
     Args:
-        start: Called where a session begins.
+        start: Makes the evidence of a new session, with what is known at that line of job, step and command.
     """
 
     def __init__(self, start: StartSession) -> None:
@@ -82,11 +81,15 @@ class PytestReader:
         return self._accidents.signals
 
     def end_file(self) -> None:
-        """Ends the open session: what follows is none of it."""
+        """Ends the open session for good: the next line is another file's."""
+        self._end()
+        self._floor = len(self._sessions)
+
+    def _end(self) -> None:
         self._leave_block()
         self._section = ""
-        if self._sessions:
-            self._sessions[-1].is_over = True
+        for session in self._sessions[-1:]:
+            session.is_over = True
 
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
@@ -100,10 +103,7 @@ class PytestReader:
             self._floor = len(self._sessions)
         if not (self._title(line, text) or self._block_header(line, text) or self._unittest(line, text)):
             self._body(line, text)
-        self._accidents.feed(line, text, self._open_for_accident)
-
-    def _open_for_accident(self, line: LogLine) -> Evidence:
-        return self.current or self._begin(line)
+        self._accidents.feed(line, text, lambda at: self.current or self._begin(at))
 
     def _begin(self, line: LogLine) -> Evidence:
         self._leave_block()
@@ -159,7 +159,7 @@ class PytestReader:
         session = self._session(line)
         session.summary = Found(value=match["counts"].strip(), line=line.number)
         session.nothing_collected = re.search(r"passed|failed|error|skipped", match["counts"]) is None
-        self.end_file()
+        self._end()
         return True
 
     def _leave_block(self) -> None:
@@ -235,7 +235,7 @@ class PytestReader:
             return False
         session = self._session(line)
         session.summary = Found(value=text.strip("= "), line=line.number)
-        self.end_file()
+        self._end()
         return True
 
     def _body(self, line: LogLine, text: str) -> None:

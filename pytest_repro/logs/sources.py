@@ -193,9 +193,9 @@ class _Watched:
 
     def _note(self, error: Exception) -> None:
         said = str(error) or type(error).__name__
-        self._notes.append(
-            f"{_one_line(self._source.name)} is damaged and was read up to there: {_one_line(said)}"
-        )
+        note = f"{_one_line(self._source.name)} is damaged and was read up to there: {_one_line(said)}"
+        if note not in self._notes:  # it may be read several times
+            self._notes.append(note)
         self._read = _nothing
 
 
