@@ -1,7 +1,7 @@
 """Reads a generated CI log of many megabytes, and prints how fast that is and how much memory it takes.
 
-Run it as `python tests/benchmarks/log_reading.py [MEGABYTES]`, 500 by default. The log is GitHub's raw format:
-long build output, then a verbose session on four workers with one failing test in ten thousand.
+Run it as `python tests/benchmarks/log_reading.py [MEGABYTES]`, 500 by default. It is GitHub's raw format: first
+long build output, then a verbose session on four workers in which one test in ten thousand fails.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def _all_iterations(iterations: pd.DataFrame, failures: pd.DataFrame) -> pd.Data
     told = failures.drop_duplicates(keys)
     table = table.merge(told[[*keys, "signature", "elapsed_ns"]], on=keys, how="left")
     ended = table["started_ns"] + table["duration_ns"]
-    startup = (pd.to_numeric(table["elapsed_ns"]) - ended).median()
+    startup = (pd.to_numeric(table["elapsed_ns"]) - ended).dropna().median()
     dead = told.merge(table[keys], on=keys, how="left", indicator=True)
     dead = dead[dead["_merge"] == "left_only"]
     if len(dead):
