@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +19,7 @@ from pytest_repro.cli.report_html import html
 from pytest_repro.cli.report_pages import describe_change, markdown
 from pytest_repro.cli.report_show import show
 from pytest_repro.report.catalogue import Catalogue, find_root
-from pytest_repro.report.session_list import session_row, session_table
+from pytest_repro.report.session_list import Look, session_lines, session_row
 from pytest_repro.report.words import counted
 from pytest_repro.store import KEPT_SESSIONS
 
@@ -62,9 +66,16 @@ def list_sessions(catalogue: Catalogue, *, as_json: bool) -> None:
     elif not entries:
         click.echo(f"no sessions on record in {catalogue.folder}")
     else:
-        from rich.console import Console
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        lines = [click.style(line, **_LOOKS[look]) for line, look in session_lines(entries, width=width)]
+        click.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
 
-        Console(highlight=False).print(session_table(entries))
+
+_LOOKS: Mapping[Look, dict[str, Any]] = {
+    Look.HEADING: {"bold": True},
+    Look.PLAIN: {"reset": False},
+    Look.BAD: {"fg": "red"},
+}
 
 
 @report.command()

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import Any
 
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.words import counted, seconds, visible
 from pytest_repro.store import SessionState
 
-if TYPE_CHECKING:
-    from rich.table import Table
+
+class Look(Enum):
+    """What a line of the table stands for, for a terminal with colours."""
+
+    HEADING = "heading"
+    PLAIN = "plain"
+    BAD = "bad"
 
 
-def session_table(entries: Sequence[SessionEntry]) -> Table:
-    """Returns a table for a terminal, newest session first.
+def session_lines(entries: Sequence[SessionEntry], *, width: int | None) -> Iterator[tuple[str, Look]]:
+    """Yields the lines of a table for a terminal and how each looks, newest session first.
 
     Args:
         entries: Oldest first.
+        width: Of the terminal; None where nothing is cut.
     """
     from rich.cells import cell_len
-    from rich.markup import escape
-    from rich.table import Table
 
+    # Plain lines, as a table of rich takes a second for a thousand sessions.
     rows = [_cells(entry) for entry in reversed(entries)]
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
-    for column, name in enumerate(("session", "tag", "result")):
-        widest = max((cell_len(row[column]) for row in rows), default=0)
-        table.add_column(name, no_wrap=True, min_width=max(widest, len(name)))
-    table.add_column("what", ratio=1, no_wrap=True, overflow="ellipsis")
+    widths = [max(map(cell_len, column)) for column in zip(_HEADER, *rows, strict=True)][:-1]
+    yield _line(_HEADER, widths, width), Look.HEADING
     for row, entry in zip(rows, reversed(entries), strict=True):
-        table.add_row(*map(escape, row), style="red" if _is_bad(entry) else "")
-    return table
+        yield _line(row, widths, width), Look.BAD if _is_bad(entry) else Look.PLAIN
+
+
+_HEADER = ("session", "tag", "result", "what")
+_GAP = "  "
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], width: int | None) -> str:
+    """The last cell is cut to the room that the others leave it, which are whole always."""
+    from rich.cells import cell_len, set_cell_size
+
+    *first, last = cells
+    padded = [cell + " " * (room - cell_len(cell)) for cell, room in zip(first, widths, strict=True)]
+    left = None if width is None else max(1, width - sum(widths) - len(_GAP) * len(widths))
+    if left is not None and cell_len(last) > left:
+        last = set_cell_size(last, left - 1) + "…"
+    return _GAP.join([*padded, last]).rstrip()
 
 
 def _cells(entry: SessionEntry) -> tuple[str, ...]:

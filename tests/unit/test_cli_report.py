@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from pytest_repro.cli.report import main, report
 from pytest_repro.cli.report_names import SESSION
+from pytest_repro.report.catalogue import Catalogue
+from pytest_repro.report.session_list import Look, session_lines
 from tests.unit.report.session_records import batch, write_session
 
 
@@ -25,6 +28,21 @@ def test_sessions_are_listed_newest_first(tmp_path: Path, capsys: pytest.Capture
     assert oldest.split()[1:] == ["before", "passed", "10.0", "s", "pytest"]
     assert main(["--root", str(tmp_path), "list", "--json"]) == 0
     assert [row["tag"] for row in json.loads(capsys.readouterr().out)] == [None, "before"]
+
+
+def test_the_list_fits_a_terminal(tmp_path: Path) -> None:
+    """Wide characters count twice; without a terminal nothing is cut."""
+    write_session(tmp_path, facts={"tag": "前", "command": "pytest " + "試" * 50}, summary={"exit_status": 0})
+    write_session(tmp_path, minute=1, facts={"tag": "ab"}, summary={"exit_status": 1})
+    entries = Catalogue(tmp_path).entries()
+    (heading, _), (bad, look), (long, plain) = session_lines(entries, width=80)
+    assert (look, plain) == (Look.BAD, Look.PLAIN)
+    assert bad.endswith("  ab   failed  10.0 s  pytest")
+    assert 79 <= cell_len(long) <= 80
+    assert long.endswith("試…")
+    assert cell_len(long[: long.index("passed")]) == heading.index("result") == bad.index("failed")
+    *_, (whole, _) = session_lines(entries, width=None)
+    assert whole.endswith("試" * 50)
 
 
 def test_old_sessions_are_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
