@@ -1,6 +1,6 @@
 """Reads a generated CI log of many megabytes, and prints how fast that is and how much memory it takes.
 
-Run it as `python tests/benchmarks/log_reading.py [MEGABYTES]`, 500 by default. It is GitHub's raw format: first
+Run it as `python tests/benchmarks/log_reading.py [MEGABYTES]`, 500 by default: in GitHub's raw format, first
 long build output, then a verbose session on four workers in which one test in ten thousand fails.
 """
 
