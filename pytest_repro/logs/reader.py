@@ -15,6 +15,7 @@ from pytest_repro.logs.formats import ByteSource, log_lines
 from pytest_repro.logs.merge import failures_of, outcome_of
 from pytest_repro.logs.pytest_output import PytestReader
 from pytest_repro.logs.records import CiFailure, Found, LogLine, LogOutcome, LogReport, Session, Variable
+from pytest_repro.logs.secret_keys import KeyHider
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
 from pytest_repro.logs.unnamed import UnnamedReader
@@ -81,9 +82,11 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
 
     sessions = PytestReader(start)
     unnamed = UnnamedReader()
+    keys = KeyHider()
     scene: Evidence | None = None
     last = 0
     for line in lines:
+        keys(line.text)
         if line.begins is not None:
             environment.end_file()
             sessions.end_file()
@@ -93,7 +96,7 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
         if scene is None and (unnamed.failures or line.text.startswith("##[error]")):
             scene = start(line)
         last = line.number
-    masker = Masker(environment.secret_values)
+    masker = Masker(environment.secret_values | keys.bodies)
     loose = tuple(_masked(one, masker) for one in unnamed.failures)
     return _report(
         last, environment, sessions, scene or start(LogLine(number=1, text="")), loose, masker

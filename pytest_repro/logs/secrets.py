@@ -1,52 +1,51 @@
-"""What must not leave a log: names that look secret, their values, and tokens of a well-known shape."""
+"""What must not leave a log: values beside names that look secret, in all their forms, and known shapes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 
-MASK = "***"
+from pytest_repro.logs.secret_forms import forms_of
+from pytest_repro.logs.secret_keys import MASK, KeyHider, may_hold_key
+from pytest_repro.logs.secret_shapes import is_odd, mask_shapes
 
 _SECRET_NAME = re.compile(
     r"(?:^|_|-|\b)(?:TOKENS?|SECRETS?|PASS|PASSWORDS?|PASSWD|PWD|PASSPHRASE|KEYS?|APIKEY|CREDENTIALS?|CREDS|AUTH|PRIVATE|"
     r"SIGNATURE|COOKIE|DSN|PAT|WEBHOOK(?:_URL)?)(?:$|_|-|\b)",
     re.IGNORECASE,
 )
-_JOINED_NAME = re.compile(r"token|secret|passw|apikey|api_key|credential|privatekey", re.IGNORECASE)
+_JOINED_NAME = re.compile(
+    r"token|secret|passw|apikey|api_key|credential|privatekey|accountkey", re.IGNORECASE
+)
+_PLAIN_SECRET_NAME = re.compile(
+    r"passw|passphrase|(?:^|_|-)pwd$|secret|(?:api|access|private|account)[_-]?key|"
+    r"(?:auth|access|api|refresh|private|bearer)[_-]?token|credential",
+    re.IGNORECASE,
+)
 _HARMLESS_NAME = frozenset({"PWD", "OLDPWD", "PRIMARY_KEY", "TOKENIZERS_PARALLELISM"})
+_FOREIGN_MASK = re.compile(r"\[(?:MASKED|FILTERED|REDACTED|HIDDEN)", re.IGNORECASE)
 _SHORTEST_MASKED = 6
 _WORD = re.compile(r"[A-Za-z]{1,12}|[\d.]{1,12}")
 _PLAIN_VALUE = re.compile(r"true|false|none|null|yes|no|\d{1,5}", re.IGNORECASE)
 
-_TOKEN = re.compile(
-    r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{15,}|xox[abprs]-[\w-]{10,}|AKIA[0-9A-Z]{16}|"
-    r"npm_[A-Za-z0-9]{20,}|dop_v1_[a-f0-9]{20,}|(?<=hooks\.slack\.com/services/)[\w/]+|"
-    r"AIza[\w-]{35}|hf_[A-Za-z0-9]{20,}|pypi-[\w-]{20,}|sk-[A-Za-z0-9_-]{20,}|"
-    r"eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,})"
-)
 _ASSIGNMENT = re.compile(
-    r"(?P<head>(?P<name>\b[A-Za-z_][A-Za-z0-9_-]{1,60})['\"]?\s{0,2}[=:]\s{0,2})"
-    r"(?P<value>\"[^\"\r\n]+\"|'[^'\r\n]+'|[^\s'\",;&)}\]]+)"
+    r"(?P<name>\b[A-Za-z_][A-Za-z0-9_-]{1,60})(?P<close>\\{0,3}['\"]?)"
+    r"(?P<sign>[ \t]{0,2}(?:[!=]=|[=:])(?![:=])[ \t]{0,2})"
+    r"(?P<open>\\{0,3}\"|\\{0,3}'|)(?P<value>(?<=\")[^\"\\\r\n]+|(?<=')[^'\\\r\n]+|(?<!['\"])[^\s'\",;&)}\]\\]+)"
 )
-_URL_LOGIN = re.compile(
-    r"(?P<scheme>\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,100}):(?P<password>[^\s/@]{1,200})@"
-)
-_AUTHORIZATION = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
-
-_QUERY = re.compile(
-    r"(?P<head>[?&](?:access_token|token|api_?key|key|secret|password|sig|signature)=)[^\s&#'\"]+",
+_REFERENCE = re.compile(r"[$<{%@*]|\.{1,2}/|~/|[a-z][a-z0-9+.-]*://|[A-Za-z]:\\", re.IGNORECASE)
+_PATH = re.compile(r"/?(?:[\w.@+-]+/)+[\w.@+-]*|/[\w.@+-]*")
+_CODE = re.compile(r"[()\[\]{}<>|]|::|->|\.\.\.|…")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_KIND = re.compile(
+    r"string|integer|number|boolean|object|required|optional|unknown|default|missing|invalid|changed|"
+    r"absent|present|enabled|disabled|inherit|redacted|filtered|password|secret|null|none",
     re.IGNORECASE,
 )
-_OPTION = re.compile(
-    r"(?P<head>--(?:password|passwd|passphrase|token|secret|api-key)[ =])[^\s'\"-][^\s'\"]{5,}", re.IGNORECASE
-)
-_SPOKEN = re.compile(
-    r"(?P<head>\b(?:password|passphrase) )(?:is [^\s]+|'[^'\r\n]+'|\"[^\"\r\n]+\")", re.IGNORECASE
-)
-# A line of a key in PEM form; a digest in hexadecimal digits is none.
-_KEY_LINE = re.compile(
-    r"^(?=[^\s]*[g-z])(?=[^\s]*[A-Z])[A-Za-z0-9+][A-Za-z0-9+/]{59,}={0,2}\s*$", re.MULTILINE
-)
+_SHORTEST_RANDOM = 12
+_FEWEST_DIGITS = 3
+_AWS_SECRET_LENGTH = 40
 
 
 def is_secret_name(name: str) -> bool:
@@ -58,7 +57,7 @@ def is_secret_name(name: str) -> bool:
 
 def is_masked(value: str) -> bool:
     """Says whether a CI system, or this module, has put its mask into the value."""
-    return MASK in value or "[MASKED]" in value or "[FILTERED]" in value
+    return MASK in value or bool(_FOREIGN_MASK.search(value))
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -66,38 +65,31 @@ def is_secret(name: str, value: str) -> bool:
     return is_secret_name(name) or is_masked(value) or mask_shapes(value) != value
 
 
-def mask_shapes(text: str) -> str:
-    """Puts the mask in place of tokens, logins and assignments that are recognised by their shape alone."""
-    text = _TOKEN.sub(MASK, text)
-    if "://" in text:
-        text = _URL_LOGIN.sub(rf"\g<scheme>:{MASK}@", text)
-    for pattern in (_QUERY, _OPTION, _SPOKEN):
-        text = pattern.sub(rf"\g<head>{MASK}", text)
-    text = _KEY_LINE.sub(MASK, text)
-    return _AUTHORIZATION.sub(rf"\g<head>{MASK}", text)
-
-
-def _mask_assignment(match: re.Match[str]) -> str:
-    if not is_secret_name(match["name"]) or _PLAIN_VALUE.fullmatch(match["value"].strip("'\"")):
-        return match[0]
-    return match["head"] + MASK
-
-
 class Masker:
-    """Puts the mask in place of known secret values and of whatever looks like one.
+    """Puts the mask in place of known secret values, in any form, and of whatever looks like one.
 
     Args:
         values: Values that were found beside secret-looking names.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        kept = {value for value in values if is_maskable(value)}
-        longest_first = sorted(kept, key=lambda value: (-len(value), value))
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        forms = {form for value in values if is_maskable(value) for form in forms_of(value)}
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+        self._known = re.compile("|".join(map(re.escape, self._forms))) if forms else None
 
     def __call__(self, text: str) -> str:
         """Returns the text with the mask in place of each secret."""
-        if self._known is not None:
+        if may_hold_key(text):
+            text = "\n".join(map(KeyHider(), text.split("\n")))
+        return self._without_values(text)
+
+    def lines(self) -> Callable[[str], str]:
+        """Returns what masks the lines of one stream, one after the other: a key may go over several."""
+        hide_keys = KeyHider()
+        return lambda line: self._without_values(hide_keys(line))
+
+    def _without_values(self, text: str) -> str:
+        if self._known is not None and any(form in text for form in self._forms):
             text = self._known.sub(MASK, text)
         if "=" in text or ":" in text:
             text = _ASSIGNMENT.sub(_mask_assignment, text)
@@ -108,3 +100,44 @@ def is_maskable(value: str) -> bool:
     """Says whether a value is long and odd enough to be taken out wherever it appears."""
     is_word = _PLAIN_VALUE.fullmatch(value) or _WORD.fullmatch(value)  # masking `postgres` would ruin paths
     return len(value) >= _SHORTEST_MASKED and not is_word and not is_masked(value)
+
+
+def _mask_assignment(match: re.Match[str]) -> str:
+    name, value = match["name"], match["value"]
+    if len(value) < _SHORTEST_MASKED or not is_secret_name(name) or not _is_secret_value(match, name, value):
+        return match[0]
+    return match[0][: match.start("value") - match.start()] + MASK
+
+
+def _is_secret_value(match: re.Match[str], name: str, value: str) -> bool:
+    """Tells a value from code, from a reference to one and from a word about one."""
+    if is_masked(value) or _PLAIN_VALUE.fullmatch(value) or _REFERENCE.match(value) or _is_path(value):
+        return False
+    is_quoted = bool(match["open"])
+    sign = match["sign"].strip()
+    if not is_quoted and (_CODE.search(value) or _DOTTED.fullmatch(value) or sign in {"==", "!="}):
+        return False
+    is_plain_name = bool(_PLAIN_SECRET_NAME.search(name))
+    if not is_plain_name:
+        return is_random(value)
+    if _KIND.fullmatch(value) or is_secret_name(value) or is_secret_name(value.rstrip("0123456789_")):
+        return False
+    is_setting = bool(match["close"] and is_quoted) or (name.isupper() and match["sign"] == "=")
+    return not any(char.isspace() for char in value) and (is_setting or is_odd(value))
+
+
+def is_random(value: str) -> bool:
+    """Says whether a value is made up of letters and digits like no word, number, version or digest is."""
+    digits = sum(char.isdigit() for char in value)
+    if len(value) < _SHORTEST_RANDOM or digits < _FEWEST_DIGITS or any(char.isspace() for char in value):
+        return False
+    if re.fullmatch(r"(?:\w{2,8}[:-])?[0-9a-f]{32,}|[\d.:TZ+-]+|0x[0-9a-fA-F]+", value):
+        return False
+    letters = "".join(char for char in value if char.isalpha())
+    is_mixed = letters.lower() != letters and letters.upper() != letters
+    turns = sum(one.isdigit() != other.isdigit() for one, other in pairwise(value))
+    return bool(letters) and (is_mixed or turns >= _FEWEST_DIGITS) and not re.search(r"[-_.]\w+[-_.]", value)
+
+
+def _is_path(value: str) -> bool:
+    return bool(_PATH.fullmatch(value)) and not (len(value) == _AWS_SECRET_LENGTH and is_random(value))

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from pytest_repro.logs.secrets import is_secret, mask_shapes
+from pytest_repro.logs.secret_shapes import mask_shapes
+from pytest_repro.logs.secrets import is_secret
 from pytest_repro.logs.workflow.scope import WORKSPACE
 from pytest_repro.scaffold.render import Safe
 

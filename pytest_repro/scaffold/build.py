@@ -74,7 +74,7 @@ def planned_files(
     return [
         *files,
         *_order_files(reproduction, masker),
-        PlannedFile(path="logs/ci.log", write=lambda file: log.copy(file, masker), is_edited=False),
+        PlannedFile(path="logs/ci.log", write=lambda file: log.copy(file, masker.lines()), is_edited=False),
     ]
 
 

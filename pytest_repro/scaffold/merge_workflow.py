@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pytest_repro.logs.records import Found, LogReport, Origin, Variable
-from pytest_repro.logs.secrets import is_secret, mask_shapes
+from pytest_repro.logs.secret_shapes import mask_shapes
+from pytest_repro.logs.secrets import is_secret
 from pytest_repro.logs.workflow.records import Detail, EnvValue, StepFacts, Text, WorkflowFacts
 from pytest_repro.logs.workflow.scripts import split_prefix
 from pytest_repro.scaffold.arguments import Known

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 
-from pytest_repro.logs.secrets import is_secret, mask_shapes
+from pytest_repro.logs.secret_shapes import mask_shapes
+from pytest_repro.logs.secrets import is_secret
 from pytest_repro.logs.workflow.records import Text, WorkflowFacts
 from pytest_repro.logs.workflow.scope import WORKSPACE
 from pytest_repro.logs.workflow.scripts import split_prefix

@@ -34,7 +34,7 @@ def test_values_are_recognised_by_their_shape(value: str) -> None:
         ("value is s3cr3t-value!", "value is ***!"),
         ("password=hunter2 next", "password=*** next"),
         ("--token abc", "--token abc"),
-        ("api_key: 'abc def'", "api_key: ***"),
+        ("api_key: 'abc-4ef7-99'", "api_key: '***'"),
         ("https://bob:pw@host/x", "https://bob:***@host/x"),
         ("Authorization: Bearer abcdefghij", "Authorization: Bearer ***"),
         ("token = true", "token = true"),
