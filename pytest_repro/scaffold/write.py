@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,8 +12,7 @@ from typing import TextIO
 
 from pytest_repro.errors import ScaffoldError
 
-_EXECUTABLE = 0o755
-_PLAIN = 0o644
+_READABLE = 0o444
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +97,9 @@ def write_folder(
     check_free(folder, force=force)
     with _explained(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
+        # A folder that is there may be a link or a mount: files are only moved within one file system.
+        beside = folder if folder.exists() else folder.parent
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=beside) as scratch:
             draft = Path(scratch, folder.name)
             _write_all(draft, files)
             kept = (*_put_away(folder, outdated), *_move_into(draft, folder, files))
@@ -124,7 +124,9 @@ def _write_all(draft: Path, files: Iterable[PlannedFile]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8", errors="replace", newline="\n") as opened:
             file.write(opened)
-        path.chmod(_EXECUTABLE if file.is_executable else _PLAIN)
+        if file.is_executable:
+            mode = path.stat().st_mode
+            path.chmod(mode | (mode & _READABLE) >> 2)  # by all who may read it, as the umask has it
 
 
 def _move_into(draft: Path, folder: Path, files: Iterable[PlannedFile]) -> Iterator[Path]:
@@ -134,10 +136,9 @@ def _move_into(draft: Path, folder: Path, files: Iterable[PlannedFile]) -> Itera
     for file in files:
         target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        if file.is_edited and os.path.lexists(target) and not _is_same(draft / file.path, target):
-            backup = _free_backup(target)
-            shutil.copy2(target, backup)
-            yield backup
+        is_in_the_way = target.is_dir() or (file.is_edited and os.path.lexists(target))
+        if is_in_the_way and not _is_same(draft / file.path, target):
+            yield _put_aside(target)  # at once: no half of it where this is broken off
         (draft / file.path).replace(target)
 
 
@@ -145,9 +146,13 @@ def _put_away(folder: Path, outdated: Iterable[str]) -> Iterator[Path]:
     for path in outdated:
         target = folder / path
         if os.path.lexists(target):
-            backup = _free_backup(target)
-            target.replace(backup)
-            yield backup
+            yield _put_aside(target)
+
+
+def _put_aside(target: Path) -> Path:
+    backup = _free_backup(target)
+    target.replace(backup)
+    return backup
 
 
 def _is_same(new: Path, old: Path) -> bool:

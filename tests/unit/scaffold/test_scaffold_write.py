@@ -75,3 +75,39 @@ def test_a_link_to_elsewhere_is_replaced_not_followed(tmp_path: Path) -> None:
     write_folder(tmp_path / "x", [text_file("a.txt", "new")], force=True)
     assert (tmp_path / "precious").read_text() == "precious"
     assert (tmp_path / "x/a.txt").read_text() == "new"
+
+
+def test_links_and_folders_in_the_way_are_put_aside(tmp_path: Path) -> None:
+    """Whatever stands in the place of a generated file is the user's: it is kept as it is."""
+    folder = tmp_path / "x"
+    folder.mkdir()
+    (folder / "a.txt").symlink_to("nowhere")
+    (folder / "b.txt").mkdir()
+    (folder / "b.txt" / "mine.txt").write_text("mine")
+    copy = PlannedFile(path="b.txt", write=lambda file: file.write("new"), is_edited=False)
+    written = write_folder(folder, [text_file("a.txt", "new"), copy], force=True)
+    assert [path.name for path in written.kept] == ["a.txt.bak", "b.txt.bak"]
+    assert (folder / "a.txt.bak").readlink() == Path("nowhere")
+    assert (folder / "b.txt.bak" / "mine.txt").read_text() == "mine"
+    assert (folder / "a.txt").read_text() == (folder / "b.txt").read_text() == "new"
+    assert sorted(path.name for path in folder.iterdir()) == ["a.txt", "a.txt.bak", "b.txt", "b.txt.bak"]
+
+
+def test_files_have_the_modes_that_the_umask_leaves(tmp_path: Path) -> None:
+    """A script may be run by those who may read it."""
+    before = os.umask(0o027)
+    try:
+        write_folder(tmp_path / "x", [text_file("run.sh", "", is_executable=True), text_file("a.txt", "")])
+    finally:
+        os.umask(before)
+    assert (tmp_path / "x" / "run.sh").stat().st_mode & 0o777 == 0o750
+    assert (tmp_path / "x" / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_that_is_a_link_is_renewed_where_it_lies(tmp_path: Path) -> None:
+    """It may be on another file system."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "x").symlink_to("real")
+    write_folder(tmp_path / "x", [text_file("a.txt", "one")])
+    assert (tmp_path / "real" / "a.txt").read_text() == "one"
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["a.txt"]
