@@ -27,6 +27,7 @@ _IN_FUNCTION = re.compile(r" in (?P<function>.+?)\s*")
 _EXCEPTION = re.compile(r"(?P<name>[A-Za-z_][\w.]*(?:::\w+)*)(?::(?:\s+(?P<message>.*))?)?")
 _LONGEST_BARE = 50
 """Lines of a message without a traceback; more are some other text."""
+_COLLECTING = ("ImportError while import", "import file mismatch:")  # what pytest puts before the error
 _CUT_SOURCE = re.compile(
     r"\w+ = \S|\d{3}(?: |$)|\s*(?:async )?def \w+\(|\s{4,}@\w"
 )  # arguments, a doctest, a function
@@ -256,7 +257,7 @@ def _unmarked_error(segment: Sequence[str]) -> tuple[str | None, str | None]:
     first = next((line for line in segment if line.strip()), None)
     if first is None or not re.match(r"\w|\[", first) or len(segment) > _LONGEST_BARE or frames_of(segment):
         return None, None
-    if any(_CUT_SOURCE.match(line) for line in segment):
+    if first.startswith(_COLLECTING) or any(_CUT_SOURCE.match(line) for line in segment):
         return None, None  # the log ends before the error
     return split_error(first)  # what was failed without a traceback
 

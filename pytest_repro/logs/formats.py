@@ -35,6 +35,7 @@ _ESCAPE = re.compile(
     r"|_bk;t=\d+\x07"
     r"|\^\[\[[0-9;]{1,12}m"  # colours that a copy has spelled out
 )
+_LEFT_OVER = re.compile(r"\[?\d{1,2}(?:;\d{1,2}){0,2}m(?=={3,} |_{3,} )")  # a colour whose escape was lost
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 _BOM = re.compile("^(?:\ufeff|\u00ef\u00bb\u00bf|\u2229\u2557\u2510)+")  # as UTF-8, cp1252 and cp437 show it
 _BOM_STARTS = ("\ufeff", "\u00ef", "\u2229")
@@ -132,6 +133,8 @@ def _bounded(line: str) -> list[str]:
 
 def strip_escapes(text: str) -> str:
     """Takes out terminal escapes, what was rubbed out, and control characters; a carriage return stays."""
+    if "m==" in text or "m__" in text:
+        text = _LEFT_OVER.sub("", text, count=1) if _LEFT_OVER.match(text) else text
     if text.isprintable() and "^[[" not in text:
         return text
     if "\x1b" in text or "_bk;t=" in text or "^[[" in text:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from pytest_repro.logs.quoting import find_quoting, is_telltale
 from pytest_repro.logs.records import LogLine
 
 WINDOW_LINES = 200
@@ -117,6 +118,7 @@ class Layer:
         self._on: list[re.Pattern[str]] = []
         self._learned: list[re.Pattern[str]] = []
         self._streams: dict[str, int] = {}
+        self._is_plain = False
 
     def strip(self, texts: list[str | None]) -> bool:
         """Takes the prefixes of this layer off a window of lines, in place; returns whether it has any.
@@ -124,6 +126,7 @@ class Layer:
         A line that continues an earlier one is appended to it, and None stands in its place.
         """
         self._learn(texts)
+        self._learn_quoting(texts)
         if not self._on and not self._learned:
             return False
         self._streams.clear()
@@ -182,6 +185,15 @@ class Layer:
             if style not in self._on and (is_usual or style in sure):
                 self._on.append(style)
                 self._on.sort(key=_STYLES.index)
+
+    def _learn_quoting(self, texts: list[str | None]) -> None:
+        """Learns a prefix that the whole log carries; never once a line without it has told otherwise."""
+        if self._is_plain or self._on or self._learned:
+            return
+        self._is_plain = any(text and is_telltale(text) for text in texts)
+        pattern = None if self._is_plain else find_quoting(texts)
+        if pattern is not None:
+            self._learned.append(pattern)
 
     def _learn_named(self, text: str) -> None:
         """Learns a prefix that is a name from one of pytest's titles behind it."""
