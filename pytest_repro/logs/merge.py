@@ -183,7 +183,9 @@ def _from_annotations(found: list[CiFailure], evidence: Evidence) -> list[CiFail
 
 def _from_unittest_lines(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
     """Failures of which a log that was cut shows the verbose line and no traceback."""
-    named = {one.nodeid for one in found}
+    named = {
+        name for one in found for name in (one.nodeid, one.nodeid.partition(") (")[0] + ")")
+    }  # its subtests
     return [
         CiFailure(
             nodeid=one.nodeid,

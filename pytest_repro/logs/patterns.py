@@ -25,14 +25,16 @@ LETTERS = re.compile(r"(?P<letters>[.FEsxXRu,]+)(?: +\[ *\d+%\])")
 FILE_ALONE = re.compile(r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P<rest>\s*[A-Z].*)?")
 METHOD = re.compile(r"[\w.]+ \(.+\)|[\w.]+\.[\w.]+")
 UNITTEST_HEAD = re.compile(
-    rf"(?P<word>FAIL|ERROR)(?: \[[\d.]+s\])?: (?:(?P<name>{METHOD.pattern})"
+    rf"(?P<word>FAIL|ERROR|UNEXPECTED SUCCESS)(?: \[[\d.]+s\])?: (?:(?P<name>{METHOD.pattern})"
     r"(?: \[[^\]]*\]| \([^)]*\))*|(?P<other>\S.*))"
 )
 OTHER_ENDS = {
     "sympy": re.compile(r".*tests finished: .*"),
     "unittest": re.compile(r"Ran \d+ tests? in [\d.]+s"),
 }
-UNITTEST_LINE = re.compile(r"(?P<name>test\w* \([\w.]+\)) \.\.\. (?P<word>FAIL|FAILED|ERROR)\s*")
+UNITTEST_LINE = re.compile(
+    r"(?P<name>test\w* \([\w.]+\)) \.\.\. (?P<word>FAIL|FAILED|ERROR|unexpected success)\s*"
+)
 WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
 WITH_WORKERS = re.compile(
     r"created: \d+/\d+ workers?|\d+ workers? \[\d+ items?\].*|scheduling tests via .*|"
