@@ -16,6 +16,7 @@ from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
 from pytest_repro.cli.report_checks import check_change, evidence
 from pytest_repro.cli.report_compare import compare
 from pytest_repro.cli.report_html import html
+from pytest_repro.cli.report_metrics import metrics
 from pytest_repro.cli.report_pages import describe_change, markdown
 from pytest_repro.cli.report_show import show
 from pytest_repro.report.catalogue import Catalogue, find_root
@@ -93,7 +94,7 @@ def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
     click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
 
 
-for _command in (show, compare, html, markdown, describe_change, evidence, check_change):
+for _command in (show, compare, html, markdown, describe_change, evidence, check_change, metrics):
     report.add_command(_command)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
 from pytest_repro.report.catalogue import SessionEntry
+from pytest_repro.report.columns import aligned
 from pytest_repro.report.words import counted, seconds, visible
 from pytest_repro.store import SessionState
 
@@ -19,37 +20,20 @@ class Look(Enum):
     BAD = "bad"
 
 
-def session_lines(entries: Sequence[SessionEntry], *, width: int | None) -> Iterator[tuple[str, Look]]:
-    """Yields the lines of a table for a terminal and how each looks, newest session first.
+def session_lines(entries: Sequence[SessionEntry], *, width: int | None) -> list[tuple[str, Look]]:
+    """Returns the lines of a table for a terminal and how each looks, newest session first.
 
     Args:
         entries: Oldest first.
         width: Of the terminal; None where nothing is cut.
     """
-    from rich.cells import cell_len
-
-    # Plain lines, as a table of rich takes a second for a thousand sessions.
-    rows = [_cells(entry) for entry in reversed(entries)]
-    widths = [max(map(cell_len, column)) for column in zip(_HEADER, *rows, strict=True)][:-1]
-    yield _line(_HEADER, widths, width), Look.HEADING
-    for row, entry in zip(rows, reversed(entries), strict=True):
-        yield _line(row, widths, width), Look.BAD if _is_bad(entry) else Look.PLAIN
+    newest_first = entries[::-1]
+    looks = [Look.HEADING, *(Look.BAD if _is_bad(entry) else Look.PLAIN for entry in newest_first)]
+    lines = aligned([_HEADER, *map(_cells, newest_first)], width=width)
+    return list(zip(lines, looks, strict=True))
 
 
 _HEADER = ("session", "tag", "result", "what")
-_GAP = "  "
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], width: int | None) -> str:
-    """The last cell is cut to the room that the others leave it, which are whole always."""
-    from rich.cells import cell_len, set_cell_size
-
-    *first, last = cells
-    padded = [cell + " " * (room - cell_len(cell)) for cell, room in zip(first, widths, strict=True)]
-    left = None if width is None else max(1, width - sum(widths) - len(_GAP) * len(widths))
-    if left is not None and cell_len(last) > left:
-        last = set_cell_size(last, left - 1) + "…"
-    return _GAP.join([*padded, last]).rstrip()
 
 
 def _cells(entry: SessionEntry) -> tuple[str, ...]:
