@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -31,6 +32,7 @@ def _rows() -> list[Row]:
     return rows
 
 
+@cache
 def _signed(text: bytes) -> list[Signed]:
     report = read_log(io.BytesIO(text))
     return [(failure, signature_of(failure, report)) for failure in report.failures]

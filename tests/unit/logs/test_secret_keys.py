@@ -96,9 +96,9 @@ def test_known_values_are_hidden_in_each_form(value: str, before: bytes, after: 
         return
     data = value.encode()
     encoded = base64.b64encode(before + data + after).decode()
-    forms = [quote(value, safe=""), json.dumps(value), data.hex(), encoded, encoded.replace("+", "-")]
-    for form in forms:
-        masked = Masker([value])(f"x {form.replace('/', '_') if '-' in form else form} y")
+    urlsafe = base64.urlsafe_b64encode(before + data + after).decode()
+    for form in (quote(value, safe=""), json.dumps(value), data.hex(), encoded, urlsafe):
+        masked = Masker([value])(f"x {form} y")
         assert "***" in masked
         assert len(masked) - len("x *** y") <= len(form) - len(data) + 4
 
