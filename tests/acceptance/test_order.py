@@ -155,6 +155,7 @@ def test_a_brittle_test_has_its_setter_found_and_a_crash_is_a_failure(pytester: 
     result.stdout.fnmatch_lines([f"found: {name} passes 10 of 10 times after *::test_setter and 0 of 10 *"])
 
 
+@pytest.mark.slow
 def test_an_order_that_passes_is_not_reproduced(pytester: pytest.Pytester) -> None:
     """Status 6, and which failure rates are ruled out."""
     pytester.makepyfile(test_one="def test_one(): pass")

@@ -131,6 +131,7 @@ def test_a_crash_leaves_what_was_sampled_before_it(pytester: pytest.Pytester) ->
     assert _pages(session_folder(pytester)) == ["profile_test_it_py_test_a"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_sampled_is_refused(pytester: pytest.Pytester) -> None:
     """With the reason, its place and the next step; without the option a broken pyinstrument is nobody's."""
     pytester.makepyfile("def test_a(repro):\n    with repro.phase('x'):\n        pass\n")

@@ -195,6 +195,7 @@ def test_without_a_terminal_a_plain_line_comes_every_ten_seconds(
         assert not re.search(r"[\x00-\x08\x0b-\x1f]", "".join(result.outlines))
 
 
+@pytest.mark.slow
 def test_a_quiet_session_without_a_terminal_has_no_plain_lines(pytester: pytest.Pytester) -> None:
     """As pytest itself then writes dots and the end."""
     pytester.makepyfile(UNSTEADY)
@@ -204,6 +205,7 @@ def test_a_quiet_session_without_a_terminal_has_no_plain_lines(pytester: pytest.
     result.stdout.no_fnmatch_line("*stress: *")
 
 
+@pytest.mark.slow
 def test_a_session_of_less_than_ten_seconds_has_no_plain_lines(pytester: pytest.Pytester) -> None:
     """By the true clock."""
     pytester.makepyfile(UNSTEADY)

@@ -58,6 +58,7 @@ def test_the_recorded_rate_decides_how_many_runs_there_are(
     assert (rate["failures"], rate["total"], rate["runs_needed"]) == (2, 20, 7)
 
 
+@pytest.mark.slow
 def test_a_number_out_of_reach_ends_incomplete(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_few_values_are_summed_up_exactly(values: list[int], parts: int) -> None
     assert measure == expected
 
 
+@pytest.mark.slow
 def test_a_million_values_take_the_memory_of_a_thousand_and_keep_their_ends() -> None:
     """The rare slow iteration is what is looked for; the median is right within a few ranks of a hundred."""
     values: list[float] = list(range(1_000_000))
