@@ -21,7 +21,7 @@ MS = 1_000_000
 NEAR = 0.02
 """Part of the truth by which a fenced phase may be wrong in real time."""
 
-TRIES = 40
+TRIES = 150
 """Times that a real measurement is repeated: a busy machine only ever adds to one."""
 
 
