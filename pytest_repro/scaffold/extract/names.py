@@ -40,8 +40,21 @@ def names_in(text: str) -> Names:
             uses.add(name)
             if is_bound:
                 binds.add(name)
-    uses.update(_annotated(ast.parse(text)))
-    return Names(binds=frozenset(binds), uses=frozenset(uses))
+    tree = ast.parse(text)
+    inlined = _only_in_comprehensions(tree)
+    uses.update(_annotated(tree))
+    return Names(binds=frozenset(binds - inlined), uses=frozenset(uses - inlined))
+
+
+def _only_in_comprehensions(tree: ast.AST) -> frozenset[str]:
+    """Returns names that comprehensions alone bind: from 3.12 on (PEP 709) they stand among the module's."""
+    kinds = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+    inside = [node for outer in ast.walk(tree) if isinstance(outer, kinds) for node in ast.walk(outer)]
+    targets = [node.target for node in inside if isinstance(node, ast.comprehension)]
+    bound = {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    within = {id(node) for node in inside}
+    others = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in within}
+    return frozenset(bound - others)
 
 
 def _globals_of(table: symtable.SymbolTable) -> Iterator[tuple[str, bool]]:
