@@ -1,7 +1,11 @@
-"""Marks tests that hold nearly the same as another one as slow: `.ci/run` leaves them out."""
+"""What holds for all acceptance tests.
+
+Tests that hold nearly the same as another one are marked as slow: `.ci/run` leaves them out.
+"""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -133,6 +137,12 @@ TWINS: Mapping[str, Sequence[str]] = {
     "test_verify_live.py::test_a_terminal_shows_run_progress_and_time": ("tests",),
 }
 """Parameters of a test that another one of its parameters stands for."""
+
+
+def pytest_configure() -> None:
+    """Undoes what `nohup` does: the sessions that the tests start are to end by a signal."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -75,7 +75,9 @@ def test_a_limit_that_is_exceeded_fails_its_run_and_an_unsteady_test_is_named(
     )
     summary = session_summary(pytester)
     assert [limit["name"] for limit in summary["broken_limits"]] == ["decode", "rate"]
-    assert [(one["phase"], one["run"]) for one in summary["unsteady"]] == [("decode", 3), (None, 3)]
+    # On a loaded machine a run as a whole may be unsteady too.
+    of_tests = [(one["phase"], one["run"]) for one in summary["unsteady"] if one["test"]]
+    assert of_tests == [("decode", 3), (None, 3)]
     assert _measured(pytester)["test_a"]["metrics"] == {
         "rate": {"count": 1, "low": 10.0, "median": 10.0, "high": 10.0}
     }
