@@ -4,7 +4,7 @@ Without workers and without `--repro-isolate`, the process that runs the tests i
 records. When it dies, this one adds to them what had finished and was not written, and the iteration that
 ended with it, and says on the terminal how to go on.
 
-It imports little, so that it costs a stress run next to nothing: see `START`.
+It imports little, and begins only where a stress run lasts or dies: see `sentinel_start`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pytest_repro.cli.sentinel_start import DONE
 from pytest_repro.clock import MonotonicNs, monotonic_ns
 from pytest_repro.processes import end_process, has_ended
 from pytest_repro.report.stress import batch_record, failure_record
@@ -39,13 +40,8 @@ from pytest_repro.stress.watchdog import examine, examine_crash, is_same_iterati
 from pytest_repro.timing.deaths import profile_left_behind
 from pytest_repro.timing.formats import write_profile
 
-START = "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel import main; main()"
-"""Program of this process, to be run by `python -S -c` with the folder of the package as argument."""
-
 _LOOK_S = 0.2
 _TAIL = 1 << 20
-DONE = b"done\n"
-"""Line by which the pytest process says that it can tell everything itself."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,10 +200,13 @@ class Sentinel:
         folder.close()
 
 
-def main() -> None:
-    """Watches until the process says that it is done, or dies."""
-    source = sys.stdin.fileno()
-    lines = _Lines(source)
+def main(given: bytes = b"") -> None:
+    """Watches until the process says that it is done, or dies.
+
+    Args:
+        given: What was read of the standard input before.
+    """
+    lines = _Lines(sys.stdin.fileno(), given)
     head = lines.wait()
     if head is None:
         return
@@ -236,13 +235,19 @@ def main() -> None:
 
 
 class _Lines:
-    """Lines of a pipe, without waiting longer than for a look at the process."""
+    """Lines of a pipe, without waiting longer than for a look at the process.
 
-    def __init__(self, descriptor: int) -> None:
+    Args:
+        descriptor: Of the pipe.
+        given: What was read of it before.
+    """
+
+    def __init__(self, descriptor: int, given: bytes = b"") -> None:
         self._descriptor = descriptor
         self._rest = b""
         self._lines: deque[bytes] = deque()
         self.is_over = False
+        self._add(given)
 
     def wait(self) -> bytes | None:
         """Returns the first line, None if there is none."""
@@ -262,6 +267,9 @@ class _Lines:
             return
         part = os.read(self._descriptor, 1 << 20)
         self.is_over = not part
+        self._add(part)
+
+    def _add(self, part: bytes) -> None:
         *lines, self._rest = (self._rest + part).split(b"\n")
         self._lines.extend(line + b"\n" for line in lines)
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 import pytest_repro
-from pytest_repro.cli.sentinel import DONE, START, Watched
+from pytest_repro.cli.sentinel import Watched
+from pytest_repro.cli.sentinel_start import DONE, START
 from pytest_repro.model import EXIT_INCOMPLETE
 from pytest_repro.plugin.command import pytest_as_typed
 from pytest_repro.plugin.internals.output import real_output
