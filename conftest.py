@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.util import find_spec
 
 import pytest
@@ -15,6 +16,13 @@ if find_spec("hypothesis") is not None:
     # No test depends on how fast a shared machine is: one example may take long where others work beside it.
     settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("project")
+
+
+def pytest_configure() -> None:
+    """Undoes what `nohup` and a shell's `&` do: sessions that the tests start are to end by a signal."""
+    for number, handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -1,17 +1,13 @@
-"""What holds for all acceptance tests.
-
-Tests that hold nearly the same as another one are marked as slow: `.ci/run` leaves them out.
-"""
+"""Marks tests that hold nearly the same as another one as slow: `.ci/run` leaves them out."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping, Sequence
 
 import pytest
 
 TWINS: Mapping[str, Sequence[str]] = {
-    "test_deaths.py::test_a_conftests_own_handler_hears_of_every_death": ("load", "loadscope"),
+    "test_deaths.py::test_a_conftests_own_handler_hears_of_every_death": ("each", "load", "loadscope"),
     "test_deaths.py::test_deaths_stop_a_test_as_failures_do": ("n2-x", "n2-match"),
     "test_deaths.py::test_pytest_timeouts_thread_method_costs_one_iteration": ("n2",),
     "test_deaths.py::test_pytest_timeouts_signal_method_is_helped_where_it_cannot_help_itself": ("n2",),
@@ -19,11 +15,15 @@ TWINS: Mapping[str, Sequence[str]] = {
     "test_deaths.py::test_a_module_fixture_that_dies_after_the_last_iteration_changes_no_number": ("",),
     "test_death_spread.py::test_all_iterations_run_once_however_many_workers_die": ("n2-loadgroup",),
     "test_devices.py::test_each_worker_has_a_device_of_its_own_before_the_first_conftest": (
+        "each",
         "worksteal",
         "loadfile",
     ),
     "test_devices.py::test_without_the_option_nothing_is_leased": ("arguments1",),
-    "test_devices.py::test_what_was_ended_for_a_hang_is_reset_for_that": ("-n1",),
+    "test_devices.py::test_what_was_ended_for_a_hang_is_reset_for_that": (
+        "--repro-isolate",
+        "-n1",
+    ),
     "test_hostile.py::test_hypothesis_tests_in_a_class_run_again": ("n2",),
     "test_hostile.py::test_a_mark_added_in_one_iteration_does_not_reach_another": ("n2",),
     "test_isolate.py::test_a_process_that_dies_costs_its_iteration_and_nothing_else": ("alone",),
@@ -31,6 +31,8 @@ TWINS: Mapping[str, Sequence[str]] = {
         "alone",
     ),
     "lanes/test_lanes_options.py::test_both_lanes_give_the_same": (
+        "sys-captured",
+        "tee-sys",
         "first-failures",
         "runxfail",
         "no-capture",
@@ -45,6 +47,7 @@ TWINS: Mapping[str, Sequence[str]] = {
     "test_match.py::test_processes_of_their_own_look_for_the_same_bug": ("n2",),
     "test_profile.py::test_samples_of_all_processes_are_merged": ("isolate",),
     "test_progress.py::test_a_terminal_shows_one_live_line_and_keeps_nothing_of_it": (
+        "200-alone",
         "40-n2",
         "200-n2",
         "40-alone",
@@ -52,6 +55,7 @@ TWINS: Mapping[str, Sequence[str]] = {
     ),
     "test_progress.py::test_an_interrupt_leaves_nothing_of_the_live_line": ("alone",),
     "test_progress.py::test_the_live_line_gets_along_with_all_that_pytest_writes": (
+        "-p no:xdist -p no:logging --repro-stop=1",
         "-v -n2",
         "-v -o console_output_style=count",
         "-x -o console_output_style=classic",
@@ -64,6 +68,7 @@ TWINS: Mapping[str, Sequence[str]] = {
     "test_signatures.py::test_what_a_run_puts_into_its_messages_does_not_split_a_bug": ("alone",),
     "test_signatures.py::test_a_log_tells_the_same_bugs_as_a_stress_run": ("short",),
     "test_robust_signals.py::test_one_signal_ends_the_run_and_loses_nothing": (
+        "--repro-isolate-SIGINT-killpg",
         "-n2 --repro-isolate-SIGINT-killpg",
         "-n2 --repro-isolate-SIGTERM-kill",
         "-n2-SIGINT-kill",
@@ -76,12 +81,17 @@ TWINS: Mapping[str, Sequence[str]] = {
         "n2-all-skipped",
         "n2-sometimes-skipped",
     ),
-    "test_stress.py::test_a_stress_run_says_what_ran_what_failed_and_how_to_repeat_it": ("n0", "n1"),
+    "test_stress.py::test_a_stress_run_says_what_ran_what_failed_and_how_to_repeat_it": (
+        "no-xdist",
+        "n0",
+        "n1",
+    ),
     "test_stress.py::test_any_other_plugin_can_be_missing": ("cacheprovider", "timeout", "warnings"),
     "test_stress.py::test_exitfirst_stops_all_and_says_what_did_not_run": ("alone",),
     "test_stress.py::test_a_test_stops_after_its_kth_failure_and_the_others_go_on": ("alone",),
     "test_stress.py::test_the_replay_command_fails_again": ("alone",),
     "test_stress.py::test_exactly_the_iterations_asked_for_run_in_every_distribution_mode": (
+        "loadscope-n2",
         "load-n1",
         "each-n0",
         "each-n1",
@@ -102,6 +112,9 @@ TWINS: Mapping[str, Sequence[str]] = {
         "worksteal-no-xdist",
     ),
     "test_verify.py::test_the_verdict_follows_from_what_the_runs_reported": (
+        "a failure excused (xfail) in one run",
+        "a test skipped in one run",
+        "a failure that a plugin reports as passed",
         "a test gone in one run",
         "a test deselected in one run",
         "a subtest skipped in one run",
@@ -135,14 +148,22 @@ TWINS: Mapping[str, Sequence[str]] = {
     "test_timing.py::test_a_process_that_dies_in_a_phase_leaves_its_phases_in_the_log": ("--repro-isolate",),
     "test_timing.py::test_a_test_that_is_interrupted_keeps_its_phases": ("arguments1",),
     "test_verify_live.py::test_a_terminal_shows_run_progress_and_time": ("tests",),
+    "test_robust_records.py::test_a_killed_controller_leaves_readable_records_and_no_process": (
+        "way1",
+        "way3",
+    ),
+    "test_robust_records.py::test_without_a_temporary_folder_that_of_the_records_does": ("way1",),
+    "test_robust_records.py::test_records_that_cannot_be_written_change_no_result": ("in the way-n2",),
+    "test_match.py::test_the_search_goes_on_past_other_bugs_and_ends_with_the_first_match": (
+        "--maxfail=1-n2",
+        "-x-n2",
+    ),
+    "test_hostile.py::test_a_slice_that_is_handed_out_again_after_a_crash_does_not_begin_anew": (
+        "loadscope",
+        "loadfile",
+    ),
 }
 """Parameters of a test that another one of its parameters stands for."""
-
-
-def pytest_configure() -> None:
-    """Undoes what `nohup` does: the sessions that the tests start are to end by a signal."""
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
