@@ -19,7 +19,7 @@ MOST_TRIALS = 60
 _FOR, _AGAINST = 1.0, 0.1
 
 _CAUTION = 0.75
-"""By so much less than it was seen an unsteady rate is taken for."""
+"""So much of the difference that was seen is counted on where the rate is not steady."""
 
 
 CHANCE = 0.02
@@ -61,13 +61,21 @@ class Rates:
     @classmethod
     def estimated(cls, *, present: Seen, absent: Seen) -> Rates:
         """Estimates them from trials of the whole order and of the test alone."""
-        whole = _FOR + _AGAINST
         is_steady = present.times == present.trials
-        # What an unsteady rate is overestimated by, trials that pass by chance would be taken for an answer.
-        return cls(
-            present=(present.times + _FOR) / (present.trials + whole) * (1.0 if is_steady else _CAUTION),
-            absent=(absent.times + _AGAINST) / (absent.trials + whole),
-        )
+        return cls._estimated(present, absent, caution=1.0 if is_steady else _CAUTION)
+
+    @classmethod
+    def cautious(cls, *, present: Seen, absent: Seen) -> Rates:
+        """Estimates them likewise, and takes nothing for steady: a few trials do not show that it is."""
+        return cls._estimated(present, absent, caution=_CAUTION)
+
+    @classmethod
+    def _estimated(cls, present: Seen, absent: Seen, *, caution: float) -> Rates:
+        whole = _FOR + _AGAINST
+        high = (present.times + _FOR) / (present.trials + whole)
+        low = (absent.times + _AGAINST) / (absent.trials + whole)
+        # What a rate is overestimated by, trials that pass by chance would be taken for an answer.
+        return cls(present=low + (high - low) * caution, absent=low)
 
 
 def decide(seen: Seen, rates: Rates, *, error: float = ERROR) -> Answer:

@@ -10,7 +10,7 @@ from functools import partial
 
 from pytest_repro.model import Signature
 from pytest_repro.order.decision import ERROR, MOST_TRIALS, Answer, Rates, Seen, decide
-from pytest_repro.order.reduction import reduce_places
+from pytest_repro.order.reduction import minimised, reduce_places
 from pytest_repro.order.trials import NO_TRIALS, BudgetSpentError, Counts, Trial, TrialOutcome, TrialRunner
 from pytest_repro.signature import same_failure
 
@@ -31,6 +31,9 @@ CONFIRMATIONS = 10
 
 _STRICTER = 20
 """By so much fewer errors are allowed in a second search, where the first one has not stood the test."""
+
+FINAL_ERROR = 0.002
+"""Share of wrong answers that the last question about each test of the result may have."""
 
 
 class FindingKind(Enum):
@@ -65,7 +68,8 @@ class Finding:
         whole: Failures of the test at the end of the whole order.
         alone: Failures of the test alone; made anew at the end where something was found.
         confirmed: Failures of the test after `places`, made anew at the end.
-        without: Failures of the test after all of `places` but one, for each of them; empty for a single one.
+        without: Failures of the test after all of `places` but one, for each of them, made anew at the end;
+            empty for a single one, and where it did not come to that.
         signature: Of the failure, None where there was none.
         others: Trials that ended with another failure; they are no failures here.
         not_run: Trials in which the test did not run.
@@ -168,10 +172,19 @@ class Search:
         for error in (self._error, self._error / _STRICTER):
             self._stage = Stage.SEARCHING
             self._smallest = self._all
-            reduce_places(self._all, partial(self._shows, error=error), keep=self._keep)
-            confirmed, alone = self._confirm(self._smallest)
-            if self._stands(confirmed, alone):
-                return self._finding(kind, confirmed=confirmed, alone=alone)
+            shows = partial(self._shows, error=error)
+            reduce_places(self._all, shows, keep=self._keep)
+            while True:
+                confirmed, alone = self._confirm(self._smallest)
+                if not self._stands(confirmed, alone):
+                    break
+                rates = Rates.cautious(present=self._seen(confirmed), absent=self._seen(alone))
+                without, smaller = self._leave_each_out(rates)
+                if smaller is None:
+                    return self._finding(kind, confirmed=confirmed, alone=alone, without=without)
+                self._keep(smaller)
+                self._stage = Stage.SEARCHING
+                self._keep(minimised(smaller, shows, keep=self._keep))
         return self._finding(FindingKind.UNCLEAR, confirmed=confirmed, alone=alone)
 
     def _establish(self) -> FindingKind:
@@ -251,11 +264,11 @@ class Search:
         self._counts[places] += one
         return one
 
-    def _shows(self, places: tuple[int, ...], *, error: float) -> bool:
+    def _shows(self, places: tuple[int, ...], *, error: float, rates: Rates | None = None) -> bool:
         """Tells whether what is looked for is seen after these tests; trials of them from before count."""
         while True:
             seen = self._seen(self._counts[places])
-            answer = decide(seen, self._rates, error=error)
+            answer = decide(seen, rates or self._rates, error=error)
             if answer is not Answer.OPEN:
                 return answer is Answer.YES
             if seen.trials >= MOST_TRIALS:
@@ -281,22 +294,49 @@ class Search:
             alone += self._trial(())
         return confirmed, alone
 
+    def _leave_each_out(self, rates: Rates) -> tuple[tuple[Counts, ...], tuple[int, ...] | None]:
+        """Asks of each test of the result anew whether it is needed: an error of the search adds another.
+
+        Args:
+            rates: What is seen with the result, and without it.
+
+        Returns:
+            Trials without each, and the first smaller list that shows it too.
+        """
+        without: list[Counts] = []
+        for other in self._others_of(self._smallest):
+            # What was asked of it before has led here.
+            before, self._counts[other] = self._counts[other], NO_TRIALS
+            if self._shows(other, rates=rates, error=FINAL_ERROR):
+                return (), other
+            without.append(self._counts[other])
+            self._counts[other] += before
+        return tuple(without), None
+
+    def _others_of(self, places: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """Returns the list without each of its tests; without one that is alone there is nothing to ask."""
+        if len(places) < 2:
+            return []
+        return [tuple(other for other in places if other != place) for place in places]
+
     def _stands(self, confirmed: Counts, alone: Counts) -> bool:
         return self._seen(confirmed).is_more_than(self._seen(alone))
 
     def _finding(
-        self, kind: FindingKind, *, confirmed: Counts = NO_TRIALS, alone: Counts | None = None
+        self,
+        kind: FindingKind,
+        *,
+        confirmed: Counts = NO_TRIALS,
+        alone: Counts | None = None,
+        without: tuple[Counts, ...] = (),
     ) -> Finding:
-        places = self._smallest
-        others = [tuple(other for other in places if other != place) for place in places]
-        has_all = len(places) > 1 and all(other in self._counts for other in others)
         return Finding(
             kind=kind,
-            places=places,
+            places=self._smallest,
             whole=self._counts[self._all],
             alone=self._counts[()] if alone is None else alone,
             confirmed=confirmed,
-            without=tuple(self._counts[other] for other in others) if has_all else (),
+            without=without,
             signature=self._reference,
             others=self._others,
             not_run=self._not_run,
