@@ -1,10 +1,10 @@
-"""Arguments of a pytest call in a file: read as words without a shell, and told apart by what they do."""
+"""Arguments of a pytest call in a file, told apart by what they do."""
 
 from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -12,6 +12,7 @@ from pytest_repro.logs.secret_shapes import mask_shapes
 from pytest_repro.logs.secrets import is_secret
 from pytest_repro.logs.workflow.scope import WORKSPACE
 from pytest_repro.scaffold.render import Safe
+from pytest_repro.scaffold.shell_words import Word, read_words
 
 _UNKNOWN = Safe("a shell or CI fills it in")
 _LOADS = Safe("could load code, or choose which configuration is read")
@@ -21,23 +22,6 @@ _OUTSIDE = Safe("is not below the source")
 _CHOOSES = Safe("chooses or spreads tests, and one is run here")
 _OTHER = Safe("is not known to be harmless")
 _OPEN = (_UNKNOWN, _SECRET, _OUTSIDE)
-
-_SCRIPT_PIECE = re.compile(
-    r"'(?P<single>[^']*)'"
-    r"|\"(?P<double>(?:[^\"\\$`]|\\.|\$\{\{.*?\}\}|\$\{?[A-Za-z_]\w*\}?|\$(?![\w({])|`)*)\""
-    r"|(?P<open>\$\{\{.*?\}\})"
-    r"|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*)(?(brace)\})"
-    r"|\\(?P<escaped>.)"
-    r"|(?P<plain>[^\s'\"\\$`]+)"
-    r"|(?P<other>[$`])",
-    re.DOTALL,
-)
-_IN_DOUBLE = re.compile(
-    r"(?P<open>\$\{\{.*?\}\})|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*)(?(brace)\})|(?P<other>`)"
-    r"|\\(?P<escaped>[\\\"$`])|(?P<plain>.)",
-    re.DOTALL,
-)
-_EXPANDED = re.compile(r"[*?;|&<>()]|\{[^}]*(?:,|\.\.)[^}]*\}|^~")
 
 _FLAGS = re.compile(r"-[vqsxl]+")
 _SHORT = re.compile(r"-[vqsxl]*(?P<letter>[kmnrWpco])(?P<value>.*)", re.DOTALL)
@@ -132,7 +116,7 @@ def read_arguments(
         unresolved: Expressions in it that are not decided.
         known: Which options are carried on.
     """
-    words = list(_words(text, variables, tuple(unresolved)))
+    words = list(read_words(text, variables=variables, unresolved=tuple(unresolved)))
     kept: list[str] = []
     left: list[Left] = []
     while words:
@@ -151,18 +135,6 @@ def read_arguments(
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
-    """A word as pytest gets it, None where that is not known; and as it is written."""
-
-    text: str | None
-    raw: str
-
-    @property
-    def may_be_value(self) -> bool:
-        return self.text is None or not self.text.startswith("-")
-
-
-@dataclass(frozen=True, slots=True)
 class _Judged:
     """Why an argument is left, None where it is not; and how many words it has."""
 
@@ -170,7 +142,7 @@ class _Judged:
     words: int = 1
 
 
-def _judged(word: _Word, following: _Word | None, known: Known) -> _Judged:
+def _judged(word: Word, following: Word | None, known: Known) -> _Judged:
     text = word.text
     if text is None or mask_shapes(text) != text:
         return _Judged(_UNKNOWN if text is None else _SECRET)
@@ -188,7 +160,7 @@ def _judged(word: _Word, following: _Word | None, known: Known) -> _Judged:
     return _Judged(None if _FLAGS.fullmatch(text) else _OTHER)
 
 
-def _chooses(word: _Word) -> bool:
+def _chooses(word: Word) -> bool:
     short = _SHORT.fullmatch(word.text or "")
     name = f"-{short['letter']}" if short else (word.text or "").partition("=")[0]
     return name in _CHOOSING
@@ -208,7 +180,7 @@ def _short_reason(letter: str, value: str) -> Safe | None:
     return _LOADS if letter in "co" else None
 
 
-def _long_judged(name: str, value: str | None, following: _Word | None, known: Known) -> _Judged:
+def _long_judged(name: str, value: str | None, following: Word | None, known: Known) -> _Judged:
     apart = following if value is None and following is not None and following.may_be_value else None
     takes_value = value is None and name in _TAKES_VALUE
     if name in _LOADING or _WRITING.fullmatch(name):
@@ -243,77 +215,3 @@ def _is_in_checkout(path: str) -> bool:
 def relative_to_checkout(path: str) -> str:
     """Returns a path below the checkout's folder as it is from there, any other as it stands."""
     return posixpath.relpath(path, WORKSPACE) if _is_in_checkout(path) else path
-
-
-def _words(text: str, variables: Mapping[str, str], unresolved: tuple[str, ...]) -> Iterator[_Word]:
-    """Yields the words of a text."""
-    position = 0
-    word: _Building | None = None
-    while position < len(text):
-        if text[position].isspace():
-            yield from _finished(word, unresolved)
-            word = None
-            position += 1
-            continue
-        word = word or _Building(texts=[""])
-        piece = _SCRIPT_PIECE.match(text, position)
-        if piece is None or piece["other"] == "`" or text.startswith("$(", position):
-            # What a shell would run, or a quote without an end: nothing after it is known.
-            yield _Word(None, word.raw + text[position:])
-            return
-        word.raw += piece.group()
-        _add(word, piece, variables)
-        position = piece.end()
-    yield from _finished(word, unresolved)
-
-
-@dataclass(slots=True)
-class _Building:
-    """A word on its way: what a shell would make of it, or None where that is not known."""
-
-    raw: str = ""
-    texts: list[str] | None = None
-
-    def add(self, text: str) -> None:
-        if self.texts is not None:
-            self.texts[-1] += text
-
-    def add_words(self, text: str) -> None:
-        """Adds what a shell would part into words."""
-        parts = text.split()
-        if self.texts is None or not parts:
-            return
-        self.texts[-1] += parts[0]
-        self.texts += parts[1:]
-
-
-def _finished(word: _Building | None, unresolved: tuple[str, ...]) -> Iterator[_Word]:
-    if word is None:
-        return
-    if word.texts is None or any(one in word.raw for one in unresolved):
-        yield _Word(None, word.raw)
-    elif len(word.texts) == 1 and (word.texts[0] or word.raw[:1] in "\"'"):
-        yield _Word(word.texts[0], word.raw)
-    else:
-        yield from (_Word(text, text) for text in word.texts if text)
-
-
-def _add(word: _Building, piece: re.Match[str], variables: Mapping[str, str]) -> None:
-    if piece["single"] is not None:
-        word.add(piece["single"])
-    elif piece["double"] is not None:
-        for part in _IN_DOUBLE.finditer(piece["double"]):
-            if part["plain"] or part["escaped"]:
-                word.add(part["escaped"] or part["plain"])
-            elif part["name"] and part["name"] in variables:
-                word.add(variables[part["name"]])
-            else:
-                word.texts = None
-    elif piece["name"] is not None and piece["name"] in variables:
-        word.add_words(variables[piece["name"]])
-    elif piece["escaped"] is not None:
-        word.add(piece["escaped"])
-    elif piece["plain"] is not None and not _EXPANDED.search(piece["plain"]):
-        word.add(piece["plain"])
-    else:
-        word.texts = None
