@@ -35,7 +35,7 @@ def proof_of(
     if reproduction.nodeid is None or not reproduction.can_run or reproduction.source is None:
         return None, ()
     source = (folder.resolve() / reproduction.source).resolve()
-    found = forms_of(source, reproduction.nodeid, reproduction.test_file)
+    found = forms_of(source, reproduction.nodeid, reproduction.test_file, options=reproduction.options)
     if not is_run or reproduction.signature is None:
         return Proof(chosen=found.forms[0]), found.reasons
     known = reproduction.signature

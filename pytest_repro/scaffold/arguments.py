@@ -23,6 +23,7 @@ _CHOOSES = Safe("chooses or spreads tests, and one is run here")
 _OTHER = Safe("is not known to be harmless")
 _OPEN = (_UNKNOWN, _SECRET, _OUTSIDE)
 
+_PYTEST = re.compile(r"(?:\S*/)?(?:pytest|pytest-3|py\.test)(?:\.exe)?")
 _FLAGS = re.compile(r"-[vqsxl]+")
 _SHORT = re.compile(r"-[vqsxl]*(?P<letter>[kmnrWpco])(?P<value>.*)", re.DOTALL)
 _LONG = re.compile(r"(?P<name>--[\w-]+)(?:=(?P<value>.*))?", re.DOTALL)
@@ -134,6 +135,20 @@ def read_arguments(
     return Arguments(words=tuple(kept), left=tuple(left))
 
 
+def parted_call(command: str) -> tuple[str, str | None]:
+    """Parts a call into what runs pytest and pytest's arguments, None where pytest is not called."""
+    found = [word for word in re.finditer(r"\S+", command) if _PYTEST.fullmatch(word.group())]
+    if not found:
+        return command, None
+    call = found[0]
+    for other in found[1:]:
+        # `uv run --with pytest pytest` names it twice.
+        if command[call.end() : other.start()].strip():
+            break
+        call = other
+    return command[: call.start()].strip(), command[call.end() :].strip()
+
+
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """Why an argument is left, None where it is not; and how many words it has."""
@@ -176,8 +191,13 @@ def _short_reason(letter: str, value: str) -> Safe | None:
     if letter == "p":
         return None if _OFF.fullmatch(value) else _LOADS
     if letter == "W":
-        return _LOADS if _DOTTED_CATEGORY.match(value) else None
+        return _LOADS if warning_loads_code(value) else None
     return _LOADS if letter in "co" else None
+
+
+def warning_loads_code(value: str) -> bool:
+    """Whether the value of `-W` names a category that pytest would import a module for."""
+    return _DOTTED_CATEGORY.match(value) is not None
 
 
 def _long_judged(name: str, value: str | None, following: Word | None, known: Known) -> _Judged:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.logs.history import WorkerHistory
-from pytest_repro.logs.records import CiFailure, LogReport, Runner, Variable
+from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
 from pytest_repro.model import Outcome, Signature
 from pytest_repro.scaffold.arguments import Arguments, Known, read_arguments
 from pytest_repro.scaffold.choose import chosen
+from pytest_repro.scaffold.command_options import conftest_texts, declared_options, options_of_command
 from pytest_repro.scaffold.facts import Fact, Suite, WorkflowPart
 from pytest_repro.scaffold.log_facts import error_of, facts_of, missing_of
 from pytest_repro.scaffold.render import Safe
@@ -95,7 +96,7 @@ class Reproduction:
         has_log: Whether a log was given.
         workflow: What the workflow file adds, None without one.
         suite: What the workflow runs, where no failing test is known.
-        options: Arguments for pytest that CI gives by `PYTEST_ADDOPTS`.
+        options: Arguments for pytest that CI gives by `PYTEST_ADDOPTS` or in its command.
         history: What the failing test's process ran before it, None where the log does not tell.
     """
 
@@ -196,12 +197,22 @@ def plan(
         settings=tuple(filter(None, map(setting_of, report.session.variables))),
         secrets=tuple(one for one in report.session.variables if one.is_secret and is_ours(one.name)),
         unset=tuple(unset_of(report.session.variables, Known.FOR_ONE_TEST)),
-        options=given_options(report.session.variables, Known.FOR_ONE_TEST),
+        options=(
+            *given_options(report.session.variables, Known.FOR_ONE_TEST),
+            *(_command_options(report.session.command, source) if can_run else ()),
+        ),
         missing=tuple(missing_of(report)),
         signature=signature_of(failure, report) if failure else None,
         has_log=True,
         history=history_of(failure) if failure and can_run else None,
     )
+
+
+def _command_options(command: Found | None, source: TestSource | None) -> tuple[str, ...]:
+    if command is None:
+        return ()
+    conftests = conftest_texts(source.root, source.file) if source is not None else ()
+    return options_of_command(command.value, declared_options(conftests))
 
 
 def _is_flaky(failure: CiFailure | None, report: LogReport) -> bool:

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from pytest_repro.scaffold.extract.gather import OWN_FILE, Gathered, Module, NotPossibleError
+from pytest_repro.scaffold.extract.gather import Gathered, Module
 from pytest_repro.scaffold.extract.project import Project, read_project
+from pytest_repro.scaffold.extract.written import OWN_FILE, NotPossibleError
 from pytest_repro.scaffold.render import Safe
 
 NOTHING = Safe("")
+_ADDS_OPTIONS = "pytest_addoption"
 
 
 class FormKind(str, Enum):
@@ -132,13 +134,14 @@ def parted(nodeid: str) -> tuple[str, list[str], str | None]:
     return file, path, inside[:-1] if bracket else None
 
 
-def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
+def forms_of(root: Path, nodeid: str, test_file: str, *, options: Sequence[str] = ()) -> Forms:
     """Returns the forms of a test whose source is at hand.
 
     Args:
         root: Folder from which the test is run.
         nodeid: The test.
         test_file: Path of the generated test in its folder.
+        options: What is given to pytest; those that conftest files declare come with them.
     """
     file, path, bracket = parted(nodeid)
     case = nodeid.partition("::")[2]
@@ -159,7 +162,7 @@ def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
         return Forms(forms=(_doctest(in_place, file), child), reasons=("it is a doctest",))
     wide = [in_place, child]
     try:
-        gathered = _case(project, file, path, bracket)
+        gathered = _case(project, file, path, bracket, asked=_asked_by(project))
     except (NotPossibleError, RecursionError) as error:
         return Forms(forms=tuple(wide), reasons=(f"it cannot stand alone: {error}",))
     reached = replace(
@@ -172,7 +175,7 @@ def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
     if not project.conftests:
         return Forms(forms=(reached, *wide))
     try:
-        brought = _brought(project, gathered)
+        gathered, brought = _with_conftests(project, file, path, bracket, options)
     except NotPossibleError as error:
         return Forms(
             forms=(reached, *wide), reasons=(f"its conftest files cannot be brought along: {error}",)
@@ -180,6 +183,8 @@ def forms_of(root: Path, nodeid: str, test_file: str) -> Forms:
     alone = replace(
         reached,
         kind=FormKind.STANDALONE,
+        future=Safe(gathered.future),
+        code=Safe(gathered.text),
         conftest_future=Safe("".join(dict.fromkeys(each.future for each in brought.values()))),
         conftest=Safe("\n\n".join(each.text for each in brought.values())),
         conftests=tuple(brought),
@@ -224,9 +229,11 @@ def _doctest(form: Form, file: str) -> Form:
     return replace(form, is_doctest=True, options={**form.options, "addopts": addopts})
 
 
-def _case(project: Project, file: str, path: Sequence[str], bracket: str | None) -> Gathered:
+def _case(
+    project: Project, file: str, path: Sequence[str], bracket: str | None, *, asked: frozenset[str]
+) -> Gathered:
     module = _module(project, file, project.package)
-    gathered = module.case(path, bracket)
+    gathered = module.case(path, bracket, asked=asked)
     own = _module_name(project, file)
     for quote in "'\"":
         if f"{quote}{own}." in gathered.text:
@@ -242,16 +249,47 @@ def _module(project: Project, file: str, package: str) -> Module:
     return Module(text, package=package)
 
 
-def _brought(project: Project, case: Gathered) -> dict[str, Gathered]:
+def _asked_by(project: Project) -> frozenset[str]:
+    """Returns all fixtures that conftest files ask for; none of a file that cannot be read."""
+    asked: set[str] = set()
+    for file in project.conftests:
+        try:
+            asked.update(_module(project, file, project.package_of(file)).requests)
+        except NotPossibleError:
+            continue
+    return frozenset(asked)
+
+
+def _with_conftests(
+    project: Project, file: str, path: Sequence[str], bracket: str | None, options: Sequence[str]
+) -> tuple[Gathered, dict[str, Gathered]]:
+    """Gathers a case and what it takes of the conftest files.
+
+    What a fixture of these asks for may be defined nearer to the test, where nothing else may ask for it.
+    """
+    asked: frozenset[str] = frozenset()
+    while True:
+        case = _case(project, file, path, bracket, asked=asked)
+        brought = _brought(project, case, options)
+        more = frozenset().union(*(each.asked for each in brought.values()))
+        if more <= asked:
+            return case, brought
+        asked |= more
+
+
+def _brought(project: Project, case: Gathered, options: Sequence[str]) -> dict[str, Gathered]:
     """Gathers fixtures of the conftest files, each file with what it gives; the outermost first."""
-    wanted = case.requested
+    wanted, replaced = case.requested, case.fixtures - case.requested
     brought: dict[str, Gathered] = {}
     bound: set[str] = set()
     for file in reversed(project.conftests):
         # Outside of packages the innermost one is the module `conftest`, as the brought one is going to be.
         names = _from_conftest(case.text) if file == project.conftests[-1] else frozenset()
         module = _module(project, file, project.package_of(file))
-        gathered = module.fixtures(wanted, names=names)
+        hooks = module.hooks_for(wanted, options)
+        gathered = module.fixtures(wanted, names=names | hooks, replaced=replaced)
+        if "getoption" in f"{case.text}{gathered.text}" and module.has(_ADDS_OPTIONS):
+            gathered = module.fixtures(wanted, names=names | hooks | {_ADDS_OPTIONS}, replaced=replaced)
         if _from_conftest(gathered.text):
             raise NotPossibleError("one imports from the module conftest")
         if not gathered.text.strip():
@@ -261,7 +299,8 @@ def _brought(project: Project, case: Gathered) -> dict[str, Gathered]:
             raise NotPossibleError(f"{min(twice)} is defined in more than one of them")
         brought[file] = gathered
         bound |= gathered.binds
-        wanted |= gathered.requested
+        wanted = (wanted - gathered.fixtures) | gathered.requested
+        replaced = (replaced | gathered.fixtures) - gathered.requested
     if len(brought) > 1 and any(OWN_FILE in each.text for each in brought.values()):
         raise NotPossibleError("more than one is used, and one asks for its own file")
     return dict(reversed(brought.items()))

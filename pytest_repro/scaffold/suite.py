@@ -14,13 +14,13 @@ from pytest_repro.scaffold.arguments import (
     Arguments,
     Left,
     is_outside,
+    parted_call,
     read_arguments,
     relative_to_checkout,
 )
 from pytest_repro.scaffold.facts import Fact, Suite
 from pytest_repro.scaffold.render import Safe, short_line
 
-_PYTEST = re.compile(r"(?:\S*/)?(?:pytest|pytest-3|py\.test)(?:\.exe)?")
 _SHELLS = re.compile(r"(?:\S*/)?(?:bash|sh)(?:\s.*)?", re.DOTALL)
 _CALLER = re.compile(r"(?:(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-\w+\s+)*-m)?")
 _OF_THE_CHECKOUT = ("GITHUB_WORKSPACE", "PWD")
@@ -33,7 +33,7 @@ def suite_of(facts: WorkflowFacts) -> Suite | None:
     """Makes what the workflow runs into a command; None where it calls no pytest."""
     if facts.command is None:
         return None
-    runner, rest = _parted(split_prefix(facts.command)[1].text)
+    runner, rest = parted_call(split_prefix(facts.command)[1].text)
     if rest is None:
         return None
     given = _arguments(facts, facts.command, rest)
@@ -53,20 +53,6 @@ def suite_of(facts: WorkflowFacts) -> Suite | None:
         line=facts.command.place.line,
         file=facts.command.place.file,
     )
-
-
-def _parted(command: str) -> tuple[str, str | None]:
-    """Parts a call into what runs pytest and pytest's arguments, None where pytest is not called."""
-    found = [word for word in re.finditer(r"\S+", command) if _PYTEST.fullmatch(word.group())]
-    if not found:
-        return command, None
-    call = found[0]
-    for other in found[1:]:
-        # `uv run --with pytest pytest` names it twice.
-        if command[call.end() : other.start()].strip():
-            break
-        call = other
-    return command[: call.start()].strip(), command[call.end() :].strip()
 
 
 def _arguments(facts: WorkflowFacts, command: Text, rest: str) -> Arguments:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def fixture_name(node: ast.stmt) -> str | None:
+def fixture_name(node: ast.AST) -> str | None:
     """Returns the name under which a function is a fixture; None where it is none."""
     if not isinstance(node, Function):
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pytest_repro.scaffold.extract.classes import kept_members, member_named, trimmed
 from pytest_repro.scaffold.extract.fixtures import fixture_mark, fixture_name, is_autouse, requests
-from pytest_repro.scaffold.extract.imports import absolute, bound_name, import_text, is_future, is_star
+from pytest_repro.scaffold.extract.imports import is_future, is_star
 from pytest_repro.scaffold.extract.names import names_in
 from pytest_repro.scaffold.extract.parameters import direct_names, shortened, shortened_fixture
 from pytest_repro.scaffold.extract.text import Edit, Source, first_line, last_line
@@ -22,6 +22,7 @@ from pytest_repro.scaffold.extract.units import (
     root_of,
     without_tests,
 )
+from pytest_repro.scaffold.extract.written import NotPossibleError, unit_text, written
 
 _HOOKS = frozenset(
     {
@@ -29,14 +30,9 @@ _HOOKS = frozenset(
         *("setup_function", "teardown_function", "setUpModule", "tearDownModule"),
     }
 )
-OWN_FILE = "REPRO_FILE"
-"""Stands for the file that the code was taken from, beside which its data may lie."""
-
+_GENERATES, _ADDS_OPTIONS = "pytest_generate_tests", "pytest_addoption"
+_HOOKS_OF_CONFTEST = frozenset({"pytest_plugins"})
 _PRINTS = frozenset({"print", "unittest"})
-
-
-class NotPossibleError(Exception):
-    """The case cannot stand alone; its text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +42,18 @@ class Gathered:
     Attributes:
         future: Imports that have to come first in a file.
         text: The other code; where it asks for its own file, it asks for `REPRO_FILE`.
-        requested: Fixtures that it asks for and does not define.
+        asked: Fixtures that it asks for.
+        requested: Those of them that it does not define; a fixture that asks for its own name, as it stands
+            in the place of one further out, asks for that one.
+        fixtures: Names of the fixtures that it defines.
         binds: Names that it gives a value.
     """
 
     future: str
     text: str
+    asked: frozenset[str]
     requested: frozenset[str]
+    fixtures: frozenset[str]
     binds: frozenset[str]
 
 
@@ -77,12 +78,20 @@ class Module:
         for unit in self._units:
             self._name(unit)
 
-    def case(self, path: Sequence[str], bracket: str | None) -> Gathered:
+    @property
+    def requests(self) -> frozenset[str]:
+        """Fixtures that anything in it asks for."""
+        return frozenset(requests(self.source.tree))
+
+    def case(
+        self, path: Sequence[str], bracket: str | None, *, asked: frozenset[str] = frozenset()
+    ) -> Gathered:
         """Gathers one test.
 
         Args:
             path: Names of its classes, then its own.
             bracket: What its node id has in brackets.
+            asked: Fixtures that those of conftest files ask for: the module may have its own in their place.
 
         Raises:
             NotPossibleError: It does not stand in the module as a function or a method of a class.
@@ -92,7 +101,7 @@ class Module:
         if node is None:
             raise NotPossibleError(f"{path[0]} is no function or class at the top of the module")
         beside = without_tests(self.source, around, node)
-        asked: frozenset[str] = frozenset()
+        asked |= self._for_others()
         while True:
             # Fixtures that stand in a class are kept if they are asked for, and ask for others.
             edits, marks, kept = self._trimmed(node, path, asked)
@@ -112,10 +121,46 @@ class Module:
         self._shorten_fixtures(bracket, but=target)
         return self._gathered([target])
 
-    def fixtures(self, fixtures: frozenset[str], *, names: frozenset[str] = frozenset()) -> Gathered:
-        """Gathers the fixtures that are asked for, those that each test gets, and other names."""
-        seeds = [unit for unit in self._units if _gives(unit, fixtures) or unit.binds & names]
-        return self._gathered(seeds, is_conftest=True)
+    def fixtures(
+        self,
+        fixtures: frozenset[str],
+        *,
+        names: frozenset[str] = frozenset(),
+        replaced: frozenset[str] = frozenset(),
+    ) -> Gathered:
+        """Gathers what a conftest file gives to a test.
+
+        Args:
+            fixtures: Names of fixtures that are asked for.
+            names: Other names that are asked for.
+            replaced: Names of fixtures in whose place others stand nearer to the test.
+        """
+        seeds = [
+            unit
+            for unit in self._units
+            if _gives(unit, fixtures, replaced) or unit.binds & (names | _HOOKS_OF_CONFTEST)
+        ]
+        return self._gathered(seeds, is_conftest=True, replaced=replaced)
+
+    def has(self, name: str) -> bool:
+        """Whether the module gives a name a value."""
+        return any(name in unit.binds for unit in self._units)
+
+    def hooks_for(self, fixtures: frozenset[str], options: Sequence[str]) -> frozenset[str]:
+        """Returns the hooks of a conftest file without which a test has no such arguments or options."""
+        given = frozenset(option.partition("=")[0] for option in options)
+        wanted = {_GENERATES: fixtures, _ADDS_OPTIONS: given}
+        return frozenset(
+            name
+            for unit in self._units
+            for name in unit.binds & frozenset(wanted)
+            if wanted[name] & set(_texts(unit.nodes))
+        )
+
+    def _for_others(self) -> frozenset[str]:
+        """Names of fixtures that nothing in the module asks for, so that a plugin's or a conftest's does."""
+        defined = {name for node in ast.walk(self.source.tree) if (name := fixture_name(node))}
+        return frozenset(defined - self.requests)
 
     def _shorten_fixtures(self, bracket: str | None, *, but: Unit) -> None:
         """Leaves one set of parameters in each fixture of the module whose failing one is known."""
@@ -151,14 +196,10 @@ class Module:
 
     def _name(self, unit: Unit) -> None:
         try:
-            names = names_in(self._text(unit))
+            names = names_in(unit_text(self.source, unit))
         except (SyntaxError, ValueError) as error:
             raise NotPossibleError(f"line {unit.first} cannot be taken out: {error}") from error
         unit.binds, unit.uses = names.binds, names.uses
-
-    def _text(self, unit: Unit) -> str:
-        text = self.source.lines(unit.first, unit.last, unit.edits)
-        return text if text.endswith("\n") else text + "\n"
 
     def _defining(self, name: str) -> Unit:
         found = [unit for unit in self._units if name in unit.binds]
@@ -234,7 +275,9 @@ class Module:
             return found[0].value
         return None
 
-    def _gathered(self, seeds: Sequence[Unit], *, is_conftest: bool = False) -> Gathered:
+    def _gathered(
+        self, seeds: Sequence[Unit], *, is_conftest: bool = False, replaced: frozenset[str] = frozenset()
+    ) -> Gathered:
         kept = list(seeds)
         requested: set[str] = set()
         if not is_conftest:
@@ -250,7 +293,7 @@ class Module:
             while seen < len(kept):
                 unit = kept[seen]
                 seen += 1
-                asked = self._requested(unit)
+                asked = self._requested(unit) - replaced
                 requested |= asked
                 needed = unit.uses | asked
                 kept += [
@@ -264,11 +307,15 @@ class Module:
         ordered = [unit for unit in self._units if unit in kept]
         first = [unit for unit in ordered if unit.only is not None and is_future(unit.only)]
         binds = frozenset().union(*(unit.binds for unit in kept)) if kept else frozenset()
-        defined = {fixture_name(node) for unit in kept for node in unit.nodes}
+        named = [(name, node) for unit in kept for node in unit.nodes if (name := fixture_name(node))]
+        from_further_out = {name for name, node in named if name in requests(node)}
+        defined = frozenset(name for name, _ in named)
         return Gathered(
-            future="".join(map(self._text, first)),
-            text=self._written([unit for unit in ordered if unit not in first], needed),
-            requested=frozenset(requested - defined - binds),
+            future="".join(unit_text(self.source, unit) for unit in first),
+            text=written(self.source, [unit for unit in ordered if unit not in first], needed, self._package),
+            asked=frozenset(requested),
+            requested=frozenset((requested - defined - binds) | from_further_out),
+            fixtures=defined,
             binds=binds,
         )
 
@@ -310,72 +357,17 @@ class Module:
             return not (unit.uses & defined - here)
         return root in here
 
-    def _written(self, units: Sequence[Unit], needed: frozenset[str]) -> str:
-        pieces: list[str] = []
-        previous: Unit | None = None
-        for unit in units:
-            text = self._unit_text(unit, needed)
-            if not text.strip():
-                continue
-            if previous is not None:
-                pieces.append(self._gap(previous, unit))
-            pieces.append(text.rstrip() + "\n")
-            previous = unit
-        return "".join(pieces)
 
-    def _unit_text(self, unit: Unit, needed: frozenset[str]) -> str:
-        node = unit.only
-        if isinstance(node, ast.Import | ast.ImportFrom) and not is_future(node):
-            has_dots = isinstance(node, ast.ImportFrom) and absolute(node, self._package).startswith(".")
-            if has_dots:
-                raise NotPossibleError(
-                    f"line {node.lineno} imports from a package that the file does not lie in"
-                )
-            is_whole = is_star(node) or all(bound_name(node, each) in needed for each in node.names)
-            if is_whole and not (isinstance(node, ast.ImportFrom) and node.level):
-                return self._text(unit)
-            return import_text(node, needed, self._package)
-        edits = (*unit.edits, *self._inner_imports(unit), *self._own_file(unit))
-        text = self.source.lines(unit.first, unit.last, edits)
-        return text if text.endswith("\n") else text + "\n"
-
-    def _inner_imports(self, unit: Unit) -> Iterator[Edit]:
-        """Relative imports inside functions and conditions, made absolute where they stand on one line."""
-        for outer in unit.nodes:
-            for node in ast.walk(outer):
-                if isinstance(node, ast.ImportFrom) and node.level:
-                    target = absolute(node, self._package)
-                    if target.startswith("."):
-                        raise NotPossibleError(
-                            f"line {node.lineno} imports from a package that the file does not lie in"
-                        )
-                    start = self.source.offset(node.lineno, node.col_offset)
-                    end = self.source.offset(node.names[0].lineno, node.names[0].col_offset)
-                    is_open = "(" in self.source.lines(node.lineno, node.names[0].lineno)[node.col_offset :]
-                    yield Edit(start=start, end=end, text=f"from {target} import {'(' if is_open else ''}")
-
-    def _own_file(self, unit: Unit) -> Iterator[Edit]:
-        for outer in unit.nodes:
-            for node in ast.walk(outer):
-                if isinstance(node, ast.Name) and node.id == "__file__":
-                    start, end = self.source.span(node)
-                    yield Edit(start=start, end=end, text=OWN_FILE)
-
-    def _gap(self, above: Unit, below: Unit) -> str:
-        if is_import(above) and is_import(below):
-            return ""
-        is_large = any(
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-            for node in (above.nodes[-1], below.nodes[0])
-        )
-        if is_large:
-            return "\n\n"
-        return "" if below.first - above.last <= 1 else "\n"
+def _texts(nodes: Sequence[ast.stmt]) -> Iterator[str]:
+    for node in nodes:
+        for each in ast.walk(node):
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                yield each.value
 
 
-def _gives(unit: Unit, names: frozenset[str]) -> bool:
+def _gives(unit: Unit, names: frozenset[str], replaced: frozenset[str]) -> bool:
     """Whether a part of a conftest file defines a fixture that is asked for, or each test gets."""
     node = unit.only
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-        return fixture_name(node) in names or is_autouse(node)
+        return fixture_name(node) in names or (is_autouse(node) and fixture_name(node) not in replaced)
     return bool(names & unit.binds) and not isinstance(node, ast.ClassDef)

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from pytest_repro.model import Signature
-from pytest_repro.scaffold.extract.gather import Module, NotPossibleError
+from pytest_repro.scaffold.extract.gather import Module
 from pytest_repro.scaffold.extract.names import names_in
 from pytest_repro.scaffold.extract.project import read_project
+from pytest_repro.scaffold.extract.written import NotPossibleError
 from pytest_repro.scaffold.forms import Form, FormKind, forms_of
 from pytest_repro.scaffold.proof import proved
 from pytest_repro.scaffold.signatures import Known

@@ -165,7 +165,7 @@ def test_harmless_options_of_a_log_reach_the_test(project: Path) -> None:
     Path("ci.log").write_text(log)
     assert main(["added", "--log", "ci.log"]) == 0
     readme = (project / "added" / "README.md").read_text()
-    assert "Of `PYTEST_ADDOPTS`, given to pytest as arguments: `-W error`" in readme
+    assert "Of CI's command and of `PYTEST_ADDOPTS`, given to pytest as arguments: `-W error`" in readme
     assert "`PYTEST_ADDOPTS=-m slow` (line 6): chooses or spreads tests" in readme
     assert "`PYTEST_ADDOPTS=-p evil` (line 6): could load code" in readme
     assert "['-W', 'error']" in (project / "added" / "tests" / "test_added_repro.py").read_text()
