@@ -52,6 +52,7 @@ def proof_of(
                 originals=form.originals,
                 is_flaky=reproduction.is_flaky,
                 is_child=form.is_child,
+                message=reproduction.message,
             ),
             files=files,
             folder=folder,

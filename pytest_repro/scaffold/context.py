@@ -86,6 +86,7 @@ class Reproduction:
         is_flaky: Whether to stress instead of to run once.
         facts: What is known of the failure.
         error: Exception and message as pytest prints them, None where unknown.
+        message: The message alone, None where unknown.
         text: The failure's text in the log.
         others: Other failing tests of the log.
         settings: Variables that the script sets.
@@ -109,6 +110,7 @@ class Reproduction:
     is_flaky: bool = False
     facts: tuple[Fact, ...] = ()
     error: str | None = None
+    message: str | None = None
     text: str = ""
     others: tuple[CiFailure, ...] = ()
     settings: tuple[Setting, ...] = ()
@@ -192,6 +194,7 @@ def plan(
         is_flaky=_is_flaky(failure, report) if is_flaky is None else is_flaky,
         facts=tuple(facts_of(report, failure)),
         error=error_of(failure),
+        message=failure.message if failure else None,
         text=failure.text if failure else "",
         others=tuple(one for one in report.failures if one is not failure),
         settings=tuple(filter(None, map(setting_of, report.session.variables))),

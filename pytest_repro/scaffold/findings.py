@@ -69,4 +69,5 @@ def trial_words(trial: Trial) -> str:
 def _failing_words(trial: Trial) -> str:
     if trial.result is Result.OTHER:
         return f"{trial.result.value}: another {', '.join(trial.differs)}"
-    return str(trial.result.value)
+    numbers = ", with other numbers in its message" if trial.has_other_numbers else ""
+    return f"{trial.result.value}{numbers}"

@@ -48,17 +48,26 @@ class Proof:
 def proved(forms: Sequence[Form], try_form: TryForm) -> Proof:
     """Tries forms in order, and takes the first that fails as CI did.
 
-    Where none does, the widest form that could be tried tells how the original test does here, and the
-    narrowest one that does the same is taken: then it is not the form that makes the difference.
+    One whose message has other numbers is taken only if the original test, where it stands, has others too.
+    Where none fails as CI did, the widest form that could be tried tells how the original test does here, and
+    the narrowest one that does the same is taken: then it is not the form that makes the difference.
     """
     tried: list[Tried] = []
     for form in forms:
         trial = try_form(form)
         tried.append(Tried(form=form, trial=trial))
-        if trial.result is Result.SAME or _is_enough(trial):
+        if (trial.result is Result.SAME and not trial.has_other_numbers) or _is_enough(trial):
             return _taken(tried, len(tried) - 1)
         if form.kind is FormKind.IN_PLACE and trial.result is not Result.UNKNOWN:
             break
+    same = [index for index, each in enumerate(tried) if each.trial.result is Result.SAME]
+    if same:
+        return _taken(tried, same[0])
+    original = next((index for index, each in enumerate(tried) if each.form.kind is FormKind.IN_PLACE), None)
+    if original is not None and all(each.trial.result is Result.UNKNOWN for each in tried[original:]):
+        # What a narrower form did here says nothing as long as the test itself cannot be tried.
+        is_any = any(each.trial.result is not Result.UNKNOWN for each in tried)
+        return _taken(tried, original if is_any else 0)
     widest = next((each for each in reversed(tried) if each.trial.result is not Result.UNKNOWN), tried[0])
     alike = [index for index, each in enumerate(tried) if _agree(each.trial, widest.trial)]
     return _taken(tried, alike[0])

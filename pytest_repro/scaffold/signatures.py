@@ -11,8 +11,12 @@ from pathlib import Path, PurePosixPath
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.model import Signature
 from pytest_repro.signature import differences, signature_from_dict
+from pytest_repro.signature.messages import without_temporary
 
 SIGNATURE_FILE = "signature.json"
+
+_PLACE = re.compile(r"\.py:\d+|\bline \d+|0[xX][0-9a-fA-F]+")
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +28,26 @@ class Known:
         originals: For each generated file, the files that its code comes from.
         is_flaky: Whether the test does not always fail.
         is_child: Whether the test runs in a pytest of its own, whose output is all that tells how it failed.
+        message: The message as CI shows it, numbers and all; None where it is not at hand.
     """
 
     signature: Signature
     originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_flaky: bool = False
     is_child: bool = False
+    message: str | None = None
+
+    def has_numbers_of(self, message: str) -> bool:
+        """Whether the numbers of a message are those of the known one, as far as both are shown.
+
+        A signature leaves them out, as many change from run to run; where they did not change, they tell a
+        case that was taken out wrongly.
+        """
+        if self.message is None:
+            return True
+        return all(
+            one == other for one, other in zip(_numbers(self.message), _numbers(message), strict=False)
+        )
 
     def mapped(self, other: Signature) -> Signature:
         """Returns a signature that was made in a generated file as one of the file that its code is from."""
@@ -62,6 +80,11 @@ class Known:
     def differences(self, other: Signature) -> tuple[str, ...]:
         """Names the fields in which a failure differs from the known one."""
         return differences(self.signature, self.mapped(other))
+
+
+def _numbers(message: str) -> list[str]:
+    line = without_temporary(message.strip().partition("\n")[0])
+    return _NUMBER.findall(_PLACE.sub("", line))
 
 
 def read_known(folder: Path) -> Known | None:

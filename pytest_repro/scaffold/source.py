@@ -37,7 +37,10 @@ def find_source(root: Path, file: str) -> TestSource | None:
 
     Args:
         root: Folder to look in; nothing outside of it is found.
-        file: File part of a node id.
+        file: File part of a node id, which pytest tells from the folder that has its options.
+
+    Returns:
+        The file, and the folder that it is named from; None where there is no such file, or more than one.
     """
     root = root.resolve()
     wanted = PurePosixPath(file.replace("\\", "/"))
@@ -48,7 +51,7 @@ def find_source(root: Path, file: str) -> TestSource | None:
         return TestSource(root=root, file=wanted.as_posix())
     found = [path for path in _named(root, wanted.name) if path.parts[-len(wanted.parts) :] == wanted.parts]
     if len(found) == 1 and _is_inside(found[0], root):
-        return TestSource(root=root, file=found[0].relative_to(root).as_posix())
+        return TestSource(root=found[0].parents[len(wanted.parts) - 1], file=wanted.as_posix())
     return None
 
 

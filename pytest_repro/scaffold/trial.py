@@ -58,6 +58,7 @@ class Trial:
         reason: Why it could not be tried, else empty.
         signature: Of the failure that comes nearest to the known one; None without any.
         differs: Fields in which it differs.
+        has_other_numbers: Whether its message has other numbers than the known one.
         iterations: How often the test ran, None where it was not stressed.
         log: Where its output is kept, None where there is none.
         output: The beginning of it, at most a million bytes.
@@ -68,6 +69,7 @@ class Trial:
     reason: str = ""
     signature: Signature | None = None
     differs: tuple[str, ...] = ()
+    has_other_numbers: bool = False
     iterations: int | None = None
     log: Path | None = None
     output: str = ""
@@ -231,7 +233,14 @@ def _judged(
         return Trial(
             result=Result.UNKNOWN, reason=f"it ended with exit code {status} and names no failing test"
         )
-    return _compared(signatures, known)
+    trial = _compared(signatures, known)
+    is_numbered = trial.result is Result.SAME and bool(failures)
+    has_numbers = any(_has_numbers(each, report, known) for each in failures)
+    return replace(trial, has_other_numbers=is_numbered and not has_numbers)
+
+
+def _has_numbers(failure: CiFailure, report: LogReport | None, known: Known) -> bool:
+    return _is_known(failure, report, known) and known.has_numbers_of(failure.message or "")
 
 
 def _not_run(

@@ -25,10 +25,10 @@ def test_the_root_is_that_of_the_checkout(root: Path) -> None:
 @pytest.mark.parametrize(
     ("named", "found"),
     [
-        ("pkg/tests/test_a.py", "pkg/tests/test_a.py"),
-        ("pkg\\tests\\test_a.py", "pkg/tests/test_a.py"),
-        ("tests/test_a.py", "pkg/tests/test_a.py"),
-        ("test_a.py", "pkg/tests/test_a.py"),
+        ("pkg/tests/test_a.py", (".", "pkg/tests/test_a.py")),
+        ("pkg\\tests\\test_a.py", (".", "pkg/tests/test_a.py")),
+        ("tests/test_a.py", ("pkg", "tests/test_a.py")),
+        ("test_a.py", ("pkg/tests", "test_a.py")),
         ("test_b.py", None),
         ("tests/test_c.py", None),
         ("../test_a.py", None),
@@ -37,11 +37,12 @@ def test_the_root_is_that_of_the_checkout(root: Path) -> None:
     ],
 )
 def test_a_test_file_is_found_where_the_name_leaves_no_doubt(
-    root: Path, named: str, found: str | None
+    root: Path, named: str, found: tuple[str, str] | None
 ) -> None:
     """As named, or by the only path with this end; never outside of the root, never in an environment."""
     source = find_source(root, named)
-    assert (source.file if source else None) == found
+    relative = (source.root.relative_to(root.resolve()).as_posix(), source.file) if source else None
+    assert relative == found
 
 
 def test_a_link_out_of_the_root_is_not_followed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
