@@ -77,6 +77,8 @@ make_environment() {
             pip_of "$environment" install "$@"
             printf '%s\n' "$stamp" >"$environment/made-with"
         fi
+        # Where Python may write no bytecode, each of the many processes would compile the package anew.
+        "$environment/bin/python" -m compileall -q pytest_repro tests
     )
 }
 
