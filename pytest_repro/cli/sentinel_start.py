@@ -9,9 +9,15 @@ import os
 import select
 import sys
 
-START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from pytest_repro.cli.sentinel_start import start; start()"
-)
+START = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pytest_repro.cli.sentinel_start import wait
+given = wait()
+if given is not None:
+    from pytest_repro.cli.sentinel import main
+    main(given)
+"""
 """Program of this process, to be run by `python -S -c` with the folder of the package as argument."""
 
 DONE = b"done\n"
@@ -20,16 +26,19 @@ DONE = b"done\n"
 _SHORT_S = 0.25
 
 
-def start() -> None:
-    """Waits for the end of a short stress run; becomes the sentinel of one that lasts or has died."""
+def wait() -> bytes | None:
+    """Waits for the end of a short stress run.
+
+    Returns:
+        None if it has come to its end; what was read of the standard input by then if it lasts or has died.
+    """
     source = sys.stdin.fileno()
     given = b""
     while select.select([source], [], [], _SHORT_S)[0]:
         part = os.read(source, 1 << 20)
         given += part
-        if not part or given.endswith(DONE):
+        if given.endswith(DONE):
+            return None
+        if not part:
             break
-    if not given.endswith(DONE):
-        from pytest_repro.cli.sentinel import main
-
-        main(given)
+    return given
