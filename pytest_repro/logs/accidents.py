@@ -24,6 +24,7 @@ _WHAT = re.compile(r"\s*what\(\):\s+(?P<message>.*)")
 _TIMEOUT_BANNER = re.compile(r"(?:\S+ [.FEsxX]*)?\++ ?Timeout ?\++")
 _STACK_BANNER = re.compile(r"~+ ?Stack of .+ ~+")
 _CURRENT_THREAD = re.compile(r"(?P<current>Current thread|Thread) 0x[0-9a-f]+.*\(most recent call first\):")
+_THREADS = ("Current thread 0x", "Thread 0x")
 _KEYBOARD = re.compile(r"!+ (?:\w+\.)*KeyboardInterrupt !+")
 _CANCELLED = re.compile(
     r"(?:##\[error\]|Error: |::error::)?(?:The (?:operation was canceled|action has timed out|"
@@ -36,6 +37,17 @@ _CANCELLED = re.compile(
     r"ERROR: Job failed: canceled.*|Cancelling nested steps due to timeout|Build timed out.*|"
     r"Too long with no output.*|No output has been received in the last .*|"
     r"The job exceeded the maximum time limit.*"
+)
+_CANCELS = (
+    "The ",
+    "##[error]The ",
+    "Error: The ",
+    "::error::The ",
+    "ERROR: Job failed",
+    "Cancelling nested steps",
+    "Build timed out",
+    "Too long with no output",
+    "No output has been received",
 )
 _SHELL_DEATH = re.compile(
     r".*\b(?:Segmentation fault(?:: 11)?|Aborted|Abort trap: 6|Bus error|Illegal instruction|Killed)\b"
@@ -101,7 +113,7 @@ class AccidentReader:
 
     def _stack(self, text: str) -> bool:
         """Gathers the frames of a dump; of several threads, those of the current one."""
-        thread = _CURRENT_THREAD.fullmatch(text) if "thread" in text.lower() else None
+        thread = _CURRENT_THREAD.fullmatch(text) if text.startswith(_THREADS) else None
         if thread is not None:
             self._in_stack = True
             if self._last is not None and thread["current"] == "Current thread":
@@ -170,7 +182,7 @@ class AccidentReader:
         if fatal is not None:
             self._signal(line, fatal["message"])
             self._fatal(line, session_of(line), message=fatal["message"].rstrip(), exception=None)
-        elif len(text) < 400 and _SHELL_DEATH.fullmatch(text):
+        elif len(text) < 400 and _may_be_death(text) and _SHELL_DEATH.fullmatch(text):
             self._signal(line, text)
             self._killed(line, text, session_of)
 
@@ -195,7 +207,7 @@ class AccidentReader:
             self._fatal(line, session, message=said, exception=None)
 
     def _timeout(self, line: LogLine, text: str, session_of: OpenSession) -> None:
-        if _TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text):
+        if "Timeout" in text and (_TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text)):
             session = session_of(line)
             self._signal(line, text)
             in_flight = _test_in_flight(session)
@@ -205,9 +217,9 @@ class AccidentReader:
             frame = frame_of(text)
             if frame is not None and len(self._last.stack) < _LONGEST_STACK:
                 self._last.stack.append(frame)
-        elif _STACK_BANNER.fullmatch(text):
+        elif text.startswith("~") and _STACK_BANNER.fullmatch(text):
             self._signal(line, text.strip("~ "))
-        elif _KEYBOARD.fullmatch(text):
+        elif text.startswith("!") and _KEYBOARD.fullmatch(text):
             session = session_of(line)
             session.interrupted = Found(value=text.strip("! "), line=line.number)
             if session.in_flight is not None:
@@ -226,7 +238,7 @@ class AccidentReader:
             and self._last.place is None
         ):
             self._last.place = frame_of(text)
-        if _FILE_TIMEOUT.fullmatch(text):
+        if text.startswith("Command took >") and _FILE_TIMEOUT.fullmatch(text):
             self._signal(line, text)
             self._file_timeout = Found(value=text, line=line.number)
             if self._last is not None and self._last.outcome is Outcome.HANG:
@@ -244,7 +256,7 @@ class AccidentReader:
             self._file_timeout = None
 
     def _end_of_job(self, line: LogLine, text: str, session_of: OpenSession) -> None:
-        if _CANCELLED.fullmatch(text):
+        if text.startswith(_CANCELS) and _CANCELLED.fullmatch(text):
             self._signal(line, text)
             session = session_of(line)
             if session.is_bare or session.summary is not None:
@@ -253,7 +265,7 @@ class AccidentReader:
             session.accidents.append(
                 Accident(line=line.number, outcome=Outcome.HANG, nodeid=test.value if test else None)
             )
-        elif len(text) < 300 and _EXIT_CODE.fullmatch(text):
+        elif len(text) < 300 and ("exit" in text or "returning" in text) and _EXIT_CODE.fullmatch(text):
             self._signal(line, text)
         if "xit" in text and _PROCESS_END.fullmatch(text):
             self._died_silently(line, session_of(line))
@@ -265,9 +277,25 @@ class AccidentReader:
             session.accidents.append(Accident(line=line.number, outcome=Outcome.CRASH, nodeid=test))
 
     def _device_fault(self, line: LogLine, text: str) -> None:
-        match = _DEVICE.fullmatch(text) if len(text) < 4000 else None
+        match = _DEVICE.fullmatch(text) if len(text) < 4000 and _may_be_fault(text) else None
         if match is not None:
             self._signal(line, match["message"])
+
+
+def _may_be_death(text: str) -> bool:
+    return "(core dumped)" in text or "pytest" in text
+
+
+def _may_be_fault(text: str) -> bool:
+    return (
+        "TT_" in text
+        or "run_mailbox" in text
+        or "otential hang" in text
+        or "Ethernet" in text
+        or "CUDA error: " in text
+        or "device timeout" in text
+        or ": Timeout " in text
+    )
 
 
 def _test_in_flight(session: Evidence) -> str | None:

@@ -15,6 +15,7 @@ _JOB = re.compile(r"Complete job name: (?P<job>.+)")
 _GROUP = re.compile(r"##\[group\](?P<title>.+)|\[group\](?P<bare>Run .+)")
 _RUN_PLAIN = re.compile(r"Run (?P<title>\S.*)")
 _SECTION = re.compile(r"##\[section\]Starting: (?P<title>.+)")
+_STEP_STARTS = ("##[", "[group]", "Run ")
 _SHELL = re.compile(r"shell: \S.*")
 _SHELL_DEATH = re.compile(
     r".*: line \d+: +\d+ (?:.*\(core dumped\)|[A-Z][a-z]+(?: [a-z]+){0,2}(?:: \d+)?) +(?P<command>\S.*)"
@@ -36,6 +37,7 @@ _IMAGE = re.compile(
     r"(?:(?:Image|Runner Image): (?P<image>\S.*)|Using (?:docker )?image (?P<docker>\S.*)|"
     r"Using Docker executor with image (?P<gitlab>\S+).*|container: (?P<container>\S.*))"
 )
+_TITLED_COMMAND = re.compile(r"^(?:\[[\w.-]+\] )+Command: ")
 _PYTHON_PATH = re.compile(r"[/\\][Pp]ython[/\\](?P<version>3\.\d+\.\d+)[/\\]")
 _PYTHON_SAID = re.compile(
     r"(?:Successfully set up CPython \(|Python |Using Python |Installed CPython |Using CPython )"
@@ -135,7 +137,7 @@ class EnvironmentReader:
         job = _JOB.fullmatch(text) if text.startswith("Complete job name") else None
         if job is not None and self._column[0] is None:
             self._job = Found(value=job["job"], line=line.number)
-        if self._opens_step(line, text):
+        if text.startswith(_STEP_STARTS) and self._opens_step(line, text):
             return
         if self._in_header:
             self._header_line(line, text)
@@ -194,7 +196,7 @@ class EnvironmentReader:
             self._in_header = False
             self._body_line(line, text)
             return
-        if _SHELL.fullmatch(text.strip()):
+        if "shell: " in text and _SHELL.fullmatch(text.strip()):
             return
         self._script_line(line, text)
         if "-e " in text or "--env " in text:
@@ -251,8 +253,8 @@ class EnvironmentReader:
             self.late_command = (
                 Found(value=died["command"], line=line.number) if "pytest" in died["command"] else None
             )
-        if command is None:
-            command = unittest_command(re.sub(r"^(?:\[[\w.-]+\] )+Command: ", "$ ", text))
+        if command is None and "test" in text:
+            command = unittest_command(_TITLED_COMMAND.sub("$ ", text))
         if command is None:
             return
         found = Found(value=command, line=line.number)

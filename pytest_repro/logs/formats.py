@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from pytest_repro.logs.framing import Framing
+from pytest_repro.logs.framing import Framing, without_mark
 from pytest_repro.logs.records import LogLine
 
 CHUNK_BYTES = 1 << 20
@@ -37,8 +37,6 @@ _ESCAPE = re.compile(
 )
 _LEFT_OVER = re.compile(r"\[?\d{1,2}(?:;\d{1,2}){0,2}m(?=={3,} |_{3,} )")  # a colour whose escape was lost
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
-_BOM = re.compile("^(?:\ufeff|\u00ef\u00bb\u00bf|\u2229\u2557\u2510)+")  # as UTF-8, cp1252 and cp437 show it
-_BOM_STARTS = ("\ufeff", "\u00ef", "\u2229")
 
 _STRAY_BYTES = "pytest_repro.stray_bytes"
 
@@ -111,8 +109,11 @@ def physical_lines(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
         lines = (held + piece).split(end)
         held = lines.pop()
         for line in lines:
-            for part in _bounded(line):
-                yield number, part
+            if len(line) <= LONGEST_LINE:
+                yield number, line.rstrip("\r")
+            else:
+                for part in _bounded(line):
+                    yield number, part
             number += 1
         if len(held) > LONGEST_LINE:
             *over, held = _bounded(held)
@@ -178,7 +179,6 @@ def log_lines(
         if step_starts:
             step = step_starts.get(raw, step)
         text = strip_escapes(raw)
-        if text.startswith(_BOM_STARTS):
-            text = _BOM.sub("", text)
-        yield from framing.feed(number + before, text, job, step)
-    yield from framing.end()
+        if framing.feed(number + before, without_mark(text), job, step):
+            yield from framing.known(is_last=False)
+    yield from framing.known(is_last=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pytest_repro.logs.quoting import find_quoting, is_telltale
+from pytest_repro.logs.quoting import QuotingFinder
 from pytest_repro.logs.records import LogLine
 
 WINDOW_LINES = 200
@@ -19,20 +19,22 @@ _MOST_LEARNED = 20
 
 _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _GITLAB = re.compile(rf"{_ISO} (?P<stream>[0-9a-f]{{2}}[OE])(?:(?P<more>\+)| |$)")  # with FF_TIMESTAMPS
+_CONTAINERD = re.compile(rf"{_ISO} (?:stdout|stderr) [FP](?: |$)")  # the files of containerd and CRI-O
+_TIMED = re.compile(rf"{_ISO}(?: |$)")  # GitHub Actions, Azure, docker logs --timestamps
 _JSON_LINE = re.compile(r'\{"log":"')  # the files of docker's json-file driver
-_STYLES = (
-    _GITLAB,
-    _JSON_LINE,
-    re.compile(rf"{_ISO} (?:stdout|stderr) [FP](?: |$)"),  # the files of containerd and CRI-O
-    re.compile(rf"{_ISO}(?: |$)"),  # GitHub Actions, Azure, docker logs --timestamps
+_CLOCK = re.compile(r"\[?\d\d:\d\d:\d\d(?:\.\d{1,6})?\]?(?:  ?|$)")  # Jenkins timestamper
+_BUILDKIT = re.compile(r"#\d{1,4} (?:\d{1,6}\.\d{1,3} |$)")
+_BRACKETED = (
     re.compile(rf"\[{_ISO}\](?: |$)"),  # Buildkite and Jenkins, downloaded
     re.compile(r"\[\d\d:\d\d:\d\d\][ WEFi]?:\s{0,2}(?:\[[^\]]{1,80}\] ?)?"),  # TeamCity
-    re.compile(r"\[?\d\d:\d\d:\d\d(?:\.\d{1,6})?\]?(?:  ?|$)"),  # Jenkins timestamper
+    _CLOCK,
     re.compile(r"\[[\w ./()-]{1,80}\] {2,}\| "),  # act
     re.compile(r"\[pod/[\w./-]{1,200}\](?: |$)"),  # kubectl logs --prefix
     re.compile(r"\[ {0,6}\d{1,6}s\](?: |$)"),  # Open Build Service
-    re.compile(r"#\d{1,4} (?:\d{1,6}\.\d{1,3} |$)"),  # BuildKit
 )
+_STYLES = (_GITLAB, _JSON_LINE, _CONTAINERD, _TIMED, *_BRACKETED, _BUILDKIT)
+"""In the order in which they are tried."""
+_STYLES_BY_START = {"[": _BRACKETED, "{": (_JSON_LINE,), "#": (_BUILDKIT,)}
 _STARTS = frozenset("0123456789[{#")
 _RULE = re.compile(r"={3,} \S.* ={3,}|_{3,} \S.* _{3,}")
 _TITLE = re.compile(r"={3,} (?:test session starts|FAILURES|ERRORS|short test summary info) ={3,}")
@@ -45,7 +47,7 @@ _COMPOSE = re.compile(r"[\w.-]{1,80} +\| ?")
 _UNTIMED = re.compile(r"\[Pipeline\]|Started by |Running on |\s*$")  # Jenkins says these without a time
 
 _COLUMNS = re.compile(r"(?P<job>[^\t]{1,300})\t(?P<step>[^\t]{1,300})\t(?P<rest>.*)", re.DOTALL)
-_TIMED = re.compile(rf"{_ISO}(?: |$)")
+_BOM_STARTS = "\ufeff\u00ef\u2229"
 _BOM = re.compile("^(?:\ufeff|\u00ef\u00bb\u00bf|\u2229\u2557\u2510)+")
 _SECTION = re.compile(r"section_(?:start|end):\d+:(?P<name>[\w.-]+)(?:\[[^\]]*\])?\s*")
 _TRAVIS = re.compile(r"travis_(?:fold:(?:start|end):(?P<name>[\w.-]+)|time:(?:start|end):[\w:=,.-]+)\s*")
@@ -57,41 +59,36 @@ class Framing:
     def __init__(self) -> None:
         self._columns = Columns()
         self._layers = (Layer(), Layer(), Layer())  # a CI system's around docker's own around kubernetes'
-        self._lines: list[LogLine] = []
+        self._lines: list[tuple[int, str, str | None, str | None]] = []
         self._size = 0
 
-    def feed(self, number: int, text: str, job: str | None, step: str | None) -> Iterator[LogLine]:
-        """Takes the next line, and yields those that are known by now."""
+    def feed(self, number: int, text: str, job: str | None, step: str | None) -> bool:
+        """Takes the next line; returns whether there are lines to be had by `known`."""
         if "\t" in text:
             found = self._columns.split(text)
             if found is not None:
                 job, step, text = found
-        self._lines.append(LogLine(number=number, text=text, job=job, step=step))
+        self._lines.append((number, text, job, step))
         self._size += len(text)
-        if len(self._lines) >= WINDOW_LINES or self._size > _WINDOW_CHARACTERS:
-            yield from self._known(is_last=False)
+        return len(self._lines) >= WINDOW_LINES or self._size > _WINDOW_CHARACTERS
 
-    def end(self) -> Iterator[LogLine]:
-        """Yields the lines that were held back."""
-        yield from self._known(is_last=True)
-
-    def _known(self, *, is_last: bool) -> Iterator[LogLine]:
+    def known(self, *, is_last: bool) -> Iterator[LogLine]:
+        """Yields the lines that are known by now, at the end those that were held back too."""
         lines = self._lines if is_last else self._lines[:-1]  # a line may go on in the next one
-        texts: list[str | None] = [line.text for line in lines]
+        texts: list[str | None] = [text for _, text, _, _ in lines]
         for layer in self._layers:
             if not layer.strip(texts):
                 break
         self._lines = self._lines[len(lines) :]
-        self._size = sum(len(line.text) for line in self._lines)
-        for line, text in zip(lines, texts, strict=True):
+        self._size = sum(len(text) for _, text, _, _ in self._lines)
+        for (number, _, job, step), text in zip(lines, texts, strict=True):
             if text is None:
                 continue
+            if "\r" not in text and "section_" not in text and "travis_" not in text:
+                yield LogLine(number=number, text=text, job=job, step=step)
+                continue
             for part in _parts(text):
-                yield (
-                    line
-                    if part is line.text
-                    else LogLine(number=line.number, text=part, job=line.job, step=line.step)
-                )
+                yield LogLine(number=number, text=part, job=job, step=step)
 
 
 class Columns:
@@ -105,7 +102,7 @@ class Columns:
         found = _COLUMNS.fullmatch(text)
         if found is None:
             return None
-        rest = _BOM.sub("", found["rest"])
+        rest = without_mark(found["rest"])
         if not self._are_there:
             self._are_there = _TIMED.match(rest) is not None or found["step"] == "UNKNOWN STEP"
         return (found["job"], found["step"], rest) if self._are_there else None
@@ -125,7 +122,7 @@ class Layer:
 
         A line that continues an earlier one is appended to it, and None stands in its place.
         """
-        self._learn(texts)
+        prefixes = self._learn(texts)
         self._learn_quoting(texts)
         if not self._on and not self._learned:
             return False
@@ -133,7 +130,8 @@ class Layer:
         for index, text in enumerate(texts):
             if not text:
                 continue
-            if self._on and text[0] in _STARTS and self._strip_style(texts, index, text):
+            found = prefixes[index]
+            if found is not None and self._on and self._strip_style(texts, index, found):
                 continue
             for pattern in self._learned:
                 match = pattern.match(text)
@@ -142,56 +140,52 @@ class Layer:
                     break
         return True
 
-    def _strip_style(self, texts: list[str | None], index: int, text: str) -> bool:
-        for style in self._on:
-            match = style.match(text)
-            if match is None:
-                continue
-            rest = _without(style, text)
-            if style is _GITLAB:
-                before = self._streams.get(match["stream"])
-                if match["more"] and before is not None:
-                    texts[before] = (texts[before] or "") + rest
-                    texts[index] = None
-                    return True
-                self._streams[match["stream"]] = index
-            texts[index] = rest
-            return True
-        return False
+    def _strip_style(self, texts: list[str | None], index: int, found: re.Match[str]) -> bool:
+        match = found if found.re in self._on else _first_match(self._on, found.string)
+        if match is None:
+            return False
+        rest = _without(match)
+        if match.re is _GITLAB:
+            before = self._streams.get(match["stream"])
+            if match["more"] and before is not None:
+                texts[before] = (texts[before] or "") + rest
+                texts[index] = None
+                return True
+            self._streams[match["stream"]] = index
+        texts[index] = rest
+        return True
 
-    def _learn(self, texts: list[str | None]) -> None:
-        """Turns on the styles that this window shows to be prefixes."""
-        shown = 0
+    def _learn(self, texts: list[str | None]) -> list[re.Match[str] | None]:
+        """Turns on the styles that this window shows to be prefixes; returns what each line begins with."""
+        prefixes: list[re.Match[str] | None] = [_prefix_of(text) if text else None for text in texts]
         counts: dict[re.Pattern[str], int] = {}
         sure: set[re.Pattern[str]] = set()
         is_plain = False
-        for text in texts:
-            if not text:
-                continue
-            style = _style_of(text) if text[0] in _STARTS else None
-            if style is not None:
-                shown += 1
-                counts[style] = counts.get(style, 0) + 1
-                if ("===" in text or "##[" in text) and _SURE.fullmatch(_without(style, text)):
-                    sure.add(style)
-                continue
-            shown += not _UNTIMED.match(text)
-            if text[0] in "=_":
+        for text, match in zip(texts, prefixes, strict=True):
+            if match is not None and text:
+                counts[match.re] = counts.get(match.re, 0) + 1
+                if ("===" in text or "##[" in text) and _SURE.fullmatch(_without(match)):
+                    sure.add(match.re)
+            elif text and text[0] in "=_":
                 is_plain = is_plain or _RULE.fullmatch(text) is not None
-            elif "===" in text:
+            elif text and "===" in text:
                 self._learn_named(text)
-        for style, count in counts.items():
-            is_usual = not is_plain and 2 * count >= shown
-            if style not in self._on and (is_usual or style in sure):
+        new = [style for style in _STYLES if style in counts and style not in self._on]
+        shown = _shown_lines(texts, prefixes) if new else 0
+        for style in new:
+            is_usual = not is_plain and 2 * counts[style] >= shown
+            if is_usual or style in sure:
                 self._on.append(style)
                 self._on.sort(key=_STYLES.index)
+        return prefixes
 
     def _learn_quoting(self, texts: list[str | None]) -> None:
         """Learns a prefix that the whole log carries; never once a line without it has told otherwise."""
         if self._is_plain or self._on or self._learned:
             return
-        self._is_plain = any(text and is_telltale(text) for text in texts)
-        pattern = None if self._is_plain else find_quoting(texts)
+        finder = QuotingFinder(texts)
+        self._is_plain = finder.has_telltale()
+        pattern = None if self._is_plain else finder.find()
         if pattern is not None:
             self._learned.append(pattern)
 
@@ -209,15 +203,46 @@ class Layer:
             self._learned.append(pattern)
 
 
-def _style_of(text: str) -> re.Pattern[str] | None:
-    return next((style for style in _STYLES if style.match(text)), None)
+def without_mark(text: str) -> str:
+    """Takes a byte order mark off a line, as UTF-8, cp1252 and cp437 show it."""
+    return _BOM.sub("", text) if text[:1] in _BOM_STARTS else text
 
 
-def _without(style: re.Pattern[str], text: str) -> str:
-    if style is _JSON_LINE:
-        return _json_text(text)
-    match = style.match(text)
-    return _BOM.sub("", text[match.end() :]) if match else text
+def _shown_lines(texts: list[str | None], prefixes: list[re.Match[str] | None]) -> int:
+    """Counts the lines that would carry a prefix, if the log had any."""
+    return sum(
+        match is not None or _UNTIMED.match(text) is None
+        for text, match in zip(texts, prefixes, strict=True)
+        if text
+    )
+
+
+def _prefix_of(text: str) -> re.Match[str] | None:
+    """Returns the match of the first style that a line shows."""
+    start = text[0]
+    if start not in _STARTS:
+        return None
+    if not start.isdigit():
+        return _first_match(_STYLES_BY_START[start], text)
+    timed = _TIMED.match(text)
+    if timed is None:
+        return _CLOCK.match(text)
+    behind = timed.end()  # the more special styles go on behind the time
+    if text[behind + 2 : behind + 3] in "OE" and (match := _GITLAB.match(text)) is not None:
+        return match
+    if text.startswith("std", behind) and (match := _CONTAINERD.match(text)) is not None:
+        return match
+    return timed
+
+
+def _first_match(styles: Iterable[re.Pattern[str]], text: str) -> re.Match[str] | None:
+    return next((match for style in styles if (match := style.match(text)) is not None), None)
+
+
+def _without(match: re.Match[str]) -> str:
+    if match.re is _JSON_LINE:
+        return _json_text(match.string)
+    return without_mark(match.string[match.end() :])
 
 
 def _json_text(text: str) -> str:

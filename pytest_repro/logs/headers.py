@@ -14,11 +14,12 @@ _VERSIONS = (
         r"pytest (?P<pytest>[^,)]+)(?:,.*)?\)"  # pytest-sugar
     ),
 )
-_FIELDS = frozenset({"rootdir", "plugins", "timeout"})
+_FIELDS = ("rootdir: ", "plugins: ", "timeout: ")
 _USAGE = re.compile(
     r"(?:ERROR: (?:usage: .*|file (?:or directory )?not found: .*|not found: .*|Unknown .*)|"
     r"pytest: error: .*|__main__\.py: error: .*|ERROR: usage)"
 )
+_USAGE_STARTS = ("ERROR: ", "pytest: error: ", "__main__.py: error: ")
 _USAGE_HEAD = re.compile(r"usage: .*\[file_or_dir\].*")  # under the name of the program that called pytest
 _USAGE_END = re.compile(r"\S+: error: \S.*")
 
@@ -33,8 +34,10 @@ def versions(text: str) -> dict[str, str] | None:
 
 def field(text: str) -> tuple[str, str] | None:
     """Reads rootdir, plugins or timeout; None where the line is another one."""
-    head, colon, rest = text.partition(": ")
-    if not colon or head not in _FIELDS or not rest:
+    if not text.startswith(_FIELDS):
+        return None
+    head, _, rest = text.partition(": ")
+    if not rest:
         return None
     return head, rest.split(", inifile:")[0].split(", configfile:")[0].split(", testpaths:")[0]
 
@@ -47,7 +50,8 @@ class UsageReader:
 
     def feed(self, text: str) -> bool:
         """Takes the next line; returns whether it says so."""
-        if _USAGE_HEAD.fullmatch(text):
+        if text.startswith("usage: ") and _USAGE_HEAD.fullmatch(text):
             self._has_head = True
             return False
-        return bool(_USAGE.fullmatch(text) or (self._has_head and _USAGE_END.fullmatch(text)))
+        said = text.startswith(_USAGE_STARTS) and _USAGE.fullmatch(text)
+        return bool(said or (self._has_head and _USAGE_END.fullmatch(text)))

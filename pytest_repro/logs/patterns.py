@@ -46,9 +46,28 @@ BOUNDARY = re.compile(
 MID_BLOCK = re.compile(r">\s{3,}\S.*|E\s{3,}\S.*")
 FAILING = frozenset({"FAILED", "ERROR", "SUBFAIL", "SUBFAILED"})
 PASSING = frozenset({"PASSED", "XPASS", "XPASSED"})
+_FINAL_STARTS = "=n0123456789"
+_WORKERS_STARTS = ("scheduling tests via ", "bringing up nodes")
+_BOUNDARY_STARTS = ("##[", "-", "~", "+", "$ ", "Post job", ">>>>> ")
+_OTHER_STARTS = ("nox > ", "##[", "section_start:")
 _OTHER_COMMAND = re.compile(r"nox > .*|.*: commands\[\d+\].*|##\[.*|section_start:.*")
+
+
+def final_of(text: str) -> re.Match[str] | None:
+    """Matches a session's last line; cheap where a line is none."""
+    return FINAL.fullmatch(text) if text[:1] in _FINAL_STARTS else None
+
+
+def tells_workers(text: str) -> bool:
+    """Says whether a line is what xdist prints of its workers."""
+    if "worker" not in text and not text.startswith(_WORKERS_STARTS):
+        return False
+    return WITH_WORKERS.fullmatch(text) is not None
 
 
 def is_boundary(text: str) -> bool:
     """Says whether a line tells that another command begins: no session goes on beyond it."""
-    return bool(BOUNDARY.fullmatch(text) or _OTHER_COMMAND.fullmatch(text))
+    if text.startswith(_BOUNDARY_STARTS) and BOUNDARY.fullmatch(text):
+        return True
+    may_be_other = "commands[" in text or text.startswith(_OTHER_STARTS)
+    return may_be_other and _OTHER_COMMAND.fullmatch(text) is not None

@@ -22,24 +22,22 @@ from pytest_repro.logs.nodeids import (
 from pytest_repro.logs.patterns import (
     BOUNDARY,
     FAILING,
-    FILE_ALONE,
-    FINAL,
     HEADER,
-    LETTERS,
     LIKELY_HEADER,
     MID_BLOCK,
     NAMED,
     OTHER_ENDS,
     PASSING,
-    PROGRESS,
     SHORT_LINE,
     TITLE,
     UNITTEST_HEAD,
     UNITTEST_LINE,
-    WITH_WORKERS,
     WORKER_LINE,
+    final_of,
     is_boundary,
+    tells_workers,
 )
+from pytest_repro.logs.progress_letters import read_letters
 from pytest_repro.logs.records import Found, LogLine, Runner
 from pytest_repro.model import Stage
 
@@ -58,6 +56,7 @@ class PytestReader:
         self._sessions: list[Evidence] = []
         self._section = ""
         self._block: Block | None = None
+        self._ever_failed: set[str] = set()  # also of sessions that were dropped
         self._nesting = Nesting()
         self._floor = 0
         self._unittest_rule = 0
@@ -94,7 +93,7 @@ class PytestReader:
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
         text = line.text.rstrip()
-        if self._nesting.holds(text, self._section):
+        if self._nesting.is_captured and self._nesting.holds(text, self._section):
             self._add_to_block(text)
             return
         if self._section in RESULTS:
@@ -140,7 +139,7 @@ class PytestReader:
         elif title.startswith("short test summary info"):
             self._enter(line, "summary")
             self._session(line).loose.clear()
-        elif FINAL.fullmatch(text):
+        elif final_of(text):
             return self._final(line, text)
         elif len(match["fill"]) >= 3 and self.current is not None:
             self._enter(line, "other")
@@ -153,7 +152,7 @@ class PytestReader:
         self._nesting.enter_section(line.text.rstrip())
 
     def _final(self, line: LogLine, text: str) -> bool:
-        match = FINAL.fullmatch(text)
+        match = final_of(text)
         if match is None or (not text.startswith("=") and self.current and self.current.is_titled):
             return False  # without its rules only a quiet session, which has no title, prints its end
         session = self._session(line)
@@ -202,7 +201,7 @@ class PytestReader:
         session.blocks.append(self._block)
 
     def _unittest(self, line: LogLine, text: str) -> bool:
-        if len(text) > 60 and set(text) == {"="}:
+        if text.startswith("=") and len(text) > 60 and set(text) == {"="}:
             self._unittest_rule = line.number
             return True
         if self._unittest_rule and line.number - self._unittest_rule <= 2 and text:
@@ -221,7 +220,8 @@ class PytestReader:
             )
             session.blocks.append(self._block)
             return True
-        if (result := UNITTEST_LINE.fullmatch(text)) is not None:
+        result = UNITTEST_LINE.fullmatch(text) if text.startswith("test") else None
+        if result is not None:
             self._session(line).unittest_lines.append(
                 Mention(nodeid=result["name"], line=line.number, is_error=result["word"] == "ERROR")
             )
@@ -268,7 +268,7 @@ class PytestReader:
 
     def _mid_block(self, line: LogLine, text: str) -> bool:
         """Opens a block without a header, where a log begins within one."""
-        if self._sessions or MID_BLOCK.fullmatch(text) is None:
+        if self._sessions or not text.startswith((">", "E")) or MID_BLOCK.fullmatch(text) is None:
             return False
         session = self._begin(line)
         self._section = "FAILURES"
@@ -320,7 +320,7 @@ class PytestReader:
             return
         if text.startswith(("FAILED ", "ERROR ", "SUBFAIL")) and self._short(line, text):
             return
-        if self._verbose(line, text) or self._progress(line, text):
+        if self._verbose(line, text) or read_letters(line, text, self.current, self._session):
             return
         session = self.current
         if session is not None and session.in_flight is not None:
@@ -329,7 +329,7 @@ class PytestReader:
                 self._ended(session, session.in_flight.value, status, line, worker=None)
         if self._usage.feed(text):
             (self._sessions[-1] if self._sessions else self._begin(line)).usage_error = True
-        elif session is not None and WITH_WORKERS.fullmatch(text):
+        elif session is not None and tells_workers(text):
             session.workers_seen = True
 
     def _header_facts(self, line: LogLine, text: str) -> bool:
@@ -366,6 +366,7 @@ class PytestReader:
         self, session: Evidence, nodeid: str, status: str, line: LogLine, *, worker: str | None
     ) -> None:
         if status in FAILING:
+            self._ever_failed.add(nodeid)
             session.verbose.append(
                 Mention(nodeid=nodeid, line=line.number, is_error=status == "ERROR", worker=worker)
             )
@@ -375,26 +376,9 @@ class PytestReader:
             session.in_flight = None
 
     def _has_failed(self, nodeid: str) -> bool:
+        may_be_named = nodeid in self._ever_failed
         return any(
-            any(nodeid == mention.nodeid for mention in session.verbose)
-            or any(nodeid == accident.nodeid for accident in session.accidents)
+            (may_be_named and any(nodeid == mention.nodeid for mention in session.verbose))
+            or (session.accidents and any(nodeid == accident.nodeid for accident in session.accidents))
             for session in self._sessions
         )
-
-    def _progress(self, line: LogLine, text: str) -> bool:
-        match = PROGRESS.fullmatch(text)
-        if match is not None and ("[" in text or self.current is not None):
-            self._session(line).add_letters(match["file"], match["letters"], line.number)
-            return True
-        if (match := LETTERS.fullmatch(text)) is not None:
-            session = self._session(line)
-            if session.in_flight_file is None:
-                session.unnamed_letters += match["letters"]
-            else:
-                session.add_letters(session.in_flight_file.value, match["letters"], line.number)
-            return True
-        match = FILE_ALONE.fullmatch(text) if ".py" in text else None
-        if match is not None and self.current is not None:
-            is_open = bool((match["rest"] or "").strip())
-            self.current.add_letters(match["file"], match["letters"], line.number, is_open=is_open)
-        return False

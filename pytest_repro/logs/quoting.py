@@ -8,7 +8,7 @@ another session, indented, is left as it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 _ENOUGH = 0.8
 """Share of the lines that begin with the prefix; an issue's first line often lost its indentation."""
@@ -56,33 +56,54 @@ _PREFIXES = (
 )
 
 
-def is_telltale(text: str) -> bool:
-    """Whether a line begins as only the output of a test runner does."""
-    return any(hint in text for hint in _HINTS) and _TELLTALE.match(text) is not None
+class QuotingFinder:
+    """Looks for a prefix in one window of lines.
 
+    Args:
+        texts: The lines; None stands for one that is no line of its own.
+    """
 
-def _is_inner(text: str) -> bool:
-    """Whether a line is a test runner's, perhaps behind a time of its own."""
-    return is_telltale(text) or any(
-        match is not None and _TELLTALE.match(text, match.end())
-        for match in (one.match(text) for one in _TIMES)
-    )
+    def __init__(self, texts: Sequence[str | None]) -> None:
+        self._lines = [text for text in texts if text]
+        together = "\n".join(self._lines)
+        # Most windows of a long log hold few of the hints: the others need not be looked for in each line.
+        self._hints = tuple(hint for hint in _HINTS if hint in together)
 
+    def has_telltale(self) -> bool:
+        """Whether a line begins as only the output of a test runner does."""
+        return any(map(_TELLTALE.match, self._hinting()))
 
-def find_quoting(texts: Sequence[str | None]) -> re.Pattern[str] | None:
-    """Returns the prefix that these lines carry, None where they carry none."""
-    lines = [text for text in texts if text and not text.isspace()]
-    shown: dict[str, re.Pattern[str]] = {}
-    for line in lines:
-        if any(hint in line for hint in _HINTS):
+    def find(self) -> re.Pattern[str] | None:
+        """Returns the prefix that these lines carry, None where they carry none."""
+        shown: dict[str, re.Pattern[str]] = {}
+        for line in self._hinting():
             if _is_inner(line):
                 return None
             for pattern in _candidates(line):
                 shown.setdefault(pattern.pattern, pattern)
-    for pattern in sorted(shown.values(), key=lambda one: len(one.pattern)):
-        if sum(pattern.match(line) is not None for line in lines) >= _ENOUGH * len(lines):
-            return pattern
-    return None
+        lines = [line for line in self._lines if not line.isspace()] if shown else []
+        for pattern in sorted(shown.values(), key=lambda one: len(one.pattern)):
+            if sum(pattern.match(line) is not None for line in lines) >= _ENOUGH * len(lines):
+                return pattern
+        return None
+
+    def _hinting(self) -> Iterator[str]:
+        hints = self._hints
+        if not hints:
+            return
+        for line in self._lines:
+            for hint in hints:
+                if hint in line:
+                    yield line
+                    break
+
+
+def _is_inner(text: str) -> bool:
+    """Whether a line is a test runner's, perhaps behind a time of its own."""
+    return (any(hint in text for hint in _HINTS) and _TELLTALE.match(text) is not None) or any(
+        match is not None and _TELLTALE.match(text, match.end())
+        for match in (one.match(text) for one in _TIMES)
+    )
 
 
 def _candidates(line: str) -> list[re.Pattern[str]]:

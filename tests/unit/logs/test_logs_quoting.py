@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_repro.logs.quoting import find_quoting
+from pytest_repro.logs.quoting import QuotingFinder
 from pytest_repro.logs.reader import read_log
 from pytest_repro.logs.records import LogReport
 
@@ -89,15 +89,15 @@ def test_an_inner_session_that_a_test_printed_stays_quoted(shift: Callable[[str]
 
 def test_source_code_that_is_indented_is_no_quoted_log() -> None:
     assert (
-        find_quoting(
+        QuotingFinder(
             ["    def test_one():", "        x = 1", ">       assert x == 2", "E       assert 1 == 2"]
-        )
+        ).find()
         is None
     )
 
 
 def test_lines_of_which_few_carry_it_have_no_prefix() -> None:
-    assert find_quoting(["one", "two", "three", "    =========== FAILURES ==========="]) is None
+    assert QuotingFinder(["one", "two", "three", "    =========== FAILURES ==========="]).find() is None
 
 
 def test_the_end_of_a_lost_colour_does_not_hide_a_rule() -> None:
