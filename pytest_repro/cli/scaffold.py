@@ -22,7 +22,7 @@ from pytest_repro.logs.reader import read_whole_log
 from pytest_repro.logs.records import CiFailure
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
-from pytest_repro.scaffold.build import outdated_files, planned_files
+from pytest_repro.scaffold.build import PROOF_LOG, outdated_files, planned_files
 from pytest_repro.scaffold.context import checked_name, plan
 from pytest_repro.scaffold.findings import Findings, findings_of
 from pytest_repro.scaffold.forms import Form
@@ -235,7 +235,7 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
     findings = findings_of(proof, reasons) if proof is not None else None
     planned = files(proof.chosen if proof is not None else None, log, findings)
     if proof is not None and proof.trial is not None and proof.trial.output:
-        planned.append(kept_output("logs/proof.log", masker(proof.trial.output)))
+        planned.append(kept_output(PROOF_LOG, masker(proof.trial.output)))
     written = write_folder(folder, planned, force=options.force, outdated=outdated_files(folder, planned))
     yield from folder_words(reproduction, written, overrides)
     if findings is not None:

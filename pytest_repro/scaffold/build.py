@@ -20,6 +20,9 @@ from pytest_repro.signature import signature_to_dict
 
 FORMAT_VERSION = 1
 CONFTEST = "tests/conftest.py"
+CI_LOG = "logs/ci.log"
+PROOF_LOG = "logs/proof.log"
+_ORDERS = "order_*.txt"
 
 
 def template_variables(
@@ -74,19 +77,25 @@ def planned_files(
     return [
         *files,
         *_order_files(reproduction, masker),
-        PlannedFile(path="logs/ci.log", write=lambda file: log.copy(file, masker.lines()), is_edited=False),
+        PlannedFile(path=CI_LOG, write=lambda file: log.copy(file, masker.lines()), is_edited=False),
     ]
 
 
 def outdated_files(folder: Path, planned: Iterable[PlannedFile]) -> tuple[str, ...]:
-    """Returns files that an earlier form of the test needed, and that would be in the way of this one."""
+    """Returns files of an earlier reproduction in a folder that would be taken for this one's.
+
+    A conftest file that another form of the test needed, what a proof has printed, the log, and the order in
+    which a worker ran its tests.
+    """
     try:
         record = json.loads((folder / SIGNATURE_FILE).read_text(encoding="utf-8"))
         had_conftest = record["form"] not in (None, FormKind.CHILD.name.lower())
     except (OSError, ValueError, LookupError, TypeError):
         return ()
-    is_planned = any(file.path == CONFTEST for file in planned)
-    return (CONFTEST,) if had_conftest and not is_planned else ()
+    new = {file.path for file in planned}
+    made = (PROOF_LOG, CI_LOG, *(f"logs/{path.name}" for path in sorted(folder.glob(f"logs/{_ORDERS}"))))
+    old = [CONFTEST] * had_conftest + [path for path in made if (folder / path).exists()]
+    return tuple(path for path in old if path not in new)
 
 
 def _order_files(reproduction: Reproduction, masker: Masker) -> list[PlannedFile]:

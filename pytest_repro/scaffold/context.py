@@ -16,6 +16,7 @@ from pytest_repro.scaffold.arguments import Arguments, Known, read_arguments
 from pytest_repro.scaffold.choose import chosen
 from pytest_repro.scaffold.command_options import conftest_texts, declared_options, options_of_command
 from pytest_repro.scaffold.facts import Fact, Suite, WorkflowPart
+from pytest_repro.scaffold.hypotheses import hypotheses_of
 from pytest_repro.scaffold.log_facts import error_of, facts_of, missing_of
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.scaffold.shell import names_itself, quote_value, safe_expansion
@@ -92,6 +93,7 @@ class Reproduction:
         settings: Variables that the script sets.
         secrets: Names of variables to be set by hand, as their values are secret.
         unset: Variables of the log that the script leaves alone, with the reason.
+        hypotheses: Questions about the cause.
         missing: What of the CI machine is not here, and what is used instead.
         signature: Signature of the failure, None where no failing test is known.
         has_log: Whether a log was given.
@@ -116,6 +118,7 @@ class Reproduction:
     settings: tuple[Setting, ...] = ()
     secrets: tuple[Variable, ...] = ()
     unset: tuple[Fact, ...] = ()
+    hypotheses: tuple[Fact, ...] = ()
     missing: tuple[Fact, ...] = ()
     signature: Signature | None = None
     has_log: bool = False
@@ -184,6 +187,7 @@ def plan(
     source = find_source(source_root, failure.nodeid.partition("::")[0]) if failure else None
     can_run = failure is not None and failure.runner is Runner.PYTEST
     nodeid = _runnable(failure, source) if failure else None
+    flaky = _is_flaky(failure, report) if is_flaky is None else is_flaky
     return Reproduction(
         name=checked,
         slug=slug,
@@ -191,7 +195,7 @@ def plan(
         file=nodeid.partition("::")[0] if nodeid else None,
         source=os.path.relpath(source.root, folder.resolve()) if source and can_run else None,
         can_run=can_run,
-        is_flaky=_is_flaky(failure, report) if is_flaky is None else is_flaky,
+        is_flaky=flaky,
         facts=tuple(facts_of(report, failure)),
         error=error_of(failure),
         message=failure.message if failure else None,
@@ -204,6 +208,7 @@ def plan(
             *given_options(report.session.variables, Known.FOR_ONE_TEST),
             *(_command_options(report.session.command, source) if can_run else ()),
         ),
+        hypotheses=tuple(hypotheses_of(failure, report, is_flaky=flaky)) if failure else (),
         missing=tuple(missing_of(report)),
         signature=signature_of(failure, report) if failure else None,
         has_log=True,

@@ -21,6 +21,8 @@ class Findings:
         reasons: Why narrower ones were not: they cannot be written, or do something else.
         proof: What the form did when it was run.
         here: The failure that it showed instead of the known one; None where it showed none.
+        result: What came of the run, in one word for templates: `same`, `other`, `passed` or `unknown`; None
+            where nothing was run.
         interpreter: What ran it in the place of the folder's own interpreter; None where that one did.
     """
 
@@ -28,6 +30,7 @@ class Findings:
     reasons: tuple[str, ...] = ()
     proof: str = NOT_RUN
     here: str | None = None
+    result: Safe | None = None
     interpreter: str | None = None
 
 
@@ -46,6 +49,7 @@ def findings_of(proof: Proof, reasons: Sequence[str]) -> Findings:
         here=one_line(trial.signature.title)
         if trial is not None and trial.signature and trial.differs
         else None,
+        result=Safe(trial.result.name.lower()) if trial is not None else None,
         interpreter=trial.interpreter if trial is not None else None,
     )
 

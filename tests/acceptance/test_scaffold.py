@@ -87,6 +87,12 @@ def test_a_log_becomes_a_reproduction_that_fails_and_passes_as_the_test_does(
     said = capsys.readouterr().out
     assert "failing test: tests/test_mode.py::test_mode[fast]" in said
     assert "test: standalone\nproof: fails with the same signature" in said
+    readme = (folder / "README.md").read_text()
+    assert "- [ ] It fails here as in CI, so neither machine nor order is to blame" in readme
+    assert "changed last (`git log -p` on both): `AssertionError: no fast mode`" in readme
+    assert (
+        "- Where: it shows in `tests/test_mode.py` in `test_mode`; the fix belongs where it arises" in readme
+    )
 
     failing = run_test(folder)
     assert failing.returncode == 1, failing.stdout

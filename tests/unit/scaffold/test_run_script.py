@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -244,3 +245,49 @@ def test_the_command_that_is_shown_can_be_pasted(tmp_path: Path) -> None:
         check=True,
     )
     assert words.stdout.splitlines()[4:] == seen["arguments"]
+
+
+NOT_IN_BASH_3 = {
+    "associative arrays and name references": r"\b(?:declare|typeset|local)\s+-\w*[An]",
+    "mapfile": r"\b(?:mapfile|readarray|coproc)\b",
+    "a pipe of both outputs": r"\|&",
+    "appending both outputs": r"&>>",
+    "waiting for any process": r"\bwait\s+-\w*[np]",
+    "times in printf": r"printf\s+\S*%\(",
+    "transformations": r"\$\{[\w\[\]@*]+@\w\}",
+    "changes of case": r"\$\{\w+(?:\[[^\]]*\])?(?:\^|,)",
+    "falling through a case": r";;?&",
+    "tests of being set": r"(?:\[|\btest)\s+(?:!\s+)?-[vR]\s",
+    "names of descriptors": r"\bexec\s+\{\w",
+    "negative indices": r"\[-\d+\]|\$\{\w+:[^}]*:\s*-\d",
+    "variables": r"\$\{?(?:BASHPID|EPOCHSECONDS|EPOCHREALTIME|SRANDOM|BASH_ARGV0)\b",
+    "options": r"\b(?:globstar|lastpipe|inherit_errexit|autocd|dirspell)\b",
+    "steps in braces": r"\{\w+\.\.\w+\.\.\w+\}",
+    "Unicode escapes": r"\\[uU][0-9a-fA-F]{2}",
+    "reading so many characters, or for a part of a second": r"\bread\s+(?:-\w+\s+)*-(?:N|t\s*\d*\.)",
+    "a case within a substitution": r"\$\([^)\n]*\bcase\b",
+}
+
+
+@pytest.mark.parametrize("is_flaky", [False, True])
+def test_the_script_uses_nothing_that_the_bash_of_macos_lacks(tmp_path: Path, *, is_flaky: bool) -> None:
+    """That is 3.2, in which an empty array is an error too where unset variables are."""
+    values = {"NAMES": "ü\n日本\x07", "PLAIN": "a b", "EMPTY": ""}
+    script = (scaffolded(tmp_path, is_flaky=is_flaky, variables=values) / "run_test.sh").read_text()
+    code = "\n".join(line for line in script.split("\n") if not line.lstrip().startswith("#"))
+    assert {name for name, pattern in NOT_IN_BASH_3.items() if re.search(pattern, code)} == set()
+    assert "+o nounset" in code.partition("repro_places=(")[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("declare -A x", "local -n y=x", "mapfile -t x", "a |& b", "a &>> b", "wait -n", "printf '%(%s)T'"),
+        *("${x@Q}", "${x[@]@A}", "${x^^}", "${x[0],}", "a) b ;;& c", "[ -v x ]", "exec {fd}> x", "${x[-1]}"),
+        *("${x:1:-1}", "$EPOCHSECONDS", "shopt -s globstar", "{1..9..2}", "$'\\u00fc'", "read -t 0.1 x"),
+        "x=$(case $y in z) echo;; esac)",
+    ],
+)
+def test_what_the_bash_of_macos_lacks_is_seen(line: str) -> None:
+    """The list above finds each of its own."""
+    assert any(re.search(pattern, line) for pattern in NOT_IN_BASH_3.values())

@@ -84,3 +84,17 @@ def test_a_conftest_of_another_form_is_put_away(tmp_path: Path) -> None:
     (folder / "tests/conftest.py").write_text("# mine\n")
     write(FormKind.CHILD)
     assert (folder / "tests/conftest.py").read_text() == "# mine\n"
+
+
+def test_logs_of_an_earlier_reproduction_are_put_away(tmp_path: Path) -> None:
+    """What an earlier proof printed is no proof of the new one; runs of the user, and their files, stay."""
+    folder = tmp_path / "x"
+    files = planned_files(REPRODUCTION, log=None, masker=Masker(), form=None)
+    write_folder(folder, files)
+    for name in ("proof.log", "ci.log", "order_gw3.txt", "run_1.log", "mine.txt"):
+        (folder / "logs" / name).write_text(f"{name}\n")
+    kept = write_folder(folder, files, force=True, outdated=outdated_files(folder, files)).kept
+    assert [path.name for path in kept] == ["proof.log.bak", "ci.log.bak", "order_gw3.txt.bak"]
+    assert kept[0].read_text() == "proof.log\n"
+    left = {path.name for path in (folder / "logs").iterdir()} - {path.name for path in kept}
+    assert left == {".gitkeep", "run_1.log", "mine.txt"}
