@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -17,6 +20,10 @@ from pytest_repro.scaffold.render import one_line
 from pytest_repro.scaffold.signatures import Known
 from pytest_repro.scaffold.trial import Result, Trial
 from pytest_repro.scaffold.write import PlannedFile
+
+_LONG_SHARED = 30
+_SHOWN_OF_END = 40
+_LEAST_WIDTH = 20
 
 
 def proof_of(
@@ -83,31 +90,52 @@ def checked(folder: Path) -> int:
     """Runs a folder, says whether it fails as CI did, and returns the exit status."""
     click.echo(f"running {folder / 'run_test.sh'}")
     answer = check(folder)
-    click.echo("\n".join(_check_words(answer)))
+    click.echo("\n".join(check_words(answer, width=shutil.get_terminal_size().columns)))
     return answer.exit_status
 
 
-def _check_words(answer: Check) -> Iterator[str]:
+def check_words(answer: Check, *, width: int) -> Iterator[str]:
+    """Says what a check has shown: the two signatures side by side, what differs, and the answer.
+
+    Args:
+        answer: The check.
+        width: Columns of the terminal; long values go on below themselves.
+    """
     trial = answer.trial
     if answer.known is not None:
         for row in answer.rows():
-            yield from _row_words(row)
+            yield from _row_words(row, width)
     if trial.log is not None:
         yield f"output: {trial.log}"
     yield from _interpreter_words(trial.interpreter)
     yield {
         Result.SAME: "the same failure as in CI",
-        Result.OTHER: f"another failure than in CI: {', '.join(trial.differs)} differ",
+        Result.OTHER: f"another failure than in CI: another {', '.join(trial.differs)}",
         Result.PASSED: f"not the failure of CI: the test {trial_words(trial)}",
         Result.UNKNOWN: f"cannot tell: {one_line(trial.reason)}",
     }[trial.result]
 
 
-def _row_words(row: Row) -> Iterator[str]:
+def _row_words(row: Row, width: int) -> Iterator[str]:
     mark = "!" if row.differs else " "
     recorded, found = (one_line(each) if each is not None else "-" for each in (row.recorded, row.found))
     if recorded == found:
-        yield f"{mark} {row.name:<9}  both  {recorded}"
+        yield from _hanging(f"{mark} {row.name:<9}  both  ", recorded, width)
         return
-    yield f"{mark} {row.name:<9}  CI    {recorded}"
-    yield f"  {'':<9}  here  {found}"
+    yield from _hanging(f"{mark} {row.name:<9}  CI    ", recorded, width)
+    yield from _hanging(f"  {'':<9}  here  ", found, width)
+    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(recorded, found, strict=False)))
+    if row.differs and shared > _LONG_SHARED:
+        # By eye it would have to be looked for.
+        ends = (recorded[shared:], found[shared:])
+        ci, here = (repr(end[:_SHOWN_OF_END]) if end else "nothing" for end in ends)
+        yield from _hanging(
+            f"  {'':<9}  from  ", f"character {shared + 1} on: {ci} in CI, {here} here", width
+        )
+
+
+def _hanging(head: str, value: str, width: int) -> Iterator[str]:
+    """Yields a value in lines of a terminal, each below the one before; a word that is too long is cut."""
+    lines = textwrap.wrap(value, max(width - len(head), _LEAST_WIDTH), break_on_hyphens=False) or [""]
+    yield head + lines[0]
+    yield from (" " * len(head) + line for line in lines[1:])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
+from pytest_repro.scaffold.extract.beside import below_its_root, beside_its_file
 from pytest_repro.scaffold.extract.gather import Gathered, Module
 from pytest_repro.scaffold.extract.project import Project, read_project
 from pytest_repro.scaffold.extract.written import OWN_FILE, NotPossibleError
@@ -160,26 +161,53 @@ def forms_of(root: Path, nodeid: str, test_file: str, *, options: Sequence[str] 
         return _of_no_function(project, file, path, in_place, child)
     if _is_doctest(project, file, path):
         return Forms(forms=(_doctest(in_place, file), child), reasons=("it is a doctest",))
-    wide = [in_place, child]
     try:
-        gathered = _case(project, file, path, bracket, asked=_asked_by(project))
+        return _with_code(project, in_place, child, _Wanted(file, path, bracket, test_file, options))
+    except _NotFromElsewhereError as error:
+        return Forms(forms=(child,), reasons=(f"it cannot be run from elsewhere: {error}",))
     except (NotPossibleError, RecursionError) as error:
-        return Forms(forms=tuple(wide), reasons=(f"it cannot stand alone: {error}",))
+        return Forms(forms=(in_place, child), reasons=(f"it cannot stand alone: {error}",))
+
+
+class _NotFromElsewhereError(Exception):
+    """The test does not do the same where pytest is run in another folder; its text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The case that is taken out."""
+
+    file: str
+    path: Sequence[str]
+    bracket: str | None
+    test_file: str
+    options: Sequence[str]
+
+
+def _with_code(project: Project, in_place: Form, child: Form, wanted: _Wanted) -> Forms:
+    """Returns all forms of a case.
+
+    Raises:
+        NotPossibleError: It cannot be taken out of its file.
+    """
+    gathered = _case(project, wanted, asked=_asked_by(project))
+    _check_place(gathered)
     reached = replace(
         in_place,
         kind=FormKind.REACHED if project.conftests else FormKind.STANDALONE,
         future=Safe(gathered.future),
         code=Safe(gathered.text),
-        originals={test_file: (file,)},
+        originals={wanted.test_file: (wanted.file,)},
     )
     if not project.conftests:
-        return Forms(forms=(reached, *wide))
+        return Forms(forms=(reached, in_place, child))
     try:
-        gathered, brought = _with_conftests(project, file, path, bracket, options)
+        gathered, brought = _with_conftests(project, wanted)
     except NotPossibleError as error:
-        return Forms(
-            forms=(reached, *wide), reasons=(f"its conftest files cannot be brought along: {error}",)
-        )
+        reason = f"its conftest files cannot be brought along: {error}"
+        return Forms(forms=(reached, in_place, child), reasons=(reason,))
+    for each in brought.values():
+        _check_place(each)
     alone = replace(
         reached,
         kind=FormKind.STANDALONE,
@@ -189,9 +217,16 @@ def forms_of(root: Path, nodeid: str, test_file: str, *, options: Sequence[str] 
         conftest=Safe("\n\n".join(each.text for each in brought.values())),
         conftests=tuple(brought),
         packages=tuple(map(project.package_of, brought)),
-        originals={test_file: (file,), "tests/conftest.py": tuple(brought)},
+        originals={wanted.test_file: (wanted.file,), "tests/conftest.py": tuple(brought)},
     )
-    return Forms(forms=(alone, reached, *wide))
+    return Forms(forms=(alone, reached, in_place, child))
+
+
+def _check_place(gathered: Gathered) -> None:
+    if (reason := below_its_root(gathered)) is not None:
+        raise _NotFromElsewhereError(reason)
+    if (reason := beside_its_file(gathered)) is not None:
+        raise NotPossibleError(reason)
 
 
 def _of_no_function(project: Project, file: str, path: Sequence[str], in_place: Form, child: Form) -> Forms:
@@ -229,12 +264,10 @@ def _doctest(form: Form, file: str) -> Form:
     return replace(form, is_doctest=True, options={**form.options, "addopts": addopts})
 
 
-def _case(
-    project: Project, file: str, path: Sequence[str], bracket: str | None, *, asked: frozenset[str]
-) -> Gathered:
-    module = _module(project, file, project.package)
-    gathered = module.case(path, bracket, asked=asked)
-    own = _module_name(project, file)
+def _case(project: Project, wanted: _Wanted, *, asked: frozenset[str]) -> Gathered:
+    module = _module(project, wanted.file, project.package)
+    gathered = module.case(wanted.path, wanted.bracket, asked=asked)
+    own = _module_name(project, wanted.file)
     for quote in "'\"":
         if f"{quote}{own}." in gathered.text:
             raise NotPossibleError(f"it names its own module, {own}, in a text")
@@ -260,17 +293,15 @@ def _asked_by(project: Project) -> frozenset[str]:
     return frozenset(asked)
 
 
-def _with_conftests(
-    project: Project, file: str, path: Sequence[str], bracket: str | None, options: Sequence[str]
-) -> tuple[Gathered, dict[str, Gathered]]:
+def _with_conftests(project: Project, wanted: _Wanted) -> tuple[Gathered, dict[str, Gathered]]:
     """Gathers a case and what it takes of the conftest files.
 
     What a fixture of these asks for may be defined nearer to the test, where nothing else may ask for it.
     """
     asked: frozenset[str] = frozenset()
     while True:
-        case = _case(project, file, path, bracket, asked=asked)
-        brought = _brought(project, case, options)
+        case = _case(project, wanted, asked=asked)
+        brought = _brought(project, case, wanted.options)
         more = frozenset().union(*(each.asked for each in brought.values()))
         if more <= asked:
             return case, brought

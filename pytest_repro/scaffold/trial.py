@@ -19,6 +19,7 @@ from pytest_repro.logs.reader import read_log_file
 from pytest_repro.logs.records import CiFailure, LogReport
 from pytest_repro.model import EXIT_INTERRUPTED, EXIT_NOTHING_COLLECTED, EXIT_USAGE, Outcome, Signature
 from pytest_repro.processes import end_process
+from pytest_repro.scaffold.child_output import child_output
 from pytest_repro.scaffold.context import signature_of
 from pytest_repro.scaffold.signatures import Known
 from pytest_repro.signature import CRASH_MESSAGE, signature_from_dict, signature_to_dict
@@ -135,8 +136,18 @@ def _tried(
             )
             arguments = [*arguments, f"--repro-match={match}"]
         run = _run(folder, arguments, environment, limit_s)
-        trial = _read(run, known, summary)
+        trial = _read(_of_child(run, Path(scratch)) if known.is_child else run, known, summary)
     return replace(trial, log=run.log, output=_text(run.log))
+
+
+def _of_child(run: _Run, scratch: Path) -> _Run:
+    """Returns the run of the original test, where the reproduction's one has run that in its own pytest."""
+    child = child_output(_text(run.log))
+    if run.exit_status is None or child is None:
+        return run
+    log = scratch / "child.log"
+    log.write_text(child.text, encoding="utf-8")
+    return replace(run, exit_status=child.status, log=log)
 
 
 def _read(run: _Run, known: Known, summary: Path) -> Trial:
@@ -281,7 +292,7 @@ def _no_session(status: int, report: LogReport | None, text: str) -> str:
 def _refused(status: int, text: str, *, has_failures: bool) -> str:
     if status == EXIT_NOTHING_COLLECTED:
         return "pytest collected no test"
-    if status == EXIT_USAGE:
+    if status == EXIT_USAGE and not has_failures:
         if _UNKNOWN_OPTION.search(text):
             return _NO_PLUGIN
         return f"pytest refused its command line or a conftest file: {_last_error(text)}"

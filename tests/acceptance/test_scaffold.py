@@ -211,7 +211,8 @@ def test_a_case_that_cannot_stand_alone_is_run_from_its_own_file(
 ) -> None:
     """What a test finds beside its own file is not beside a copy: then the original is collected."""
     (project / "tests" / "test_mode.py").write_text(
-        "def test_data(request):\n    assert not (request.path.parent / 'data.txt').exists(), 'data'\n"
+        "from pathlib import Path\n\n\ndef test_data():\n"
+        "    assert not Path(test_data.__code__.co_filename).with_name('data.txt').exists(), 'data'\n"
     )
     (project / "tests" / "data.txt").touch()
     assert main(["data", "--log", str(ci_log(project, "tests/test_mode.py"))]) == 0

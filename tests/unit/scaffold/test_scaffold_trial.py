@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from pytest_repro.cli.scaffold_proof import check_words
 from pytest_repro.model import Signature
 from pytest_repro.scaffold.check import Check
 from pytest_repro.scaffold.signatures import Known
 from pytest_repro.scaffold.trial import Result, Trial, try_folder
+from pytest_repro.signature import CRASH_MESSAGE
 
 KNOWN = Known(signature=Signature(exception="AssertionError", message="three"))
 HEADER = "===== test session starts =====\nplatform linux -- Python 3.11.7, pytest-8.3.3, pluggy-1.5.0\n"
@@ -34,7 +37,7 @@ MISSING = FAILED.replace("AssertionError: {message}", "ModuleNotFoundError: No m
 )
 
 
-def tried(folder: Path, output: str, status: int, *, only_for: str = "") -> Trial:
+def tried(folder: Path, output: str, status: int, *, only_for: str = "", known: Known = KNOWN) -> Trial:
     """Tries a folder whose script prints one text, and another one to all interpreters but one."""
     (folder / "logs").mkdir()
     (folder / "output").write_text(output)
@@ -44,7 +47,7 @@ def tried(folder: Path, output: str, status: int, *, only_for: str = "") -> Tria
         f"cp output logs/run_2.log\nexit {status}\n"
     )
     environment = {name: value for name, value in os.environ.items() if name != "REPRO_PYTHON"}
-    return try_folder(folder, KNOWN, environment=environment, fallback="other/python")
+    return try_folder(folder, known, environment=environment, fallback="other/python")
 
 
 @pytest.mark.parametrize(
@@ -122,3 +125,76 @@ def test_what_does_not_come_back_is_ended(tmp_path: Path) -> None:
     (tmp_path / "run_test.sh").write_text("read never < <(tail -f /dev/null)\n")
     assert try_folder(tmp_path, KNOWN, limit_s=0.1).reason == "it did not end within 0 s"
     assert try_folder(tmp_path / "none", KNOWN).reason == "there is no run_test.sh in it"
+
+
+CHILD = replace(KNOWN, is_child=True)
+OF_CHILD = f"""\
+{HEADER}collected 1 item
+
+tests/test_x_repro.py::test_x_repro FAILED                               [100%]
+
+=================================== FAILURES ===================================
+_________________________________ test_x_repro _________________________________
+tests/test_a.py::test_a ended with exit code {{status}}:
+{{inner}}
+=========================== short test summary info ============================
+FAILED tests/test_x_repro.py::test_x_repro - Failed: tests/test_a.py::test_a ...
+============================== 1 failed in 2.88s ===============================
+"""
+COLLECTED = f"{HEADER}collecting ... collected 1 item\n\ntests/test_a.py::test_a "
+CRASHED = f"""\
+{COLLECTED}Fatal Python error: Aborted
+
+Current thread 0x1 (most recent call first):
+  File "/x/tests/test_a.py", line 2 in test_a
+"""
+
+
+@pytest.mark.parametrize(
+    ("inner", "status", "result", "reason"),
+    [
+        (FAILED.format(message="three"), 1, Result.SAME, ""),
+        (FAILED.format(message="four"), 1, Result.OTHER, ""),
+        (CRASHED, -6, Result.OTHER, ""),
+        (f"{HEADER}INTERNALERROR> ValueError: no", 3, Result.UNKNOWN, "an error of its own"),
+        ("ERROR: usage: no such option", 4, Result.UNKNOWN, "refused its command line"),
+        (MISSING, 4, Result.UNKNOWN, "something that it imports is missing"),
+        (f"{HEADER}collected 0 items\n== no tests ran ==", 5, Result.UNKNOWN, "collected no test"),
+    ],
+)
+def test_of_a_child_its_own_failure_is_compared(
+    inner: str, status: int, result: Result, reason: str, tmp_path: Path
+) -> None:
+    """Not that of the test which ran it, whose message is what the child printed."""
+    trial = tried(tmp_path, OF_CHILD.format(inner=inner, status=status), 1, known=CHILD)
+    assert trial.result is result
+    assert reason in trial.reason
+    assert Check(trial=trial, known=CHILD).exit_status == {"SAME": 0, "OTHER": 1, "UNKNOWN": 6}[result.name]
+
+
+def test_a_crash_of_a_child_is_that_of_ci(tmp_path: Path) -> None:
+    """It has no summary; the signal is told by its exit code."""
+    known = replace(CHILD, signature=Signature(exception=None, message=CRASH_MESSAGE))
+    trial = tried(tmp_path, OF_CHILD.format(inner=CRASHED, status=-6), 1, known=known)
+    assert trial.result is Result.SAME
+
+
+LONG = "the tensor of shape (1, 32) on device zero holds nan in row "
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_two_signatures_stand_side_by_side_in_any_width(width: int) -> None:
+    """Long values go on below themselves, and of two that begin alike the first difference is named."""
+    known = Known(
+        signature=Signature(exception="E", message=f"{LONG}{'of the first batch ' * 8}", file="a.py")
+    )
+    found = Signature(exception="E", message=f"{LONG}of the last batch", file=None)
+    trial = Trial(result=Result.OTHER, signature=found, differs=("message",))
+    lines = list(check_words(Check(trial=trial, known=known), width=width))
+    assert lines[0] == "  exception  both  E"
+    assert all(len(line) <= width or line == lines[-1] for line in lines)
+    text = " ".join(" ".join(lines).split())
+    assert f"! message CI {LONG}of the first" in text
+    assert f"here {LONG}of the last batch from character 68 on:" in text
+    assert "'last batch' here file CI a.py here - function" in text
+    assert lines[-1] == "another failure than in CI: another message"
