@@ -22,7 +22,7 @@ const QUIET = new Set(["passed", "xfailed", "skipped"]);
 const bugNumber = new Map(data.bugs.map((bug, at) => [bug.key, at + 1]));
 kinds.forEach((kind) => { kind.fails = !QUIET.has(kind.outcome); kind.number = kind.bug ? bugNumber.get(kind.bug) || 0 : 0; });
 const lanes = !drawn ? [] : drawn.tests.map((test) => {
-  const lane = { name: test.test, count: test.count, failures: test.failures };
+  const lane = { name: test.test, count: test.count, failures: test.failures, rate: test.rate };
   lane.kind = unpackCodes(test.kind, test.count);
   lane.worker = unpackCodes(test.worker, test.count);
   lane.duration = unpack(test.duration_ms);
@@ -57,9 +57,18 @@ function element(tag, properties, ...children) {
   for (const [name, value] of Object.entries(properties || {})) {
     if (name in made && name !== "style") made[name] = value; else made.setAttribute(name, value);
   }
-  made.append(...children.filter((child) => child !== null));
+  made.append(...children.filter((child) => child !== null).map((child) => (typeof child === "string" ? visible(child) : child)));
   return made;
 }
+// What cannot be seen is spelled out: a text that turns the direction of writing would change what stands beside it.
+function visible(text) {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (letter) => {
+    const code = letter.codePointAt(0).toString(16);
+    if (letter === "\n" || letter === "\t") return letter;
+    return code.length > 4 ? `\\U${code.padStart(8, "0")}` : code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
+}
+const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 function table(heads, rows, numeric = []) {
   const cell = (tag) => (text, at) => element(tag, { className: numeric.includes(at) ? "n" : "" }, String(text));
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": heads.join(", ") },

@@ -4,21 +4,24 @@ function redraw(what = "all") {
   if (wanted === null) requestAnimationFrame(() => {
     const all = wanted === "all";
     wanted = null;
-    strips.forEach(drawStrip);
-    if (!all || !drawn) return;
-    document.getElementById("range").textContent = `${number(Math.floor(state.from) + 1)} to ${number(Math.ceil(state.to))} of ${number(longest)}`;
-    scatter.setScale("x", { min: state.from, max: state.to });
-    scatter.redraw(false, true);
-    countBins();
-    histogram.setScale("y", { min: 0, max: bins.most });
-    histogram.redraw(false, true);
-    tellDurations();
+    if (all) drawAll(); else strips.forEach(drawStrip);
   });
   if (wanted !== "all") wanted = what;
 }
+function drawAll() {
+  strips.forEach(drawStrip);
+  if (!drawn) return;
+  document.getElementById("range").textContent = `${number(Math.floor(state.from) + 1)} to ${number(Math.ceil(state.to))} of ${number(longest)}`;
+  scatter.setScale("x", { min: state.from, max: state.to });
+  scatter.redraw(false, true);
+  countBins();
+  histogram.setScale("y", { min: 0, max: bins.most * 1.12 });
+  histogram.redraw(false, true);
+  tellDurations();
+}
 
 function options(select, first, pairs) {
-  select.replaceChildren(element("option", { value: "" }, first), ...pairs.map(([value, text]) => element("option", { value }, text.length > 90 ? `${text.slice(0, 89)}…` : text)));
+  select.replaceChildren(element("option", { value: "" }, first), ...pairs.map(([value, text]) => element("option", { value }, shortened(text, 90))));
 }
 function makeFilter() {
   const form = document.getElementById("filter"), fields = form.elements;
@@ -40,7 +43,7 @@ function makeLegend() {
   const spans = [];
   for (const kind of kinds) {
     const colour = kind.fails ? `var(--k${(kind.number ? kind.number - 1 : 7) % 8})` : `var(--${kind.outcome === "skipped" ? "skip" : "pass"})`;
-    const text = kind.number ? `${kind.number} ${kind.outcome}: ${data.bugs[kind.number - 1].title.slice(0, 80)}` : kind.outcome;
+    const text = kind.number ? `${kind.number} ${kind.outcome}: ${shortened(data.bugs[kind.number - 1].title, 100)}` : kind.outcome;
     spans.push([kind.number || (kind.fails ? 999 : 0), element("span", {}, element("i", { style: `background: ${colour}` }), text)]);
   }
   spans.sort((a, b) => a[0] - b[0]);
@@ -68,24 +71,28 @@ function makeBugs() {
     const bits = [element("summary", {}, badge, element("b", {}, bug.title), ` · ${number(bug.count)} ${bug.count === 1 ? "failure" : "failures"}`),
       element("p", { className: "quiet" }, `first: ${bug.where}${bug.seed ? `, seed ${bug.seed}` : ""} · signature ${bug.key} · workers ${bug.workers.join(", ")}${data.session.commit ? ` · commit ${data.session.commit.slice(0, 12)}` : ""}`)];
     if (bug.tests.length > 1) bits.push(element("p", { className: "quiet" }, `tests: ${bug.tests.join(", ")}`));
-    if (bug.replay) bits.push(element("div", { className: "replay" }, element("pre", { tabIndex: 0, "aria-label": "Command to replay" }, bug.replay), copyButton(bug.replay)));
-    bits.push(element("pre", { tabIndex: 0, "aria-label": "Traceback" }, bug.text || bug.message || "no text was kept"));
+    if (bug.replay) bits.push(element("div", { className: "replay" }, element("pre", { tabIndex: 0, role: "group", "aria-label": "Command to replay" }, bug.replay), copyButton(bug.replay)));
+    bits.push(element("pre", { tabIndex: 0, role: "group", "aria-label": "Traceback" }, bug.text || bug.message || "no text was kept"));
     return element("details", { open: at === 0 }, ...bits);
   }));
 }
 function makeTotals() {
   const holder = document.getElementById("totals");
   const add = (value, word, tone = "") => holder.append(element("div", {}, element("b", { className: tone }, value), element("span", {}, word)));
-  if (data.verdict) add(data.verdict.word, "verdict", data.verdict.word === "stable" || data.verdict.word === "fixed" ? "good" : "bad");
+  if (data.verdict) add(data.verdict.word, "verdict", data.verdict.is_good ? "good" : "bad");
   if (data.runs.length) add(number(data.runs.length), "runs");
   if (drawn) {
-    const failures = lanes.reduce((sum, lane) => sum + lane.failures, 0);
     add(number(drawn.total), "iterations");
+  }
+  // Of base and fix together neither a rate nor a number of tests means anything: each strip has its own.
+  if (drawn && !data.has_sides) {
+    const failures = lanes.reduce((sum, lane) => sum + lane.failures, 0);
     add(number(lanes.length + drawn.tests_left_out), lanes.length === 1 ? "test" : "tests");
     add(number(failures), failures === 1 ? "failing iteration" : "failing iterations", failures ? "bad" : "good");
     if (drawn.total) add(`${Number(((100 * failures) / drawn.total).toPrecision(2))} %`, "failure rate");
     add(number(data.bugs.length), data.bugs.length === 1 ? "bug" : "bugs", data.bugs.length ? "bad" : "good");
   }
+  if (data.missing) add(number(data.missing), "did not run", "bad");
   if (!holder.children.length) add(data.timing.length ? number(data.timing.length) : "0", data.timing.length ? "timed tests" : "iterations on record");
 }
 function makeWorkers() {
@@ -93,20 +100,19 @@ function makeWorkers() {
   const counts = drawn.workers.map(() => [0, 0]);
   for (const lane of lanes) for (let place = 0; place < lane.count; place++) { const one = counts[lane.worker[place]]; one[0]++; if (kinds[lane.kind[place]].fails) one[1]++; }
   section("workers", table(["worker", "iterations", "failing", "rate"], drawn.workers.map((name, at) => [name, number(counts[at][0]), number(counts[at][1]), `${counts[at][0] ? Number(((100 * counts[at][1]) / counts[at][0]).toPrecision(2)) : 0} %`]), [1, 2, 3]));
-  if (data.devices.length) section("workers", element("h3", {}, "Devices"), table(["device", "workers", "iterations", "failing", ""], data.devices, [2, 3]));
+  if (data.devices.length) section("workers", element("h3", {}, "Devices"), table(["device", "workers", "iterations", "failing", "rate", "remark"], data.devices, [2, 3, 4]));
 }
 function makeTables() {
   document.getElementById("problems").append(...data.problems.map((text) => element("p", { className: "bad" }, text)));
   const list = (texts) => element("ul", {}, ...texts.map((text) => element("li", {}, text)));
   if (data.verdict) {
-    const bits = [element("p", {}, element("b", {}, data.verdict.statement || data.verdict.word))];
-    for (const texts of [data.verdict.reasons, data.verdict.notes, data.verdict.next_steps]) if (texts.length) bits.push(list(texts));
-    section("verdict", ...bits, table(["fact", "value"], data.verdict.facts));
+    const [first, ...others] = data.verdict.said;
+    section("verdict", element("p", {}, element("b", {}, first)), ...(others.length ? [list(others)] : []), ...(data.verdict.facts.length ? [table(["fact", "value"], data.verdict.facts)] : []));
   }
   if (data.runs.length) section("runs", table(["run", "outcome", "exit status", "time", "tests", "failing", "command"], data.runs, [0, 2, 3, 4]));
-  for (const one of data.timing) section("timing", element("h3", {}, element("code", {}, one.test)), ...(one.meaning ? [element("p", {}, one.meaning)] : []), ...(one.contended ? [element("p", { className: "quiet" }, `contended: ${one.contended}`)] : []), table(["phase", "calls", "total", "share", "unfenced", "bytes", ""], one.rows, [1, 2, 3, 4, 5]));
+  for (const one of data.timing) section("timing", element("h3", {}, element("code", {}, one.test)), ...(one.meaning ? [element("p", {}, one.meaning)] : []), ...(one.contended ? [element("p", { className: "quiet" }, `contended: ${one.contended}`)] : []), table(["phase", "calls", "total", "share", "unfenced", "bytes", "remark"], one.rows, [1, 2, 3, 4, 5]));
   if (data.metrics.length) section("metrics", table(["test", "metric", "values", "lowest", "median", "highest", "in failing"], data.metrics, [2, 3, 4, 5, 6]));
-  section("environment", element("div", { className: "replay" }, element("pre", { tabIndex: 0, "aria-label": "Command of the session" }, data.session.command), copyButton(data.session.command)), ...(data.session.facts.length ? [table(["name", "value"], data.session.facts)] : []));
+  section("environment", element("div", { className: "replay" }, element("pre", { tabIndex: 0, role: "group", "aria-label": "Command of the session" }, data.session.command), copyButton(data.session.command)), ...(data.session.facts.length ? [table(["name", "value"], data.session.facts)] : []));
 }
 
 function setTheme() {
@@ -115,6 +121,18 @@ function setTheme() {
   document.documentElement.classList.toggle("dark", dark);
   readColours();
 }
+// On paper the page is light, and nothing of it is folded away.
+let folded = null;
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const one of folded) one.open = true;
+  document.documentElement.classList.remove("dark");
+  readColours(); makePlots(); drawAll();
+});
+addEventListener("afterprint", () => {
+  for (const one of folded || []) one.open = false;
+  setTheme(); makePlots();
+});
 function makePlots() {
   if (drawn) { makeScatter(); makeHistogram(); }
   if (phaseColumns.length) makeStack();

@@ -1,5 +1,7 @@
 // Durations and phases, on uPlot's axes.
 let scatter = null, histogram = null, stack = null;
+const WHOLE = [1, 2, 5].flatMap((step) => Array.from({ length: 8 }, (_, power) => step * 10 ** power)).sort((a, b) => a - b);
+const SIDES = [null, 40, null, null]; // the last label stands half outside of the plot
 const plotWidth = (id) => Math.max(200, document.getElementById(id).clientWidth);
 
 // On an axis of powers of ten only these have a line.
@@ -48,9 +50,9 @@ function makeScatter() {
   if (scatter) scatter.destroy();
   const logTime = { distr: 3, range: () => ySpan };
   scatter = new uPlot({
-    width: plotWidth("scatter"), height: 240, cursor: { drag: { x: true, y: false, setScale: false } },
+    width: plotWidth("scatter"), height: 240, padding: SIDES, cursor: { drag: { x: true, y: false, setScale: false } },
     scales: { x: { time: false, range: () => [state.from, state.to] }, y: logTime },
-    axes: axes({ values: (_, all) => all.map((value) => number(value)) }, { isLog: true, values: (_, all) => all.map((value) => (value === null ? "" : time(value))) }),
+    axes: axes({ incrs: WHOLE, values: (_, all) => all.map((value) => number(value)) }, { isLog: true, values: (_, all) => all.map((value) => (value === null ? "" : time(value))) }),
     series: [{}, { show: true, paths: () => null, points: { show: false } }],
     hooks: { draw: [drawPoints], setSelect: [(plot) => {
       if (plot.select.width < 6) return;
@@ -93,7 +95,7 @@ function makeHistogram() {
   histogram = new uPlot({
     width: plotWidth("histogram"), height: 240, cursor: { show: false },
     scales: { x: { time: false, distr: 3, range: () => ySpan }, y: { range: () => [0, bins.most * 1.12] } },
-    axes: axes({ isLog: true, values: (_, all) => all.map((value) => (value === null ? "" : time(value))), space: 60 }, { values: (_, all) => all.map((value) => number(value)) }),
+    axes: axes({ isLog: true, values: (_, all) => all.map((value) => (value === null ? "" : time(value))), space: 60 }, { incrs: WHOLE, values: (_, all) => all.map((value) => number(value)) }),
     series: [{}, { paths: () => null, points: { show: false } }], hooks: { draw: [drawBins] },
   }, [[ySpan[0], ySpan[1]], [0, 1]], document.getElementById("histogram"));
 }
@@ -105,8 +107,9 @@ function tellDurations() {
 }
 
 // Phases: a stacked column for each iteration; columns of one pixel show the longest iteration, failing first.
-const phaseColumns = data.phases.map((one) => ({ ...one, iteration: unpack(one.iteration), failing: unpack(one.failing), duration_ns: one.duration_ns.map(unpack), unfenced_ns: one.unfenced_ns.map(unpack) }));
+const phaseColumns = data.phases.map((one) => ({ ...one, iteration: unpack(one.iteration), run: one.run && unpack(one.run), failing: unpack(one.failing), duration_ns: one.duration_ns.map(unpack), unfenced_ns: one.unfenced_ns.map(unpack) }));
 const PHASE_COLOURS = [6, 3, 7, 4, 5, 2, 1, 0]; // the colour of the first bug comes last
+const nameOf = (one, at) => (one.run && one.run[at] ? `run ${one.run[at]}${one.iteration[at] > 1 ? `: ${number(one.iteration[at])}` : ""}` : number(one.iteration[at]));
 const phaseView = { test: 0, fence: "duration_ns", at: -1 };
 function phaseTotals() {
   const one = phaseColumns[phaseView.test], totals = new Float64Array(one.iteration.length);
@@ -150,9 +153,9 @@ function makeStack() {
   const label = `${one.names.length} phases of ${number(one.count)} iterations of ${one.test}, ${phaseView.fence === "duration_ns" ? "fenced" : "unfenced"}, up to ${time(most / 1.1)}`;
   document.getElementById("stack").setAttribute("aria-label", label);
   stack = new uPlot({
-    width: plotWidth("stack"), height: 260, cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
+    width: plotWidth("stack"), height: 260, padding: SIDES, cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
     scales: { x: { time: false, range: () => [0, one.iteration.length] }, y: { range: () => [0, most] } },
-    axes: axes({ values: (_, all) => all.map((at) => (Number.isInteger(at) && at < one.iteration.length ? number(one.iteration[at]) : "")) }, { values: (_, all) => all.map((value) => (value ? time(value) : "0")) }),
+    axes: axes({ incrs: WHOLE, values: (_, all) => all.map((at) => (at < one.iteration.length ? nameOf(one, at) : "")) }, { values: (_, all) => all.map((value) => (value ? time(value) : "0")) }),
     series: [{}, { paths: () => null, points: { show: false } }],
     hooks: { draw: [drawStack], setCursor: [(plot) => {
       if (plot.cursor.left === null || plot.cursor.left < 0) return;
@@ -166,7 +169,8 @@ function makeStack() {
 function tellPhases(at) {
   const one = phaseColumns[phaseView.test], holder = document.getElementById("stack");
   phaseView.at = Math.max(0, Math.min(one.iteration.length - 1, at));
-  const text = `iteration ${number(one.iteration[phaseView.at])}${one.failing[phaseView.at] ? " (failing)" : ""}: ` + one.names.map((name, phase) => `${name} ${time(one[phaseView.fence][phase][phaseView.at])}`).join(", ");
+  const run = one.run && one.run[phaseView.at] ? `run ${one.run[phaseView.at]}, ` : "";
+  const text = `${run}iteration ${number(one.iteration[phaseView.at])}${one.failing[phaseView.at] ? " (failing)" : ""}: ` + one.names.map((name, phase) => `${name} ${time(one[phaseView.fence][phase][phaseView.at])}`).join(", ");
   document.getElementById("phase-readout").textContent = text;
   holder.setAttribute("aria-valuemax", one.iteration.length);
   holder.setAttribute("aria-valuenow", phaseView.at + 1);

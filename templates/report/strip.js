@@ -7,7 +7,7 @@ function makeStrips() {
   strips.length = 0;
   for (const lane of shownLanes()) {
     const canvas = element("canvas", { tabIndex: 0, role: "slider", "aria-label": `Iterations of ${lane.name}`, "aria-describedby": "keys", "aria-valuemin": 1, "aria-valuemax": lane.count, "aria-valuenow": 1 });
-    const told = `${number(lane.failures)} of ${number(lane.count)} failed`;
+    const told = `${number(lane.failures)} of ${number(lane.count)} failed${lane.rate ? `, ${lane.rate}` : ""}`;
     holder.append(element("div", { className: "lane" }, element("div", { className: "name" }, element("code", {}, lane.name), element("span", {}, told)), canvas));
     const strip = { lane, canvas, at: 0, brush: null };
     listen(strip);
@@ -70,7 +70,8 @@ function describe(lane, place) {
   const run = lane.run && lane.run[place] ? `run ${lane.run[place]}, ` : "";
   const took = point < 0 ? "duration left out of this page" : isNaN(lane.duration[point]) ? "died with its process" : `took ${time(lane.duration[point])}`;
   const began = point < 0 ? "" : isNaN(lane.duration[point]) ? `, at ${lane.started[point].toFixed(2)} s` : `, began at ${lane.started[point].toFixed(2)} s`;
-  return `${run}iteration ${number(lane.iteration ? lane.iteration[place] : place + 1)}: ${kind.outcome}${bug}, worker ${drawn.workers[lane.worker[place]]}, ${took}${began} · ${lane.name}`;
+  const worker = drawn.workers[lane.worker[place]], device = data.device_of[worker] === undefined ? "" : `, device ${data.device_of[worker]}`;
+  return visible(`${run}iteration ${number(lane.iteration ? lane.iteration[place] : place + 1)}: ${kind.outcome}${bug}, worker ${worker}${device}, ${took}${began} · ${lane.name}`);
 }
 
 function point(strip, place) {

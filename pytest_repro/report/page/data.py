@@ -9,8 +9,11 @@ from pytest_repro.errors import StoreError
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.frames import failures_frame, iterations_frame, metrics_frame, phases_frame
 from pytest_repro.report.page.arrays import packed, sample_places
+from pytest_repro.report.page.gate import replays_of_runs, run_rows, verdict_record
 from pytest_repro.report.page.iterations import MOST_POINTS, drawn_iterations
+from pytest_repro.report.page.sides import has_sides, of_all_sides
 from pytest_repro.report.words import percent, seconds
+from pytest_repro.verify.record_checks import signature_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +22,6 @@ _MOST_STACKED = 5_000
 _MOST_BUGS = 200
 _MOST_PHASES = 11
 _MOST_METRICS = 200
-_MOST_RUNS = 2_000
 _MOST_TABLES = 100
 _MOST_TEXT = 20_000
 _OTHERS = "other phases"
@@ -35,12 +37,12 @@ def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[st
     problems: list[str] = []
     summary = _read(entry.summary, problems) or {}
     iterations, failures = (
-        _read(lambda: iterations_frame(entry.path), problems),
-        _read(lambda: failures_frame(entry.path), problems),
+        _read(lambda: of_all_sides(entry.path, iterations_frame), problems),
+        _read(lambda: of_all_sides(entry.path, failures_frame), problems),
     )
     phases, metrics = (
-        _read(lambda: phases_frame(entry.path), problems),
-        _read(lambda: metrics_frame(entry.path), problems),
+        _read(lambda: of_all_sides(entry.path, phases_frame), problems),
+        _read(lambda: of_all_sides(entry.path, metrics_frame), problems),
     )
     drawn = None
     if iterations is not None and failures is not None and len(iterations) + len(failures):
@@ -48,13 +50,16 @@ def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[st
     return {
         "session": _session(entry, summary),
         "drawn": drawn,
-        "bugs": [] if failures is None else _bugs(failures, summary),
+        "missing": _missing(summary),
+        "bugs": [] if failures is None else _bugs(failures, _replays(summary) | replays_of_runs(entry.path)),
         "phases": [] if phases is None or phases.empty else _phases(phases),
         "metrics": [] if metrics is None or metrics.empty else _metrics(metrics),
         "devices": _devices(summary),
-        "runs": _runs(summary),
+        "device_of": _device_of(summary),
+        "runs": run_rows(summary),
         "timing": _timing(summary),
-        "verdict": _verdict(summary),
+        "verdict": verdict_record(summary),
+        "has_sides": has_sides(entry.path),
         "problems": problems,
     }
 
@@ -75,7 +80,12 @@ def _session(entry: SessionEntry, summary: Mapping[str, Any]) -> dict[str, Any]:
         rows.append(("seed", summary["base_seed"]))
     rows += [(f"version of {name}", version) for name, version in _mapping(facts.get("versions")).items()]
     rows += [(name, value) for name, value in _mapping(facts.get("environment")).items()]
-    git = [(f"git {name.replace('_', ' ')}", value) for name, value in entry.git.items() if value is not None]
+    words = {True: "yes", False: "no"}
+    git = [
+        (_GIT.get(name, f"git {name}"), words.get(value, value))
+        for name, value in entry.git.items()
+        if value is not None
+    ]
     devices = facts.get("devices")
     if isinstance(devices, list) and devices:
         rows.append(("devices", ", ".join(map(str, devices))))
@@ -93,17 +103,29 @@ def _session(entry: SessionEntry, summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _bugs(failures: pd.DataFrame, summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    known = {
-        str(_mapping(bug.get("signature")).get("key")): bug
+_GIT = {"is_dirty": "git local changes", "difference": "git hash of local changes"}
+
+
+def _missing(summary: Mapping[str, Any]) -> int:
+    """Iterations that were planned and did not run."""
+    counts = (test.get("missing") for test in _sequence(summary.get("tests")) if isinstance(test, dict))
+    return sum(count for count in counts if isinstance(count, int))
+
+
+def _replays(summary: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        signature_of(bug)[0]: bug["replay"]
         for bug in _sequence(summary.get("bugs"))
-        if isinstance(bug, dict)
+        if isinstance(bug, dict) and isinstance(bug.get("replay"), str)
     }
+
+
+def _bugs(failures: pd.DataFrame, replays: Mapping[str, str]) -> list[dict[str, Any]]:
     bugs = []
     for key, rows in failures.groupby("signature", sort=False, dropna=False):
         first = rows.iloc[0]
         texts = rows["text"].dropna()
-        told = known.get(str(key), {})
+        run = f"run {first['run']}, " if first["run"] else ""
         bugs.append(
             {
                 "key": str(key),
@@ -111,10 +133,10 @@ def _bugs(failures: pd.DataFrame, summary: Mapping[str, Any]) -> list[dict[str, 
                 "count": len(rows),
                 "tests": [str(name) for name in rows["test"].unique()[:20]],
                 "workers": sorted({str(name) for name in rows["worker"]})[:20],
-                "where": f"{first['test']}, iteration {first['iteration']} on {first['worker']}",
+                "where": f"{first['test']}, {run}iteration {first['iteration']:,} on {first['worker']}",
                 "message": str(first["message"] or "")[:_MOST_TEXT],
                 "text": str(texts.iloc[0])[:_MOST_TEXT] if len(texts) else None,
-                "replay": told.get("replay") if isinstance(told.get("replay"), str) else None,
+                "replay": replays.get(str(key)) or None,
                 "seed": None if first["seed"] is None else str(first["seed"]),
             }
         )
@@ -140,6 +162,9 @@ def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
             "failing": packed((outcomes != "passed").to_numpy()[kept], "u16"),
             "contended": next((str(why) for why in rows["contended"].unique() if why), None),
         }
+        runs = outcomes.index.get_level_values("run").to_numpy()
+        if runs.any():
+            told["run"] = packed(runs[kept], "u32")
         for column in ("duration_ns", "unfenced_ns"):
             table = told_rows.pivot_table(
                 index=by, columns="phase", values=column, aggfunc="sum", fill_value=0, observed=True
@@ -166,6 +191,7 @@ def _devices(summary: Mapping[str, Any]) -> list[list[str]]:
             ", ".join(map(str, _sequence(one.get("workers")))),
             f"{one.get('executed', 0):,}",
             f"{one.get('failures', 0):,}",
+            percent(one["failures"] / one["executed"]) if one.get("executed") and "failures" in one else "",
             "fails more often than the others" if one.get("fails_more_often") else "",
         ]
         for one in devices
@@ -173,59 +199,13 @@ def _devices(summary: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def _runs(summary: Mapping[str, Any]) -> list[list[str]]:
-    failed, rows = set(_sequence(summary.get("runs_failed"))), []
-    told = (one for one in _sequence(summary.get("runs"))[:_MOST_RUNS] if isinstance(one, dict))
-    for one in told:
-        tests = _mapping(_mapping(one.get("report")).get("tests"))
-        failing = [name for name, told in tests.items() if _mapping(told).get("outcome") != "passed"]
-        word = "failed" if one.get("run") in failed or one.get("exit_status") else "passed"
-        shown = ", ".join(failing[:5]) + (f" and {len(failing) - 5:,} more" if len(failing) > 5 else "")
-        rows.append(
-            [
-                str(one.get("run")),
-                word,
-                str(one.get("exit_status")),
-                seconds(one.get("duration_ns") or 0),
-                f"{len(tests):,}",
-                shown,
-                str(one.get("command") or ""),
-            ]
-        )
-    return rows
-
-
-def _verdict(summary: Mapping[str, Any]) -> dict[str, Any] | None:
-    if summary.get("verdict") is None:
-        return None
-    named = ("runs_asked", "runs_passed", "ruled_out_rate", "confidence", "chance", "exit_status")
-    plain = [
-        [name.replace("_", " "), _shown(summary[name])]
-        for name in named
-        if isinstance(summary.get(name), int | float)
-    ]
-    for name in ("base", "fix", "command"):
-        told = summary.get(name)
-        if isinstance(told, str):
-            plain.append([name, told])
-        elif isinstance(told, dict):
-            plain += [
-                [f"{name} {key.replace('_', ' ')}", str(value)]
-                for key, value in told.items()
-                if isinstance(value, str | int | float)
-            ]
-    return {
-        "word": str(summary["verdict"]),
-        "statement": summary.get("statement"),
-        "reasons": [str(one) for one in _sequence(summary.get("reasons"))[:100]],
-        "notes": [str(one) for one in _sequence(summary.get("notes"))[:100]],
-        "next_steps": [str(one) for one in _sequence(summary.get("next_steps"))[:100]],
-        "facts": plain,
-    }
-
-
-def _shown(value: float) -> str:
-    return percent(value) if isinstance(value, float) else f"{value:,}"
+def _device_of(summary: Mapping[str, Any]) -> dict[str, str]:
+    """The device of each worker, where it had only one."""
+    found: dict[str, set[str]] = {}
+    for one in _sequence(_mapping(summary.get("devices")).get("devices")):
+        for worker in _sequence(_mapping(one).get("workers")):
+            found.setdefault(str(worker), set()).add(str(one.get("device")))
+    return {worker: devices.pop() for worker, devices in found.items() if len(devices) == 1}
 
 
 def _timing(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

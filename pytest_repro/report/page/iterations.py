@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_repro.model import Outcome
 from pytest_repro.report.page.arrays import packed, packed_codes, sample_places
+from pytest_repro.report.words import percent, percent_range
+from pytest_repro.stats import failure_rate_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +78,7 @@ def drawn_iterations(
         "iteration": table["iteration"].to_numpy(np.int64),
         "run": table["run"].to_numpy(np.int64),
         "failing": failing,
+        "left_out": (table["outcome"] == Outcome.SKIPPED.value).to_numpy(),
     }
     return Drawn(
         total=len(table),
@@ -126,11 +129,13 @@ def _test_record(name: str, columns: dict[str, Any]) -> dict[str, Any]:
     places = np.flatnonzero(columns["keep"])
     count = len(columns["keep"])
     runs, iteration = columns["run"], columns["iteration"]
+    failures = int(columns["failing"].sum())
     is_plain = bool(np.array_equal(iteration, np.arange(1, count + 1))) and not runs.any()
     record = {
         "test": name,
         "count": count,
-        "failures": int(columns["failing"].sum()),
+        "failures": failures,
+        "rate": _rate(failures, int((~columns["left_out"]).sum())),
         "kind": packed_codes(columns["kind"]),
         "worker": packed_codes(columns["worker"]),
         "duration_ms": packed(columns["duration_ns"][places] / 1e6, "f32"),
@@ -142,3 +147,11 @@ def _test_record(name: str, columns: dict[str, Any]) -> dict[str, Any]:
         record["iteration"] = packed(iteration, "u32")
         record["run"] = packed_codes(runs)
     return record
+
+
+def _rate(failures: int, executed: int) -> str:
+    """Returns how often it failed, with the interval that holds at 95 %; nothing where nothing ran."""
+    if not executed:
+        return ""
+    between = percent_range(failure_rate_interval(failures, executed))
+    return f"{percent(failures / executed)}, 95 % interval {between}"

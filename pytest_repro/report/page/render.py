@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest_repro
+from pytest_repro.report.words import visible
 
 _FOLDER = "report"
 _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -15,12 +16,15 @@ _ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028",
 def page_text(data: dict[str, Any]) -> str:
     """Returns the whole file for what `page_data` returns."""
     import jinja2
+    from markupsafe import Markup
 
     folder = template_folder()
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(folder),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
     )
-    from markupsafe import Markup
 
     parts = {
         "plot_style": "vendor/uPlot.min.css",

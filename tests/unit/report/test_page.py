@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,90 @@ def test_a_session_that_was_broken_off_has_a_page(tmp_path: Path, kind: str) -> 
     """Nothing but its facts is on record, and that is what the page tells."""
     session = write_session(tmp_path, kind=kind)
     assert page_data(read_entry(session.path))["drawn"] is None
+
+
+def test_the_page_of_a_gate_tells_its_verdict_and_how_to_repeat_a_bug(tmp_path: Path) -> None:
+    """In the words of the gate; the command comes from the run that the bug was seen in."""
+    said = ["unstable: 1 run of 2 failed", "run 1: it failed in 1 of 2 iterations"]
+    summary = {"verdict": "unstable", "said": said, "runs_failed": [1], "runs": [{"run": 1}, {"run": 2}]}
+    session = write_session(tmp_path, kind="verify", summary=summary)
+    _write_run(session.path / "run_1", failure(TEST, 2), replay="pytest --repro-replay 2")
+    data = page_data(read_entry(session.path))
+    assert data["verdict"] == {"word": "unstable", "is_good": False, "said": said, "facts": []}
+    assert [row[:2] for row in data["runs"]] == [["1", "failed"], ["2", "passed"]]
+    bug = data["bugs"][0]
+    assert (bug["where"], bug["replay"]) == (
+        f"{TEST}, run 1, iteration 2 on main",
+        "pytest --repro-replay 2",
+    )
+
+
+def test_the_page_of_a_certificate_keeps_base_and_fix_apart(tmp_path: Path) -> None:
+    """Each has its strip; the worktree of the base is gone, and so is the command that ran in it."""
+    side = {"name": "main", "commit": "c" * 40, "failure_rate": 1.0, "interval": [0.2, 1.0]}
+    side |= {"runs": 1, "failed": 1, "median_duration_ns": 2_000_000_000}
+    runs = [{"side": "base", "run": 1, "exit_status": 1}, {"side": "fix", "run": 1, "exit_status": 0}]
+    summary = {"verdict": "certified", "statement": "certified: it holds", "base": side, "runs": runs}
+    session = write_session(tmp_path, kind="certificate", summary=summary)
+    _write_run(session.path / "base_run_1", failure(TEST, 2), replay="pytest --rootdir=/gone")
+    _write_run(session.path / "fix_run_1", None, replay="")
+    data = page_data(read_entry(session.path))
+    assert [(test["test"], test["failures"], test["count"]) for test in data["drawn"]["tests"]] == [
+        (f"base: {TEST}", 1, 2),
+        (f"fix: {TEST}", 0, 2),
+    ]
+    assert data["drawn"]["tests"][0]["rate"] == "50 %, 95 % interval 1.3 % to 99 %"
+    assert (data["verdict"]["is_good"], data["has_sides"]) == (True, True)
+    assert data["verdict"]["facts"][1:] == [
+        ["base failures", "1 of 1 run failed (100 %, interval 20 % to 100 %)"],
+        ["base median time of a run", "2.0 s"],
+    ]
+    assert [row[:2] for row in data["runs"]] == [["base 1", "failed"], ["fix 1", "passed"]]
+    assert data["bugs"][0]["replay"] is None
+
+
+def _write_run(folder: Path, failing: dict[str, Any] | None, *, replay: str) -> None:
+    folder.mkdir()
+    ends = [("passed", 1), ("failed", 1)] if failing else [("passed", 2)]
+    (folder / "iterations.jsonl").write_text(json.dumps(batch(TEST, ends, [10, 20])) + "\n")
+    bugs = [{"signature": failing["signature"], "replay": replay}] if failing else []
+    (folder / "failures.jsonl").write_text(json.dumps(failing) + "\n" if failing else "")
+    (folder / "summary.json").write_text(json.dumps({"format_version": 1, "bugs": bugs}))
+
+
+def test_what_did_not_run_is_told(tmp_path: Path) -> None:
+    """An interrupted session shows more than what it finished."""
+    tests = [{"test": TEST, "planned": 10, "missing": 7}, {"test": "b", "planned": 10, "missing": 0}]
+    session = write_session(tmp_path, summary={"tests": tests})
+    assert page_data(read_entry(session.path))["missing"] == 7
+
+
+@pytest.mark.parametrize("theme", [":root", ":root.dark"])
+def test_colours_are_told_apart(theme: str) -> None:
+    """As WCAG 2.2 asks for: text 4.5 to 1 on each ground, what is drawn and edges of controls 3 to 1."""
+    style = (template_folder() / "page.css").read_text(encoding="utf-8")
+    colours = dict(re.findall(r"--([\w-]+): (#\w+)", style.partition(f"{theme} {{")[2].partition("}")[0]))
+    for ground in ("card", "mark"):
+        for name in ("ink", "quiet", "accent", "pass-ink", "fail-ink"):
+            assert _contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+        for name in ("pass", "skip", "edge", *(f"k{number}" for number in range(8))):
+            assert _contrast(colours[name], colours[ground]) >= 3, (name, ground)
+    # The number of a bug stands on its colour.
+    assert all(_contrast(colours[f"k{number}"], colours["card"]) >= 4.5 for number in range(8))
+
+
+def _contrast(one: str, other: str) -> float:
+    low, high = sorted(map(_luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_a_record_that_cannot_be_read_is_told(

@@ -188,6 +188,51 @@ def test_a_phone_scrolls_only_downwards(opened: Open) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_what_cannot_be_seen_is_spelled_out(opened: Open, tmp_path: Path) -> None:
+    """A message that turns the direction of writing leaves what stands beside it as it is."""
+    died = failure(TEST, 1, outcome="crash", message="\u202eabc\x1b[31m", worker="gw0")
+    page = opened(_written(tmp_path, write_session(tmp_path, records={"failures.jsonl": [died]}).path))
+    assert "\\u202eabc\\x1b[31m" in page.inner_text("#bugs summary")
+    page.locator(".lane canvas").focus()
+    page.keyboard.press("Home")
+    assert "\\u202eabc" in page.inner_text("#readout")
+
+
+def test_tab_goes_through_the_page_in_its_order(opened: Open) -> None:
+    """A way past the head, then the filter, the zoom, each strip, the bugs; the focus is always seen."""
+    page = opened()
+    seen = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate(_FOCUSED))
+    names = "To the content, theme, test, outcome, bug, worker, Clear, in, out, all"
+    assert [name for name, _ in seen[:10]] == names.split(", ")
+    strips = [f"Iterations of {test}" for test in (TEST, HOSTILE)]
+    assert [name for name, _ in seen[10:12]] == strips
+    assert seen[12][0].startswith("1AssertionError")
+    assert all(width >= 2 for _, width in seen)
+
+
+def test_on_paper_the_page_is_light_and_unfolded(opened: Open) -> None:
+    """Each bug's traceback is there, also of one that was folded away; afterwards all is as it was."""
+    page = opened(color_scheme="dark")
+    state = "[document.documentElement.className, document.querySelectorAll('details:not([open])').length]"
+    assert page.evaluate(state) == ["dark", 1]
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(state) == ["", 0]
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(state) == ["dark", 1]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_fault(opened: Open, theme: str) -> None:
+    """Names, roles, headings, contrast and the like, by the rules of WCAG 2.2 AA that a program can check."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    page = opened(color_scheme=theme, bypass_csp=True, viewport={"width": 360, "height": 740})
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
 def test_a_lone_failure_among_many_is_seen(opened: Open, tmp_path: Path) -> None:
     """100,000 iterations on a thousand pixels: the column of the failing one has its colour."""
     page = opened(_many(tmp_path))
@@ -204,6 +249,11 @@ def test_zooming_over_100_000_iterations_is_smooth(opened: Open, tmp_path: Path)
     print(f"median {statistics.median(took):.1f} ms, longest {max(took):.1f} ms of {len(took)} frames")  # noqa: T201 (the measurement is what it is run for)
     assert statistics.median(took) < 50
 
+
+_FOCUSED = """() => {
+  const one = document.activeElement, label = one.dataset.zoom || one.getAttribute("aria-label");
+  return [label || one.name || one.id || one.textContent, parseFloat(getComputedStyle(one).outlineWidth)];
+}"""
 
 _REDDISH = """() => {
   const canvas = document.querySelector(".lane canvas"), row = Math.round(18 * devicePixelRatio);

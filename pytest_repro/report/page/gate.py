@@ -1,0 +1,109 @@
+"""What the page tells of a gate and of a certificate: the verdict, and each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pytest_repro.errors import StoreError
+from pytest_repro.report.frames import iteration_folders
+from pytest_repro.report.page.sides import SIDES
+from pytest_repro.report.words import counted, percent, percent_range, seconds
+from pytest_repro.stats import Interval
+from pytest_repro.store import SUMMARY, read_json
+from pytest_repro.verify.record_checks import signature_of
+
+_MOST_RUNS = 2_000
+_MOST_LINES = 100
+_GOOD = frozenset({"stable", "certified"})
+
+
+def verdict_record(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the verdict: its word, whether it is a good one, what was said, and facts of both sides."""
+    word = summary.get("verdict")
+    if not isinstance(word, str):
+        return None
+    said = _texts(summary.get("said"))
+    if not said:
+        statement = summary.get("statement")
+        others = (_texts(summary.get(name)) for name in ("reasons", "notes", "next_steps"))
+        said = [str(statement or word), *(line for lines in others for line in lines)]
+    facts = [fact for side in SIDES for fact in _side(side, _mapping(summary.get(side)))]
+    command = summary.get("command")
+    if isinstance(command, str):
+        facts.append(["command of each run", command])
+    return {"word": word, "is_good": word in _GOOD, "said": said[:_MOST_LINES], "facts": facts}
+
+
+def _side(name: str, side: Mapping[str, Any]) -> list[list[str]]:
+    if not side:
+        return []
+    commit = str(side.get("commit") or "no commit")
+    dirty = " with local changes" if side.get("is_dirty") else ""
+    facts = [[name, f"{side.get('name')}: {commit}{dirty}"]]
+    rate, interval, runs = side.get("failure_rate"), side.get("interval"), side.get("runs")
+    if isinstance(rate, int | float) and isinstance(interval, list) and isinstance(runs, int):
+        low, high = interval
+        told = f"{side.get('failed')} of {counted(runs, 'run')} failed"
+        between = percent_range(Interval(low=low, high=high))
+        facts.append([f"{name} failures", f"{told} ({percent(rate)}, interval {between})"])
+    if isinstance(side.get("median_duration_ns"), int):
+        facts.append([f"{name} median time of a run", seconds(side["median_duration_ns"])])
+    return facts
+
+
+def run_rows(summary: Mapping[str, Any]) -> list[list[str]]:
+    """Returns of each run its name, outcome, exit status, time, tests, failing tests and command."""
+    failed, rows = set(_list(summary.get("runs_failed"))), []
+    for one in _list(summary.get("runs"))[:_MOST_RUNS]:
+        if not isinstance(one, dict):
+            continue
+        tests = _mapping(_mapping(one.get("report")).get("tests"))
+        failing = [name for name, told in tests.items() if _mapping(told).get("outcome") != "passed"]
+        shown = ", ".join(failing[:5]) + (f" and {len(failing) - 5:,} more" if len(failing) > 5 else "")
+        side = f"{one['side']} " if isinstance(one.get("side"), str) else ""
+        rows.append(
+            [
+                f"{side}{one.get('run')}",
+                "failed" if one.get("run") in failed or one.get("exit_status") else "passed",
+                str(one.get("exit_status")),
+                seconds(one.get("duration_ns") or 0),
+                f"{len(tests):,}",
+                shown,
+                str(one.get("command") or ""),
+            ]
+        )
+    return rows
+
+
+def replays_of_runs(path: Path) -> dict[str, str]:
+    """Returns for the key of each bug of a stress run inside of a run the command that runs it again.
+
+    Args:
+        path: Of the session; a summary that cannot be read is left out.
+    """
+    # Those of a certificate ran in worktrees that are gone.
+    folders = [folder for number, folder in iteration_folders(path) if number]
+    found: dict[str, str] = {}
+    for folder in folders[:_MOST_RUNS]:
+        try:
+            bugs = _list(read_json(folder / SUMMARY).get("bugs"))
+        except StoreError:
+            continue
+        for bug in filter(lambda one: isinstance(one, dict), bugs):
+            if isinstance(bug.get("replay"), str):
+                found.setdefault(signature_of(bug)[0], bug["replay"])
+    return found
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in _list(value) if isinstance(one, str)]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else []
