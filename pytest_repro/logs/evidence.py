@@ -22,6 +22,7 @@ class Block:
         lines: Its text; what is beyond `LONGEST_BLOCK_LINES` is dropped.
         worker: xdist's worker id.
         runner: Which test runner printed it.
+        is_named_below: Whether the name follows the text, as trial prints it.
     """
 
     line: int
@@ -31,6 +32,7 @@ class Block:
     lines: list[str] = field(default_factory=list)
     worker: str | None = None
     runner: Runner = Runner.PYTEST
+    is_named_below: bool = False
 
     def add(self, text: str) -> None:
         """Appends a line of text, as long as there is room."""

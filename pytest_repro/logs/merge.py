@@ -15,8 +15,9 @@ from pytest_repro.logs.blocks import (
 )
 from pytest_repro.logs.evidence import Block, Evidence, Mention
 from pytest_repro.logs.nodeids import from_header, header_name
-from pytest_repro.logs.rebuilt import from_accidents, rebuilt, with_kind
+from pytest_repro.logs.rebuilt import from_accidents, from_headless, rebuilt, with_kind
 from pytest_repro.logs.records import CiFailure, Found, LogOutcome, Runner
+from pytest_repro.logs.unittest_output import named_blocks
 from pytest_repro.model import Frame, Outcome, Stage
 
 _COUNT = re.compile(r"(?P<count>\d+) (?P<what>failed|errors?)\b")
@@ -74,7 +75,7 @@ def _fuller(known: CiFailure, other: CiFailure) -> CiFailure:
 
 def _from_mentions(evidence: Evidence) -> list[CiFailure]:
     mentions = _mentions(evidence)
-    blocks = list(evidence.blocks)
+    blocks = [named for block in evidence.blocks for named in named_blocks(block)]
     found: list[CiFailure] = []
     for mention in mentions:
         block = _take_block(blocks, mention)
@@ -88,7 +89,9 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
         made = rebuilt(block, evidence)
         if made is not None:
             found.append(made)
-    return found + _from_unittest_lines(found, evidence)
+    found += _from_unittest_lines(found, evidence)
+    headless = from_headless(evidence.headless, evidence) if evidence.headless and not found else None
+    return [headless] if headless is not None else found
 
 
 def _with_headless(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:

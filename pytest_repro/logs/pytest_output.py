@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable
 from pathlib import PureWindowsPath
 
@@ -14,8 +15,6 @@ from pytest_repro.logs.headers import UsageReader, field, versions
 from pytest_repro.logs.nesting import RESULTS, Nesting
 from pytest_repro.logs.nodeids import (
     lone_status,
-    looks_like_nodeid,
-    split_summary,
     tells_progress,
     verbose_line,
 )
@@ -28,9 +27,7 @@ from pytest_repro.logs.patterns import (
     NAMED,
     OTHER_ENDS,
     PASSING,
-    SHORT_LINE,
     TITLE,
-    UNITTEST_HEAD,
     UNITTEST_LINE,
     WORKER_LINE,
     final_of,
@@ -39,7 +36,12 @@ from pytest_repro.logs.patterns import (
 )
 from pytest_repro.logs.progress_letters import read_letters
 from pytest_repro.logs.records import Found, LogLine, Runner
+from pytest_repro.logs.summary_lines import SummaryReader
+from pytest_repro.logs.unittest_output import HeadReader, is_rule
 from pytest_repro.model import Stage
+
+_LONGEST_LEAD = 30
+"""Lines before the first error that may belong to a traceback, where a log begins within one."""
 
 StartSession = Callable[[LogLine], Evidence]
 
@@ -59,15 +61,18 @@ class PytestReader:
         self._ever_failed: set[str] = set()  # also of sessions that were dropped
         self._nesting = Nesting()
         self._floor = 0
-        self._unittest_rule = 0
+        self._lead: deque[str] = deque(maxlen=_LONGEST_LEAD)
+        self._summary = SummaryReader()
+        self._heads = HeadReader()
         self._annotations = AnnotationReader()
         self._accidents = AccidentReader()
         self._usage = UsageReader()
 
     @property
     def sessions(self) -> tuple[Evidence, ...]:
-        """All sessions in which something was said of a test."""
-        return tuple(session for session in self._sessions if not session.is_bare)
+        """All sessions in which something was said of a test, else the one whose beginning was cut off."""
+        told = tuple(session for session in self._sessions if not session.is_bare)
+        return told or tuple(session for session in self._sessions if session.headless is not None)
 
     @property
     def current(self) -> Evidence | None:
@@ -93,6 +98,8 @@ class PytestReader:
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
         text = line.text.rstrip()
+        if self._summary.is_open:
+            self._summary.go_on(line, text)
         if self._nesting.is_captured and self._nesting.holds(text, self._section):
             self._add_to_block(text)
             return
@@ -166,6 +173,7 @@ class PytestReader:
         self._nesting.leave()
 
     def _block_header(self, line: LogLine, text: str) -> bool:
+        text = text[1:] if text.startswith(" _") and not self._section else text  # as quotations indent it
         match = HEADER.fullmatch(text) if text.startswith(("_", "\u2015")) else None
         if match is None or set(match["name"]) <= {"_", " "} or self._nesting.is_printed(text):
             return False
@@ -183,42 +191,29 @@ class PytestReader:
     def _sympy(self, line: LogLine, title: str) -> bool:
         if re.fullmatch(r"\S+\.py:\w+", title) is None or self._section not in {"", "sympy"}:
             return False
-        session = self._session(line)
-        self._leave_block()
-        self._section = "sympy"
-        self._block = Block(line=line.number, name=title, runner=Runner.SYMPY)
-        session.blocks.append(self._block)
+        self._open(line, Block(line=line.number, name=title, runner=Runner.SYMPY), section="sympy")
         return True
 
     def _open_block(self, line: LogLine, title: str) -> None:
         named = NAMED.fullmatch(title)
         assert named is not None
         stage = Stage.COLLECT if named["collect"] else Stage(named["stage"]) if named["stage"] else None
+        name = named["name"].strip()
+        self._open(line, Block(line=line.number, name=name, stage=stage, is_error=stage is not None))
+
+    def _open(self, line: LogLine, block: Block, *, section: str | None = None) -> None:
         session = self._session(line)
-        is_error = stage is not None
         self._leave_block()
-        self._block = Block(line=line.number, name=named["name"].strip(), stage=stage, is_error=is_error)
-        session.blocks.append(self._block)
+        self._section = self._section if section is None else section
+        self._block = block
+        session.blocks.append(block)
 
     def _unittest(self, line: LogLine, text: str) -> bool:
-        if text.startswith("=") and len(text) > 60 and set(text) == {"="}:
-            self._unittest_rule = line.number
+        opened = self._heads.feed(line.number, text, is_shown=self._section in RESULTS)
+        if opened is not None:
+            self._open(line, opened, section="unittest")
             return True
-        if self._unittest_rule and line.number - self._unittest_rule <= 2 and text:
-            match = UNITTEST_HEAD.fullmatch(text)
-            self._unittest_rule = 0
-            if match is None:
-                return False
-            session = self._session(line)
-            self._leave_block()
-            self._section = "unittest"
-            self._block = Block(
-                line=line.number,
-                name=match["name"] or match["other"],
-                is_error=match["word"] == "ERROR",
-                runner=Runner.UNITTEST,
-            )
-            session.blocks.append(self._block)
+        if text.startswith("=") and is_rule(text, "="):
             return True
         result = UNITTEST_LINE.fullmatch(text) if text.startswith("test") else None
         if result is not None:
@@ -268,12 +263,16 @@ class PytestReader:
 
     def _mid_block(self, line: LogLine, text: str) -> bool:
         """Opens a block without a header, where a log begins within one."""
-        if self._sessions or not text.startswith((">", "E")) or MID_BLOCK.fullmatch(text) is None:
+        if self._sessions:
+            return False
+        if not text.startswith((">", "E")) or MID_BLOCK.fullmatch(text) is None:
+            self._lead.append(text)
             return False
         session = self._begin(line)
         self._section = "FAILURES"
         self._block = session.headless = Block(line=line.number, name="")
-        self._block.add(text)
+        for before in (*self._lead, text):
+            self._block.add(before)
         return True
 
     def _in_block(self, line: LogLine, text: str) -> None:
@@ -294,25 +293,11 @@ class PytestReader:
             self._block.add(text)
 
     def _short(self, line: LogLine, text: str) -> bool:
-        match = SHORT_LINE.fullmatch(text)
-        if match is None:
-            return False
-        nodeid, message = split_summary(match["rest"])
-        if not looks_like_nodeid(nodeid):
-            return False
-        if self._section != "summary" and "::" not in nodeid and not nodeid.endswith(".py"):
+        mention = self._summary.read(line, text, in_summary=self._section == "summary")
+        if mention is None:
             return False
         session = self._session(line)
-        listed = session.short_summary if self._section == "summary" else session.loose
-        listed.append(
-            Mention(
-                nodeid=nodeid,
-                line=line.number,
-                is_error=match["word"] == "ERROR",
-                message=message,
-                subtest=match["before"] or match["after"],
-            )
-        )
+        (session.short_summary if self._section == "summary" else session.loose).append(mention)
         return True
 
     def _running(self, line: LogLine, text: str) -> None:

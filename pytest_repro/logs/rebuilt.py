@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import PureWindowsPath
 
 from pytest_repro.logs.blocks import BlockFacts, frame_of, frames_of, read_block, same_file
 from pytest_repro.logs.evidence import Accident, Block, Evidence
@@ -19,7 +20,15 @@ _WORKER_CRASH = re.compile(
     r"(?:worker|[Ss]lave) '(?P<worker>gw\d+)' crashed while running "
     r"(?P<quote>['\"])(?P<nodeid>[^\n]+)(?P=quote)"
 )
-_UNITTEST_FILE = re.compile(r"[/\\](?:unittest|nose)[/\\]")
+_UNITTEST_FILE = re.compile(r"[/\\](?:(?:unittest|nose2?)[/\\]|twisted[/\\]trial[/\\]_?\w*test\.py$)")
+_CHECKOUT = re.compile(  # of GitHub, Azure Pipelines, Travis, CircleCI
+    r"(?:(?:(?:/[^/]+)*/_?work|/__w|[A-Z]:/a)/([^/]+)/\1|(?:/(?:home|Users)/[^/]+/work|/__w|[A-Z]:/a)/\d+/s|"
+    r"/(?:home|Users)/travis/build/[^/]+/[^/]+|/(?:home/circleci|root)/(?:project|repo))/(?P<rest>.+)"
+)
+_TEST_FILE = re.compile(r"(?:^|[/\\])test_[^/\\]*\.py$")
+_FIXTURE = re.compile(r"(?:setUp|tearDown)(?:Class|Module)")
+_NAMELESS = "_ErrorHolder"
+"""What nose2 prints for a class or a module that could not be set up."""
 _CPP_PLACE = re.compile(r"(?:TT_\w+|\w+) @ (?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
 _SUBTEST = re.compile(r"(?<=\w) (?:\[.*\]|\(.*\)).*$")
 
@@ -29,9 +38,10 @@ def with_kind(failure: CiFailure) -> CiFailure:
     message = failure.message or ""
     crash = _WORKER_CRASH.search(message) or _WORKER_CRASH.search(failure.text[-500:])
     if crash is not None:
+        is_end = failure.nodeid.endswith("/" + crash["nodeid"])  # the worker may count from another folder
         return replace(
             failure,
-            nodeid=crash["nodeid"],
+            nodeid=failure.nodeid if is_end else crash["nodeid"],
             outcome=Outcome.CRASH,
             worker=crash["worker"],
             message=crash[0].strip(),
@@ -61,7 +71,7 @@ def rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
             nodeid=nodeid,
             line=block.line,
             outcome=Outcome.ERROR if block.is_error else Outcome.FAILED,
-            is_verbatim=block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT,
+            is_verbatim=nodeid == block.name,
             stage=block.stage or (Stage.CALL if block.runner is Runner.PYTEST else None),
             exception=facts.exception,
             message=facts.message,
@@ -94,6 +104,8 @@ def _outside_unittest(place: Frame | None, lines: Sequence[str]) -> Frame | None
 def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
     if block.runner is Runner.UNITTEST and not _has_rule(block):
         return None
+    if block.runner is Runner.UNITTEST and block.name == _NAMELESS:
+        return _set_up_name(block)
     if block.runner is not Runner.PYTEST or block.stage is Stage.COLLECT:
         return block.name
     name = _SUBTEST.sub("", block.name.removeprefix("[doctest] "))
@@ -101,6 +113,15 @@ def _rebuilt_id(block: Block, facts: BlockFacts, evidence: Evidence) -> str | No
     if block.name.startswith("[doctest] "):
         return f"{file}::{name}" if file else None
     return from_header(_relative(file, evidence), name) if file else name
+
+
+def _set_up_name(block: Block) -> str:
+    """The name that unittest gives to the set-up of a class or a module: `setUpClass (valves)`."""
+    frames = [one for one in frames_of(block.lines) if not _UNITTEST_FILE.search(one.file)]
+    fixture = next((one for one in frames if _FIXTURE.fullmatch(one.function or "")), None)
+    if fixture is None:
+        return block.name
+    return f"{fixture.function} ({PureWindowsPath(fixture.file).stem})"
 
 
 def _has_rule(block: Block) -> bool:
@@ -126,10 +147,23 @@ def _file_of(block: Block, facts: BlockFacts, evidence: Evidence) -> str | None:
     names_none = not any(re.match(r"[\s>]*(?:async )?def \w+\(", line) for line in block.lines)
     for line in block.lines:
         frame = frame_of(line)
-        is_own = shows_source or names_none or (frame is not None and frame.function is not None)
+        is_own = shows_source or (
+            frame is not None and _is_of_test(frame, function, block, names_none=names_none)
+        )
         if frame is not None and is_test_file(frame.file) and is_own:
             return next((one for one in listed if same_file(one, frame.file)), frame.file)
     return facts.test_place.file if facts.test_place and block.is_error else None
+
+
+def _is_of_test(frame: Frame, function: str, block: Block, *, names_none: bool) -> bool:
+    """A test that is called through wrappers begins elsewhere; an error can begin in any fixture."""
+    if frame.function is None:
+        return names_none
+    return (
+        block.is_error
+        or frame.function in {function, "<module>"}
+        or _TEST_FILE.search(frame.file) is not None
+    )
 
 
 def _file_by_order(block: Block, evidence: Evidence, letter: str) -> str | None:
@@ -158,18 +192,47 @@ def _relative(file: str, evidence: Evidence) -> str:
         root = evidence.rootdir.value.replace("\\", "/").rstrip("/") + "/"
         if plain.startswith(root):
             return plain[len(root) :]
-    work = re.match(r"(?:/home/runner/work|/Users/runner/work|/__w|[A-Z]:/a)/([^/]+)/\1/(?P<rest>.+)", plain)
-    return work["rest"] if work else plain
+    checkout = _CHECKOUT.match(plain)
+    return checkout["rest"] if checkout else plain
+
+
+def from_headless(block: Block, evidence: Evidence) -> CiFailure | None:
+    """Makes the failure of a block without a header, where a frame names the test's function."""
+    facts = read_block(block.lines)
+    place = facts.test_place
+    if (
+        place is None
+        or not (place.function or "").startswith("test")
+        or not (facts.exception or facts.message)
+    ):
+        return None
+    return with_kind(
+        CiFailure(
+            nodeid=from_header(_relative(place.file, evidence), place.function or ""),
+            line=block.line,
+            outcome=Outcome.FAILED,
+            is_verbatim=False,
+            stage=Stage.CALL,
+            exception=facts.exception,
+            message=facts.message,
+            place=facts.place,
+            test_place=place,
+            text=facts.text,
+        )
+    )
 
 
 def from_accidents(evidence: Evidence) -> list[CiFailure]:
     """Makes the failures of the tests that were in flight when something ended them."""
     found = []
+    known = [one.nodeid for one in (*evidence.short_summary, *evidence.loose, *evidence.verbose)]
     named = [one for one in evidence.accidents if one.nodeid is not None and one.worker is not None]
     for accident in evidence.accidents:
         nodeid, is_verbatim, place = _accident_test(accident, evidence)
         if nodeid is None or (named and accident.nodeid is None):
             continue
+        if is_verbatim and nodeid not in known:
+            nodeid = next((one for one in known if one.endswith("/" + nodeid)), nodeid)
         found.append(
             CiFailure(
                 nodeid=nodeid,
@@ -179,7 +242,7 @@ def from_accidents(evidence: Evidence) -> list[CiFailure]:
                 stage=Stage.CALL if place else None,
                 exception=accident.exception,
                 message=accident.message,
-                place=place or accident.place,
+                place=place or accident.place or _own_frame(accident.stack),
                 test_place=place,
                 worker=accident.worker,
             )
@@ -194,6 +257,7 @@ def _timed_out(accident: Accident, evidence: Evidence) -> bool:
     return accident.worker is not None and any(frame.function == name for one in dumps for frame in one.stack)
 
 
+_FOREIGN = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/(?:python|pypy)\d|/Lib/|^<")
 _RUNS_TEST = re.compile(r"_pytest[/\\]python\.py$")
 
 
@@ -203,6 +267,11 @@ def _called_by_runner(stack: Sequence[Frame]) -> Frame | None:
         if outer.function == "pytest_pyfunc_call" and _RUNS_TEST.search(outer.file):
             return inner if "site-packages" not in inner.file.replace("\\", "/").split("/") else None
     return None
+
+
+def _own_frame(stack: Sequence[Frame]) -> Frame | None:
+    """The frame nearest to the end that is neither Python's own nor a package's: that of a fixture."""
+    return next((one for one in stack if not _FOREIGN.search(one.file.replace("\\", "/"))), None)
 
 
 def _accident_test(accident: Accident, evidence: Evidence) -> tuple[str | None, bool, Frame | None]:

@@ -1,0 +1,107 @@
+"""Excerpts, as issues quote them: a log that begins or ends within what would name a test."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from pytest_repro.logs.reader import read_log
+from pytest_repro.logs.records import CiFailure, LogReport
+from pytest_repro.model import Outcome
+
+
+def report_of(text: str) -> LogReport:
+    return read_log(io.BytesIO(text.encode()))
+
+
+def only_failure(text: str) -> CiFailure:
+    (failure,) = report_of(text).failures
+    return failure
+
+
+def test_a_traceback_without_its_header_belongs_to_the_function_of_its_frame() -> None:
+    failure = only_failure(
+        "plant/tests/test_pump.py:59: in test_pressure\n    assert_close(bars, 2)\n"
+        "E   AssertionError: \nE   too much pressure\n"
+    )
+    assert failure.nodeid == "plant/tests/test_pump.py::test_pressure"
+    assert not failure.is_verbatim
+    assert (failure.exception, failure.message) == ("AssertionError", "too much pressure")
+
+
+def test_a_header_may_be_indented_by_a_quotation() -> None:
+    failure = only_failure(
+        " ________________________________ test_pressure ________________________________\n"
+        "plant/tests/test_pump.py:59: in test_pressure\n    check(2)\nE   OSError: no pump\n"
+    )
+    assert failure.nodeid == "plant/tests/test_pump.py::test_pressure"
+    assert failure.message == "no pump"
+
+
+def test_a_helper_called_like_a_test_file_is_not_the_file_of_a_test_that_it_runs() -> None:
+    """No frame is of the test's own function: nothing tells its file."""
+    failure = only_failure(
+        "_________________________________ test_pressure _________________________________\n"
+        "plant/pump_test.py:7: in run_it\n    return call()\nplant/loop.py:3: in call\n    raise OSError\n"
+        "E   OSError: no pump\n"
+    )
+    assert failure.nodeid == "test_pressure"
+
+
+@pytest.mark.parametrize(
+    "checkout",
+    [
+        "/home/runner/work/plant/plant",
+        "/home/ubuntu/actions-runner/_work/plant/plant",
+        "/home/vsts/work/1/s",
+        "/home/travis/build/owner/plant",
+        "/home/circleci/project",
+    ],
+)
+def test_a_file_in_the_checkout_of_a_ci_system_is_named_from_there(checkout: str) -> None:
+    failure = only_failure(
+        "_________________________________ test_pressure _________________________________\n"
+        f"{checkout}/tests/test_pump.py:59: in test_pressure\n    check(2)\nE   OSError: no pump\n"
+    )
+    assert failure.nodeid == "tests/test_pump.py::test_pressure"
+
+
+def test_a_message_that_begins_with_an_empty_line_goes_on_in_the_next() -> None:
+    failure = only_failure(
+        "FAILED tests/test_pump.py::test_pressure - AssertionError: \nNot equal to 2 bars\n\nx: 3\n"
+    )
+    assert (failure.exception, failure.message) == ("AssertionError", "Not equal to 2 bars")
+
+
+def test_a_worker_may_count_its_files_from_another_folder() -> None:
+    failure = only_failure(
+        "__________________________ test_pump.py __________________________\n"
+        "worker 'gw0' crashed while running 'test_pump.py::test_pressure'\n"
+        "FAILED tests/test_pump.py::test_pressure\n"
+    )
+    assert failure.nodeid == "tests/test_pump.py::test_pressure"
+    assert failure.outcome is Outcome.CRASH
+
+
+def test_a_crash_in_a_fixture_has_the_place_of_the_fixture() -> None:
+    failure = only_failure(
+        "platform linux -- Python 3.12.1, pytest-8.3.5, pluggy-1.5.0\ncollected 2 items\n"
+        "tests/test_pump.py Fatal Python error: Aborted\n\n"
+        "Current thread 0x00007fa5 (most recent call first):\n"
+        '  File "/usr/lib/python3.12/ctypes/__init__.py", line 5 in call\n'
+        '  File "/srv/plant/tests/conftest.py", line 63 in pump\n'
+        '  File "/srv/env/lib/python3.12/site-packages/_pytest/fixtures.py", line 901 in call_fixture_func\n'
+    )
+    assert failure.nodeid == "tests/test_pump.py"
+    assert failure.place is not None
+    assert (failure.place.file, failure.place.line) == ("/srv/plant/tests/conftest.py", 63)
+
+
+def test_a_session_that_fails_without_a_file_is_named_as_the_summary_does() -> None:
+    report = report_of(
+        "=========================== short test summary info ============================\n"
+        "FAILED ::plant - OSError: no pump\n"
+        "========================= 1 failed, 2 passed in 0.10s ==========================\n"
+    )
+    assert [one.nodeid for one in report.failures] == ["::plant"]
