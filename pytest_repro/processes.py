@@ -6,9 +6,35 @@ import contextlib
 import os
 import signal
 from pathlib import Path
+from typing import NamedTuple
 
 _PARENT, _START = 1, 19
 """Places behind the state in `/proc/<pid>/stat`."""
+
+
+class ProcessorTimes(NamedTuple):
+    """What the main thread of a process had of the processors since it began.
+
+    Attributes:
+        ran_ns: How long it was on one.
+        waited_ns: How long it could have run and was not: others had them all.
+    """
+
+    ran_ns: int
+    waited_ns: int
+
+
+def processor_times(schedstat: Path = Path("/proc/self/schedstat")) -> ProcessorTimes | None:
+    """Returns what this process had of the processors; None where the system does not tell: outside of Linux.
+
+    Args:
+        schedstat: File of Linux's scheduler (its documentation: scheduler/sched-stats).
+    """
+    try:
+        ran, waited, *_ = schedstat.read_text(encoding="ascii").split()
+        return ProcessorTimes(int(ran), int(waited))
+    except (OSError, ValueError):
+        return None
 
 
 def is_running(pid: int) -> bool:

@@ -16,7 +16,7 @@ from pytest_repro.model import Outcome
 from pytest_repro.plugin.call_counter import MARKS
 from pytest_repro.plugin.run_outcomes import RunOutcomes, ToldTest, worst
 from pytest_repro.plugin.run_progress import note_progress
-from pytest_repro.store import SessionFolder
+from pytest_repro.store import SessionFolder, processor_record
 from pytest_repro.verify.runs import REPORT, RunReport, RunTest
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class RunRecorder:
         self._collection_errors: dict[str, None] = {}
         self._skipped_files: dict[str, None] = {}
         self._lost_workers: dict[str, None] = {}
+        self._workers: set[str] = set()
         self._failures: set[str] = set()
         self._next_note_ns = 0
 
@@ -89,8 +90,9 @@ class RunRecorder:
             self._collected.update((item.nodeid, None) for item in session.items)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """Notes what a worker of xdist has found."""
+        self._workers.add(str(node.gateway.id))
         if not self._is_stressed:
             # The group of `--dist loadgroup` is no part of the reports' node ids.
             self._collected.update((_without_group(nodeid), None) for nodeid in ids)
@@ -140,7 +142,8 @@ class RunRecorder:
             seeds=self._seeds(),
             **self._conditions,
         )
-        self._folder.write_json(REPORT, {"pid": self._pid, **report.to_payload()})
+        machine = {"pid": self._pid, "processor": processor_record(), "workers": len(self._workers) or 1}
+        self._folder.write_json(REPORT, {**machine, **report.to_payload()})
 
     def _tests(self, told: Mapping[str, ToldTest], stressed: Sequence[TestSummary]) -> dict[str, RunTest]:
         if not self._is_stressed:

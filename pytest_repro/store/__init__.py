@@ -10,7 +10,7 @@ from pytest_repro.store.json_files import (
     read_json_lines,
     write_json,
 )
-from pytest_repro.store.owners import HEIR, OWNER, is_left_behind, note_owner
+from pytest_repro.store.owners import HEIR, OWNER, is_left_behind, note_owner, processor_record
 from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store, tag_of
 from pytest_repro.store.state import FACTS, STATE, SUMMARY, SessionState, session_state
 
@@ -30,6 +30,7 @@ __all__ = [
     "file_identity",
     "is_left_behind",
     "note_owner",
+    "processor_record",
     "read_json",
     "read_json_lines",
     "session_state",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_repro.store.json_files import FORMAT_VERSION, write_json, write_whole
-from pytest_repro.store.owners import this_process
+from pytest_repro.store.owners import processor_record, this_process
 from pytest_repro.store.state import STATE, SUMMARY, SessionState
 
 
@@ -121,6 +121,7 @@ class SessionFolder:
             {
                 "state": SessionState.FINISHED.value,
                 **this_process(),
+                "processor": processor_record(),
                 "ended": now.isoformat(),
                 "totals": self._totals,
             },

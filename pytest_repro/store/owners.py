@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_repro.errors import StoreError
-from pytest_repro.processes import is_running, process_start
+from pytest_repro.processes import is_running, process_start, processor_times
 from pytest_repro.store.json_files import read_json, write_json
 
 OWNER = "owner.json"
@@ -21,6 +21,12 @@ HEIR = "heir.json"
 def this_process() -> dict[str, Any]:
     """Returns what tells this process from all others, also from later ones of its id."""
     return {"pid": os.getpid(), "process_start": process_start(os.getpid()), "host": platform.node()}
+
+
+def processor_record() -> dict[str, int] | None:
+    """Returns how long this process ran and how long it waited for a processor, None where nobody tells."""
+    times = processor_times()
+    return None if times is None else times._asdict()
 
 
 def note_owner(folder: Path, *, as_heir: bool = False) -> None:

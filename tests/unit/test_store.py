@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from pytest_repro.errors import StoreError
 from pytest_repro.plugin.session import temporary_folder
+from pytest_repro.processes import processor_times
 from pytest_repro.store import (
     FACTS,
     HEIR,
@@ -303,3 +305,19 @@ def test_a_new_temporary_folder_removes_those_left_behind(
     write_json(dead / OWNER, {**record, "process_start": -1})
     with temporary_folder(tmp_path) as alive, temporary_folder(tmp_path) as other:
         assert {*tmp_path.iterdir()} == {foreign, Path(alive), Path(other)}
+
+
+def test_a_finished_session_tells_how_long_it_waited_for_a_processor(tmp_path: Path) -> None:
+    """Where Linux tells; a comparison asks for it."""
+    session = SessionFolder(tmp_path)
+    session.note_finished(NOW)
+    told = read_json(tmp_path / STATE)["processor"]
+    if sys.platform == "linux":
+        assert told["ran_ns"] > 0
+        assert told["waited_ns"] >= 0
+    schedstat = tmp_path / "schedstat"
+    schedstat.write_text("238736 15879667 2\n", encoding="ascii")
+    assert processor_times(schedstat) == (238736, 15879667)
+    assert processor_times(tmp_path / "missing") is None
+    schedstat.write_text("none\n", encoding="ascii")
+    assert processor_times(schedstat) is None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from pytest_repro.store import FACTS, SessionFolder, Store
+from pytest_repro.store import FACTS, STATE, SessionFolder, Store, read_json
 
 NOON = datetime(2026, 11, 1, 12, tzinfo=timezone.utc)
 
@@ -42,6 +42,8 @@ def write_session(
     if summary is not None:
         session.conclude(summary)
         session.note_finished(began + timedelta(seconds=10))
+        # What this process had to wait for is no part of the session that it plays.
+        session.write_json(STATE, {**read_json(session.path / STATE), "processor": None})
     else:
         session.write_json("state.json", {"state": "running", "pid": 2**22 + 1, "host": "elsewhere-gone"})
         session.remove("state.json")
