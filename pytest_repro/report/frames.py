@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.errors import StoreError
-from pytest_repro.model import Stage
 from pytest_repro.store import each_json_line
 from pytest_repro.verify.record_checks import is_batch, is_failure, signature_of
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 ITERATIONS = "iterations.jsonl"
 FAILURES = "failures.jsonl"
-PROFILES = "profiling.jsonl"
 
 
 def iteration_folders(path: Path) -> list[tuple[int, Path]]:
@@ -52,7 +50,7 @@ def iterations_frame(path: Path) -> pd.DataFrame:
 
     columns = _Columns()
     for run, folder in iteration_folders(path):
-        for batch in _records(folder / ITERATIONS):
+        for batch in records_in(folder / ITERATIONS):
             if is_batch(batch):
                 columns.add(run, batch)
     counts = np.asarray(columns.counts, dtype=np.int64)
@@ -62,10 +60,10 @@ def iterations_frame(path: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "run": np.repeat(np.asarray(columns.run, dtype=np.int32), counts),
-            "test": _categories(columns.tests.codes, columns.tests.names, counts),
-            "worker": _categories(columns.workers.codes, columns.workers.names, counts),
+            "test": categories(columns.tests.codes, columns.tests.names, counts),
+            "worker": categories(columns.workers.codes, columns.workers.names, counts),
             "iteration": iteration,
-            "outcome": _categories(
+            "outcome": categories(
                 columns.outcomes.codes,
                 columns.outcomes.names,
                 np.asarray(columns.outcome_counts, dtype=np.int64),
@@ -91,65 +89,18 @@ def failures_frame(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [
-        _failure_row(run, record)
-        for run, folder in iteration_folders(path)
-        for record in _records(folder / FAILURES)
-        if is_failure(record)
-    ]
-    return pd.DataFrame(rows, columns=list(_FAILURE_COLUMNS))
-
-
-def phases_frame(path: Path) -> pd.DataFrame:
-    """Reads what was timed, added up for each phase of each iteration.
-
-    Args:
-        path: Of a session.
-
-    Returns:
-        One row for each phase name of each iteration, outermost phases only: `run`, `test`, `iteration`,
-        `worker`, `outcome`, `contended` (why times are not to be compared, else empty), `phase` (those of
-        fixtures as `setup: NAME`), `duration_ns`, `unfenced_ns`, `size_bytes`, `calls`, `is_cold` (whether
-        any call was the first of its operation in its process).
-
-    Raises:
-        StoreError: A record cannot be read.
-    """
-    import pandas as pd
-
-    rows = _PhaseRows()
+    columns: dict[str, list[Any]] = {name: [] for name in _FAILURE_COLUMNS}
+    # A million failures of a few bugs have a few texts.
+    known: dict[str, str] = {}
     for run, folder in iteration_folders(path):
-        for record in _records(folder / PROFILES):
-            rows.add(run, record)
-    frame = pd.DataFrame(rows.columns)
-    return frame.astype(dict.fromkeys(("test", "worker", "outcome", "contended", "phase"), "category"))
+        for record in records_in(folder / FAILURES):
+            if is_failure(record):
+                for column, value in zip(columns.values(), _failure_row(run, record), strict=True):
+                    column.append(known.setdefault(value, value) if isinstance(value, str) else value)
+    return pd.DataFrame(columns)
 
 
-def metrics_frame(path: Path) -> pd.DataFrame:
-    """Reads the numbers that tests reported about themselves.
-
-    Args:
-        path: Of a session.
-
-    Returns:
-        One row for each number: `run`, `test`, `iteration`, `outcome`, `metric`, `value`.
-
-    Raises:
-        StoreError: A record cannot be read.
-    """
-    import pandas as pd
-
-    rows = [
-        (run, record["test"], record["iteration"], record["outcome"], str(one["name"]), float(one["value"]))
-        for run, folder in iteration_folders(path)
-        for record in _records(folder / PROFILES)
-        if _is_profile(record)
-        for one in record.get("metrics", ())
-    ]
-    return pd.DataFrame(rows, columns=["run", "test", "iteration", "outcome", "metric", "value"])
-
-
-class _Codes:
+class Codes:
     """Names as small numbers, in the order in which they came."""
 
     def __init__(self) -> None:
@@ -158,10 +109,17 @@ class _Codes:
 
     @property
     def names(self) -> list[str]:
+        """The names, by their number."""
         return list(self._known)
 
     def add(self, name: str) -> None:
+        """Adds one more."""
         self.codes.append(self._known.setdefault(name, len(self._known)))
+
+
+def is_time(value: object) -> bool:
+    """Tells whether it is a number of nanoseconds that a clock can show."""
+    return isinstance(value, int) and abs(value) < 1 << 62
 
 
 class _Columns:
@@ -170,70 +128,29 @@ class _Columns:
     def __init__(self) -> None:
         self.run, self.counts, self.first, self.step = (array("q") for _ in range(4))
         self.started_ns, self.durations_ns, self.outcome_counts = (array("q") for _ in range(3))
-        self.tests, self.workers, self.outcomes = _Codes(), _Codes(), _Codes()
+        self.tests, self.workers, self.outcomes = Codes(), Codes(), Codes()
 
     def add(self, run: int, batch: Mapping[str, Any]) -> None:
-        durations = batch.get("durations_ns")
         number = sum(count for _, count in batch["outcomes"])
-        if not isinstance(durations, list) or len(durations) != number or not number:
+        started_ns = batch.get("started_ns", 0)
+        try:
+            durations = array("q", batch["durations_ns"])
+        except (KeyError, OverflowError, TypeError):
+            return
+        if len(durations) != number or not number or not is_time(started_ns):
             return
         self.durations_ns.extend(durations)
         self.run.append(run)
         self.counts.append(number)
         self.first.append(batch["first"])
         self.step.append(batch["step"])
-        self.started_ns.append(batch.get("started_ns", 0))
+        self.started_ns.append(started_ns)
         self.tests.add(batch["test"])
         self.workers.add(batch["worker"])
         for outcome, count in batch["outcomes"]:
             self.outcomes.add(outcome)
             self.outcome_counts.append(count)
 
-
-class _PhaseRows:
-    """Phases of iterations, added up by name."""
-
-    def __init__(self) -> None:
-        self.columns: dict[str, list[Any]] = {name: [] for name in _PHASE_COLUMNS}
-
-    def add(self, run: int, record: Mapping[str, Any]) -> None:
-        if not _is_profile(record):
-            return
-        sums: dict[str, list[int]] = {}
-        for phase in record["phases"]:
-            if phase.get("within"):
-                continue
-            stage = phase.get("stage", Stage.CALL.value)
-            name = phase["name"] if stage == Stage.CALL.value else f"{stage}: {phase['name']}"
-            told = sums.setdefault(name, [0, 0, 0, 0, 0])
-            told[0] += phase["duration_ns"]
-            told[1] += phase["unfenced_ns"]
-            told[2] += (phase.get("transfer") or {}).get("size_bytes", 0)
-            told[3] += phase.get("calls", 1)
-            told[4] |= bool(phase.get("cold"))
-        shared = tuple(
-            record.get(name, "") for name in ("test", "iteration", "worker", "outcome", "contended")
-        )
-        for name, (duration_ns, unfenced_ns, size_bytes, calls, is_cold) in sums.items():
-            row = (run, *shared, name, duration_ns, unfenced_ns, size_bytes, calls, bool(is_cold))
-            for column, value in zip(_PHASE_COLUMNS, row, strict=True):
-                self.columns[column].append(value)
-
-
-_PHASE_COLUMNS = (
-    "run",
-    "test",
-    "iteration",
-    "worker",
-    "outcome",
-    "contended",
-    "phase",
-    "duration_ns",
-    "unfenced_ns",
-    "size_bytes",
-    "calls",
-    "is_cold",
-)
 
 _FAILURE_COLUMNS = (
     "run",
@@ -263,11 +180,7 @@ def _failure_row(run: int, record: Mapping[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _is_profile(record: Mapping[str, Any]) -> bool:
-    return isinstance(record.get("test"), str) and isinstance(record.get("phases"), list)
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
+def records_in(path: Path) -> Iterator[dict[str, Any]]:
     """Yields the records of a file that need not be there."""
     if path.is_file():
         yield from each_json_line(path)
@@ -291,8 +204,18 @@ def _before(durations: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np
     return np.asarray(begins - np.repeat(of_batch, counts), dtype=np.int64)
 
 
-def _categories(codes: Sequence[int], names: Sequence[str], counts: np.ndarray[Any, Any]) -> pd.Categorical:
+def categories(
+    codes: Sequence[int], names: Sequence[str], counts: np.ndarray[Any, Any] | None = None
+) -> pd.Categorical:
+    """Returns a column of names.
+
+    Args:
+        codes: Which name stands in each row.
+        names: By their number.
+        counts: How many rows each code is for; one each unless given.
+    """
     import numpy as np
     import pandas as pd
 
-    return pd.Categorical.from_codes(np.repeat(np.asarray(codes, dtype=np.int32), counts), list(names))
+    each = np.asarray(codes, dtype=np.int32)
+    return pd.Categorical.from_codes(each if counts is None else np.repeat(each, counts), list(names))

@@ -6,10 +6,16 @@ from collections.abc import Collection
 
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.comparison.conditions import Condition, objections, refuse
-from pytest_repro.report.comparison.judgement import LEAST_EFFECT, judge
+from pytest_repro.report.comparison.judgement import LEAST_EFFECT, OF_TIME, judge
 from pytest_repro.report.comparison.measured import measure
 from pytest_repro.report.comparison.targets import targets_of
 from pytest_repro.report.comparison.text import Comparison
+from pytest_repro.report.frames import iteration_folders
+
+_ONE_PROCESS = (
+    "each session is one process: times that differ from process to process, whatever the code, look like a "
+    "difference; --verify-runs 5 takes several"
+)
 
 
 def compare_sessions(
@@ -36,6 +42,10 @@ def compare_sessions(
     refuse(found, accepted=accepted)
     judgement = judge(*measured, least_effect=least_effect, with_contended=Condition.CONTENDED in accepted)
     notes = [problem for one in measured for problem in one.unreadable]
+    if any(row.is_different and row.key.quantity in OF_TIME for row in judgement.rows) and all(
+        len(iteration_folders(entry.path)) == 1 for entry in (before, after)
+    ):
+        notes.append(_ONE_PROCESS)
     if not judgement.rows:
         notes.append("the sessions have measured nothing in common")
     return Comparison(

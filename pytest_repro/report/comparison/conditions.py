@@ -75,7 +75,7 @@ def objections(
             yield Objection(
                 condition=Condition.CONTENDED,
                 fact=f"the times of {entry.id} are contended ({one.contended})",
-                next_step="take it without -n and profilers to compare times",
+                next_step="take it without -n and profilers, on a machine with nothing else to do",
             )
 
 

@@ -8,12 +8,17 @@ from enum import Enum
 
 from pytest_repro.report.comparison.measured import Counted, Key, Measured, Quantity, Sample
 from pytest_repro.report.comparison.shift import shift_between
-from pytest_repro.stats import DEFAULT_CONFIDENCE, Interval, failure_rate_interval
+from pytest_repro.stats import DEFAULT_CONFIDENCE, Interval, chance_of_clusters, failure_rate_interval
+from pytest_repro.stress.patterns import CHANCE
 
 LEAST_EFFECT = 0.05
 """Part of the earlier value by which another one must differ to be told as different."""
 
-_OF_TIME = frozenset({Quantity.DURATION, Quantity.PHASE})
+FAR_APART = 3
+"""Two ranges that are this many times their widths apart differ, however much neighbours are alike."""
+
+OF_TIME = frozenset({Quantity.DURATION, Quantity.PHASE})
+"""What a shared machine changes."""
 
 
 class Change(str, Enum):
@@ -48,6 +53,7 @@ class Row:
         unit: What a rate counts.
         before_interval: Of a rate.
         after_interval: Likewise.
+        is_clustered: Whether failures gather in some processes of a session, so that processes were compared.
     """
 
     key: Key
@@ -63,6 +69,7 @@ class Row:
     unit: str = ""
     before_interval: Interval | None = None
     after_interval: Interval | None = None
+    is_clustered: bool = False
 
     @property
     def is_different(self) -> bool:
@@ -99,10 +106,11 @@ def judge(
 ) -> Judgement:
     """Compares what two sessions have measured.
 
-    Failure rates by Fisher's exact test, two-sided. All else by the test of Mann and Whitney and the shift of
-    Hodges and Lehmann, over those of the numbers that are independent witnesses (`Sample`). The chances are
-    corrected for the number of rows by the method of Benjamini and Hochberg (1995): of the differences that
-    are told, at most `1 - confidence` are none, on average.
+    Failure rates by Fisher's exact test, two-sided; where failures gather in some processes of a session, the
+    rates of the processes by the test of Mann and Whitney. All else by that test and the shift of Hodges and
+    Lehmann, over those of the numbers that are independent witnesses (`Sample`). The chances are corrected
+    for the number of rows by the method of Benjamini and Hochberg (1995): of the differences that are told,
+    at most `1 - confidence` are none, on average.
 
     Args:
         before: Of the first session.
@@ -115,7 +123,7 @@ def judge(
     tests = [test for test in before.counts if test in after.counts]
     rows = [_rate_row(test, before.counts[test], after.counts[test]) for test in tests]
     for key in sorted(key for key in before.values if key in after.values):
-        is_blind = contended and key.quantity in _OF_TIME
+        is_blind = contended and key.quantity in OF_TIME
         rows.append(_value_row(key, before.values[key], after.values[key], confidence, is_blind=is_blind))
     rows = _corrected(rows)
     judged = [replace(row, change=_change(row, least_effect, 1.0 - confidence)) for row in rows]
@@ -133,24 +141,43 @@ def judge(
 
 
 def _rate_row(test: str, before: Counted, after: Counted) -> Row:
-    from scipy import stats
-
-    table = [
-        [before.failures, before.total - before.failures],
-        [after.failures, after.total - after.failures],
-    ]
     is_countable = before.unit == after.unit and before.total > 0 and after.total > 0
+    is_clustered = is_countable and any(map(_is_clustered, (before, after)))
+    chance = None
+    if is_countable:
+        chance = _chance_by_process(before, after) if is_clustered else _chance_by_fisher(before, after)
     return Row(
         key=Key(test=test, quantity=Quantity.FAILURES, name="failure rate"),
         before=before.failures / before.total if before.total else 0.0,
         after=after.failures / after.total if after.total else 0.0,
         before_count=before.total,
         after_count=after.total,
-        chance=float(stats.fisher_exact(table).pvalue) if is_countable else None,
+        chance=chance,
         unit=before.unit if before.unit == after.unit else f"{before.unit} against {after.unit}",
         before_interval=failure_rate_interval(before.failures, before.total),
         after_interval=failure_rate_interval(after.failures, after.total),
+        is_clustered=is_clustered,
     )
+
+
+def _is_clustered(counted: Counted) -> bool:
+    return chance_of_clusters(counted.processes) <= CHANCE
+
+
+def _chance_by_fisher(before: Counted, after: Counted) -> float:
+    from scipy import stats
+
+    table = [[one.failures, one.total - one.failures] for one in (before, after)]
+    return float(stats.fisher_exact(table).pvalue)
+
+
+def _chance_by_process(before: Counted, after: Counted) -> float | None:
+    """Compares the rates of processes: failures that gather in them are no witnesses one by one."""
+    import numpy as np
+
+    rates = [np.asarray([failed / total for failed, total in one.processes]) for one in (before, after)]
+    shift = shift_between(*rates)
+    return None if shift.low is None else shift.chance
 
 
 def _value_row(key: Key, before: Sample, after: Sample, confidence: float, *, is_blind: bool) -> Row:
@@ -164,7 +191,10 @@ def _value_row(key: Key, before: Sample, after: Sample, confidence: float, *, is
     )
     if key.quantity is Quantity.MEMORY:
         return replace(row, effect=_part(row.after - row.before, row.before))
-    shift = shift_between(before.witnesses, after.witnesses, confidence=confidence)
+    witnesses = before.witnesses, after.witnesses
+    if _are_far_apart(before.range, after.range):
+        witnesses = before.stretches, after.stretches
+    shift = shift_between(*witnesses, confidence=confidence)
     return replace(
         row,
         effect=_part(shift.estimate, row.before),
@@ -172,6 +202,12 @@ def _value_row(key: Key, before: Sample, after: Sample, confidence: float, *, is
         effect_high=_part(shift.high, row.before),
         chance=None if is_blind or shift.low is None else shift.chance,
     )
+
+
+def _are_far_apart(before: tuple[float, float], after: tuple[float, float]) -> bool:
+    """Tells whether two ranges are so far from each other that drifts like those seen cannot explain it."""
+    gap = max(before[0] - after[1], after[0] - before[1])
+    return gap > FAR_APART * (before[1] - before[0] + after[1] - after[0])
 
 
 def _part(difference: float | None, whole: float) -> float | None:

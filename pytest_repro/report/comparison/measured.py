@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_repro.errors import StoreError
 from pytest_repro.model import Outcome
-from pytest_repro.report.frames import (
-    FAILURES,
-    PROFILES,
-    failures_frame,
-    iteration_folders,
-    iterations_frame,
-    metrics_frame,
-    phases_frame,
-)
+from pytest_repro.report.comparison.contention import contention_of
+from pytest_repro.report.frames import FAILURES, iteration_folders, iterations_frame, records_in
+from pytest_repro.report.timed_frames import timed_frames
 from pytest_repro.store import each_json_line
+from pytest_repro.verify.record_checks import is_death, is_failure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +26,9 @@ MOST_STRETCHES = 50
 STRETCH_NS = 250_000_000
 """Least length of one: what disturbs a machine lasts that long, so it disturbs neighbours together."""
 
+_LEAST_IN_ORDER = 4
 _RUNS = "runs.jsonl"
 _PASSING = (Outcome.PASSED.value, Outcome.XFAILED.value)
-_DEATHS = (Outcome.CRASH.value, Outcome.HANG.value, Outcome.TIMEOUT.value)
 
 
 class Quantity(str, Enum):
@@ -69,11 +64,13 @@ class Counted:
         failures: Failing executions.
         total: Executions.
         unit: `iteration` or `run`.
+        processes: Failures and executions of each process; empty where each execution had its own.
     """
 
     failures: int
     total: int
     unit: str
+    processes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +81,20 @@ class Sample:
         count: How many there are.
         median: Of all of them.
         witnesses: What of them may be taken as independent of each other: each execution that was long enough
-            or had a process of its own, otherwise medians of stretches of time; at most `MOST_STRETCHES`.
+            or had a process of its own, otherwise medians of stretches of time; at most `MOST_STRETCHES`, and
+            fewer where neighbours are alike.
+        stretches: The same whether or not neighbours are alike.
     """
 
     count: int
     median: float
     witnesses: np.ndarray[Any, Any]
+    stretches: np.ndarray[Any, Any]
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest median of a stretch."""
+        return float(self.stretches.min()), float(self.stretches.max())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,12 +130,12 @@ def measure(path: Path) -> Measured:
     """
     gathered = _Gathered()
     unreadable = []
-    for read in (_read_iterations, _read_runs, _read_phases, _read_metrics, _read_memory):
+    for read in (_read_iterations, _read_runs, _read_timed):
         try:
             read(path, gathered)
         except StoreError as error:
             unreadable.append(str(error))
-    contended = gathered.contended or _workers_of(path)
+    contended = gathered.contended or contention_of(path)
     return Measured(
         counts=gathered.counts, values=gathered.values, contended=contended, unreadable=tuple(unreadable)
     )
@@ -139,6 +144,9 @@ def measure(path: Path) -> Measured:
 def sample_of(values: np.ndarray[Any, Any], *, span_ns: int | None = None) -> Sample:
     """Makes a sample, and its witnesses.
 
+    Stretches whose medians follow each other are made longer: what slows a machine down for a second is one
+    witness of that, not four.
+
     Args:
         values: At least one, in order of time.
         span_ns: Time that they were taken in, None where each had a process of its own.
@@ -146,11 +154,40 @@ def sample_of(values: np.ndarray[Any, Any], *, span_ns: int | None = None) -> Sa
     import numpy as np
 
     room = len(values) if span_ns is None else span_ns // STRETCH_NS
-    stretches = max(1, min(len(values), MOST_STRETCHES, room))
-    medians = [np.median(stretch) for stretch in np.array_split(values, stretches)]
+    stretches = _medians(values, max(1, min(len(values), MOST_STRETCHES, room)))
+    independent = _independent(stretches)
     return Sample(
-        count=len(values), median=float(np.median(values)), witnesses=np.asarray(medians, dtype=float)
+        count=len(values),
+        median=float(np.median(values)),
+        witnesses=stretches if independent == len(stretches) else _medians(values, independent),
+        stretches=stretches,
     )
+
+
+def _medians(values: np.ndarray[Any, Any], stretches: int) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    return np.asarray([np.median(stretch) for stretch in np.array_split(values, stretches)], dtype=float)
+
+
+def _independent(medians: np.ndarray[Any, Any]) -> int:
+    """Returns how many independent values these are worth, which are in order of time.
+
+    Bayley and Hammersley (1946) for values each of which keeps a part of the one before it; that part is the
+    correlation of their ranks, which comes out too low by (1 + 3 part) / n (Kendall, 1954).
+    """
+    from scipy import stats
+
+    number = len(medians)
+    ranks = stats.rankdata(medians) - (number + 1) / 2
+    whole = float((ranks**2).sum())
+    if number < _LEAST_IN_ORDER or not whole:
+        return number
+    part = float((ranks[1:] * ranks[:-1]).sum()) / whole
+    corrected = part + (1 + 3 * part) / number
+    if corrected <= 0:
+        return number
+    return max(1, int(number * (1 - corrected) / (1 + corrected))) if corrected < 1 else 1
 
 
 def _read_iterations(path: Path, gathered: _Gathered) -> None:
@@ -158,14 +195,14 @@ def _read_iterations(path: Path, gathered: _Gathered) -> None:
     deaths = _deaths(path, rows)
     if rows.empty and not deaths:
         return
+    workers = rows["worker"].nunique()
+    gathered.contended = f"{workers} workers" if workers > 1 else ""
     executed = rows[rows["outcome"] != Outcome.SKIPPED.value]
-    failing = executed["outcome"].isin([outcome.value for outcome in Outcome if outcome.is_failure])
-    totals = executed.groupby("test", observed=True).size().to_dict()
-    failures = executed[failing].groupby("test", observed=True).size().to_dict()
-    for test in {**totals, **deaths}:
-        died = deaths.get(test, 0)
-        failed, total = int(failures.get(test, 0)) + died, int(totals.get(test, 0)) + died
-        gathered.counts[str(test)] = Counted(failures=failed, total=total, unit="iteration")
+    for test, processes in _processes(executed, deaths).items():
+        failures, total = (sum(column) for column in zip(*processes, strict=True))
+        gathered.counts[test] = Counted(
+            failures=failures, total=total, unit="iteration", processes=tuple(processes)
+        )
     ordered = executed[executed["outcome"].isin(_PASSING)].sort_values(["run", "started_ns"], kind="stable")
     for test, of_test in ordered.groupby("test", observed=True):
         key = Key(test=str(test), quantity=Quantity.DURATION, name=Quantity.DURATION.value)
@@ -174,23 +211,47 @@ def _read_iterations(path: Path, gathered: _Gathered) -> None:
         gathered.values[key] = sample_of(durations, span_ns=int(durations.sum()))
 
 
-def _deaths(path: Path, rows: pd.DataFrame) -> dict[str, int]:
-    """Counts the iterations that ended with their process, which stand among the failures alone."""
-    if not any((folder / FAILURES).exists() for _, folder in iteration_folders(path)):
-        return {}
-    failures = failures_frame(path)
-    died = failures[
-        failures["outcome"].isin([Outcome.CRASH.value, Outcome.HANG.value, Outcome.TIMEOUT.value])
+def _processes(
+    executed: pd.DataFrame, deaths: Sequence[tuple[int, str, str]]
+) -> dict[str, list[tuple[int, int]]]:
+    """Returns of each test the failures and executions in each process."""
+    is_failing = executed["outcome"].isin([outcome.value for outcome in Outcome if outcome.is_failure])
+    by = [executed["test"], executed["run"], executed["worker"]]
+    told = is_failing.groupby(by, observed=True).agg(["sum", "size"])
+    counts = {
+        (str(test), int(run), str(worker)): [int(failed), int(size)]
+        for (test, run, worker), (failed, size) in zip(told.index, told.to_numpy().tolist(), strict=True)
+    }
+    for run, test, worker in deaths:
+        count = counts.setdefault((test, run, worker), [0, 0])
+        count[0] += 1
+        count[1] += 1
+    processes: dict[str, list[tuple[int, int]]] = {}
+    for (test, _, _), (failed, size) in counts.items():
+        processes.setdefault(test, []).append((failed, size))
+    return processes
+
+
+def _deaths(path: Path, rows: pd.DataFrame) -> list[tuple[int, str, str]]:
+    """Returns run, test and worker of the iterations that ended with their process.
+
+    They stand among the failures alone; one that a worker told of before it died stands among the rows too.
+    """
+    died = {
+        (run, record["test"], record["iteration"]): record["worker"]
+        for run, folder in iteration_folders(path)
+        for record in records_in(folder / FAILURES)
+        if is_failure(record) and is_death(record)
+    }
+    if not died:
+        return []
+    near = rows[rows["iteration"].isin({iteration for _, _, iteration in died})]
+    known = set(zip(near["run"], near["test"].astype(str), near["iteration"], strict=True))
+    return [
+        (run, test, worker)
+        for (run, test, number), worker in died.items()
+        if (run, test, number) not in known
     ]
-    if died.empty:
-        return {}
-    known = set(zip(rows["run"], rows["test"].astype(str), rows["iteration"], strict=True))
-    lost = [
-        test
-        for run, test, iteration in zip(died["run"], died["test"], died["iteration"], strict=True)
-        if (run, test, iteration) not in known
-    ]
-    return {test: lost.count(test) for test in set(lost)}
 
 
 def _read_runs(path: Path, gathered: _Gathered) -> None:
@@ -229,60 +290,35 @@ def _measures(test: str, measures: Mapping[str, Any]) -> Iterator[tuple[Key, flo
             yield Key(test=test, quantity=quantity, name=one), float(told["median"])
 
 
-def _read_phases(path: Path, gathered: _Gathered) -> None:
-    if _is_gate_without_iterations(path, gathered):
-        return
-    rows = phases_frame(path)
-    if rows.empty:
-        return
-    told = [str(reason) for reason in rows["contended"].unique() if reason]
-    gathered.contended = gathered.contended or (told[0] if told else "")
-    passing = rows[rows["outcome"].isin(_PASSING)]
-    for (test, phase, is_cold), of_phase in passing.groupby(["test", "phase", "is_cold"], observed=True):
-        name = f"{phase} (first call)" if is_cold else str(phase)
-        key = Key(test=str(test), quantity=Quantity.PHASE, name=name)
-        span_ns = gathered.spans_ns.get(str(test))
-        gathered.values[key] = sample_of(of_phase["duration_ns"].to_numpy(), span_ns=span_ns)
-
-
-def _read_metrics(path: Path, gathered: _Gathered) -> None:
-    if _is_gate_without_iterations(path, gathered):
-        return
-    rows = metrics_frame(path)
-    for (test, metric), of_metric in rows[rows["outcome"].isin(_PASSING)].groupby(["test", "metric"]):
-        key = Key(test=str(test), quantity=Quantity.METRIC, name=str(metric))
-        span_ns = gathered.spans_ns.get(str(test))
-        gathered.values[key] = sample_of(of_metric["value"].to_numpy(), span_ns=span_ns)
-
-
-def _read_memory(path: Path, gathered: _Gathered) -> None:
-    """Reads high-water marks: one number a session and place, as a process's own never falls."""
+def _read_timed(path: Path, gathered: _Gathered) -> None:
     import numpy as np
 
-    peaks: dict[Key, int] = {}
-    for _, folder in iteration_folders(path):
-        if not (folder / PROFILES).is_file():
-            continue
-        for record in each_json_line(folder / PROFILES):
-            for phase in record.get("phases", ()):
-                for place, size_bytes in (phase.get("peak_bytes") or {}).items():
-                    key = Key(test=str(record.get("test")), quantity=Quantity.MEMORY, name=str(place))
-                    peaks[key] = max(peaks.get(key, 0), int(size_bytes))
-    gathered.values.update({key: sample_of(np.asarray([peak])) for key, peak in peaks.items()})
+    timed = timed_frames(path)
+    told = [str(reason) for reason in timed.phases["contended"].cat.categories if reason]
+    gathered.contended = gathered.contended or (told[0] if told else "")
+    # High-water marks: one number a session and place, as a process's own never falls.
+    for (test, place), size_bytes in timed.peaks_bytes.items():
+        key = Key(test=test, quantity=Quantity.MEMORY, name=place)
+        gathered.values[key] = sample_of(np.asarray([size_bytes], dtype=float))
+    if _is_gate_without_iterations(path, gathered):
+        return
+    phases, metrics = (rows[rows["outcome"].isin(_PASSING)] for rows in (timed.phases, timed.metrics))
+    for (test, phase, is_cold), of_phase in phases.groupby(["test", "phase", "is_cold"], observed=True):
+        name = f"{phase} (first call)" if is_cold else str(phase)
+        key = Key(test=str(test), quantity=Quantity.PHASE, name=name)
+        gathered.values[key] = sample_of(
+            of_phase["duration_ns"].to_numpy(), span_ns=gathered.spans_ns.get(str(test))
+        )
+    for (test, metric), of_metric in metrics.groupby(["test", "metric"], observed=True):
+        key = Key(test=str(test), quantity=Quantity.METRIC, name=str(metric))
+        gathered.values[key] = sample_of(
+            of_metric["value"].to_numpy(), span_ns=gathered.spans_ns.get(str(test))
+        )
 
 
 def _is_gate_without_iterations(path: Path, gathered: _Gathered) -> bool:
     """Its runs tell their phases and metrics themselves."""
     return (path / _RUNS).is_file() and any(one.unit == "run" for one in gathered.counts.values())
-
-
-def _workers_of(path: Path) -> str:
-    """Says whether several workers ran beside each other: then times are not those of one alone."""
-    workers: set[str] = set()
-    for _, folder in iteration_folders(path):
-        if (folder / "iterations.jsonl").is_file():
-            workers |= {str(line.get("worker")) for line in each_json_line(folder / "iterations.jsonl")}
-    return f"{len(workers)} workers" if len(workers) > 1 else ""
 
 
 def _outcome(name: object) -> Outcome | None:

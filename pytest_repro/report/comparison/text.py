@@ -85,7 +85,16 @@ def comparison_lines(comparison: Comparison, *, with_all: bool) -> Iterator[str]
         f"{percent(1 - judgement.level)} after correction for all rows"
     )
     if any(row.change is Change.UNKNOWN for row in judgement.rows):
-        yield "too few: fewer than four stretches of a quarter second, or of executions; take longer sessions"
+        yield (
+            "too few: fewer than four executions, or stretches of a quarter second, that are independent of "
+            "each other; take longer sessions, or a process each with --verify-runs"
+        )
+    for row in judgement.rows:
+        if row.is_clustered:
+            yield (
+                f"no chance: the failures of {visible(row.key.test)} gather in some processes; "
+                "processes were compared, not iterations"
+            )
     hidden = len(judgement.rows) - len(_shown(judgement.rows, with_all=with_all))
     if hidden:
         yield f"{counted(hidden, 'row')} without a difference not shown: --all shows them"
@@ -190,6 +199,7 @@ def _row_record(row: Row) -> dict[str, Any]:
         "effect_high": row.effect_high,
         "chance": row.chance,
         "change": row.change.value,
+        "is_clustered": row.is_clustered,
     }
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_repro.errors import StoreError
 from pytest_repro.report.catalogue import SessionEntry
-from pytest_repro.report.frames import failures_frame, iterations_frame, metrics_frame, phases_frame
+from pytest_repro.report.frames import failures_frame, iterations_frame
 from pytest_repro.report.page.arrays import packed, sample_places
 from pytest_repro.report.page.gate import replays_of_runs, run_rows, verdict_record
 from pytest_repro.report.page.iterations import MOST_POINTS, drawn_iterations
-from pytest_repro.report.page.sides import has_sides, of_all_sides
+from pytest_repro.report.page.sides import has_sides, of_all_sides, timed_of_all_sides
 from pytest_repro.report.words import percent, seconds
 from pytest_repro.verify.record_checks import signature_of
 
@@ -40,10 +40,7 @@ def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[st
         _read(lambda: of_all_sides(entry.path, iterations_frame), problems),
         _read(lambda: of_all_sides(entry.path, failures_frame), problems),
     )
-    phases, metrics = (
-        _read(lambda: of_all_sides(entry.path, phases_frame), problems),
-        _read(lambda: of_all_sides(entry.path, metrics_frame), problems),
-    )
+    timed = _read(lambda: timed_of_all_sides(entry.path), problems)
     drawn = None
     if iterations is not None and failures is not None and len(iterations) + len(failures):
         drawn = drawn_iterations(iterations, failures, most_points=most_points).record
@@ -52,8 +49,8 @@ def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[st
         "drawn": drawn,
         "missing": _missing(summary),
         "bugs": [] if failures is None else _bugs(failures, _replays(summary) | replays_of_runs(entry.path)),
-        "phases": [] if phases is None or phases.empty else _phases(phases),
-        "metrics": [] if metrics is None or metrics.empty else _metrics(metrics),
+        "phases": [] if timed is None or timed.phases.empty else _phases(timed.phases),
+        "metrics": [] if timed is None or timed.metrics.empty else _metrics(timed.metrics),
         "devices": _devices(summary),
         "device_of": _device_of(summary),
         "runs": run_rows(summary),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pytest_repro.report.timed_frames import Timed, timed_frames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,14 +38,38 @@ def of_all_sides(path: Path, read: Callable[[Path], pd.DataFrame]) -> pd.DataFra
     Raises:
         StoreError: A record cannot be read.
     """
-    import pandas as pd
-
     folders = list(side_folders(path))
     if not folders:
         return read(path)
-    tables = []
-    for side, number, folder in folders:
-        table = read(folder)
-        tables.append(table.assign(run=number, test=[f"{side}: {test}" for test in table["test"]]))
-    filled = [table for table in tables if len(table)] or tables[:1]
+    return _joined((side, number, read(folder)) for side, number, folder in folders)
+
+
+def timed_of_all_sides(path: Path) -> Timed:
+    """Returns what a session has timed; of a certificate as `of_all_sides` does.
+
+    Raises:
+        StoreError: A record cannot be read.
+    """
+    found = [(side, number, timed_frames(folder)) for side, number, folder in side_folders(path)]
+    if not found:
+        return timed_frames(path)
+    return Timed(
+        phases=_joined((side, number, timed.phases) for side, number, timed in found),
+        metrics=_joined((side, number, timed.metrics) for side, number, timed in found),
+        peaks_bytes={
+            (f"{side}: {test}", place): size_bytes
+            for side, _, timed in found
+            for (test, place), size_bytes in timed.peaks_bytes.items()
+        },
+    )
+
+
+def _joined(tables: Iterable[tuple[str, int, pd.DataFrame]]) -> pd.DataFrame:
+    import pandas as pd
+
+    named = [
+        table.assign(run=number, test=[f"{side}: {test}" for test in table["test"]])
+        for side, number, table in tables
+    ]
+    filled = [table for table in named if len(table)] or named[:1]
     return pd.concat(filled, ignore_index=True)

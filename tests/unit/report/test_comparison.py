@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from pytest_repro.report.comparison.measured import (
     sample_of,
 )
 from pytest_repro.report.comparison.shift import shift_between
-from pytest_repro.store import SessionFolder
+from pytest_repro.store import STATE, SessionFolder, read_json, write_json
 from tests.unit.report.session_records import batch, failure, write_session
 
 DURATION = Key(test="t::a", quantity=Quantity.DURATION, name="duration")
@@ -42,9 +43,17 @@ TO_TORCH = Key(test="t::a", quantity=Quantity.PHASE, name="to_torch")
 def _measured(
     durations: Sequence[float] = (), *, key: Key = DURATION, failures: int = 0, contended: str = ""
 ) -> Measured:
-    values = {key: sample_of(np.asarray(durations))} if len(durations) else {}
+    values = {key: sample_of(np.asarray(_mixed(durations)))} if len(durations) else {}
     counts = {"t::a": Counted(failures=failures, total=100, unit="iteration")}
     return Measured(counts=counts, values=values, contended=contended)
+
+
+def _mixed(values: Sequence[float]) -> list[float]:
+    """Returns them in an order in which no value is like the one before."""
+    ordered = sorted(values)
+    half = (len(ordered) + 1) // 2
+    pairs = zip_longest(ordered[:half], ordered[half:])
+    return [value for pair in pairs for value in pair if value is not None]
 
 
 def _row(judgement: Judgement, key: Key = DURATION) -> Row:
@@ -75,12 +84,43 @@ def test_the_interval_of_a_shift_is_what_the_test_does_not_reject(first: int, se
 
 def test_a_session_of_one_moment_is_one_witness() -> None:
     """Neighbours within a quarter of a second are disturbed together; processes of their own are not."""
-    values = np.arange(1000)
+    values = np.tile([1.0, 4.0, 2.0, 5.0, 3.0], 200)
     assert len(sample_of(values, span_ns=STRETCH_NS - 1).witnesses) == 1
     assert len(sample_of(values, span_ns=3 * STRETCH_NS).witnesses) == 3
     assert len(sample_of(values, span_ns=10**12).witnesses) == MOST_STRETCHES
     assert sample_of(np.asarray([5, 1, 3])).witnesses.tolist() == [5, 1, 3]
-    assert sample_of(values, span_ns=10**12).median == 499.5
+    assert sample_of(values, span_ns=10**12).median == 3.0
+
+
+def test_stretches_that_follow_each_other_are_fewer_witnesses() -> None:
+    """A drift is one witness of itself; where half of the time before is kept, a third is independent."""
+    assert len(sample_of(np.arange(1000.0), span_ns=10**12).witnesses) == 1
+    numbers = np.random.default_rng(3)
+    kept = np.empty(50)
+    for place, fresh in enumerate(numbers.normal(size=50)):
+        kept[place] = fresh if place == 0 else 0.5 * kept[place - 1] + 0.75**0.5 * fresh
+    assert 8 <= len(sample_of(kept, span_ns=10**12).witnesses) <= 25
+
+
+@pytest.mark.parametrize("kept", [0.8, 0.95, 0.998])
+def test_noise_that_lasts_is_no_difference(kept: float) -> None:
+    """Of 60 pairs of the same test, on a machine that is slow for a while: told no more often than 1 of 10.
+
+    Without regard to the order of time half of them are told as different (measured with `kept` of 0.998).
+    """
+    numbers = np.random.default_rng(7)
+    told = 0
+    for _ in range(60):
+        sides = []
+        for _ in range(2):
+            fresh = numbers.normal(size=400) * (1 - kept**2) ** 0.5
+            slow = np.asarray(list(accumulate(fresh, lambda last, new: kept * last + new)))
+            durations = 1e6 * np.exp(0.2 * slow) * numbers.lognormal(sigma=0.1, size=400)
+            sides.append(
+                Measured(counts={}, values={DURATION: sample_of(durations, span_ns=20 * STRETCH_NS)})
+            )
+        told += _row(judge(*sides)).is_different
+    assert told <= 6
 
 
 def test_a_slower_phase_is_told_with_its_interval() -> None:
@@ -133,6 +173,24 @@ def test_failure_rates_are_compared_by_fishers_test() -> None:
     assert _row(judge(_measured(failures=10), runs), key).change is Change.UNKNOWN
 
 
+def test_failures_that_gather_in_processes_are_compared_by_process() -> None:
+    """Two processes of eight fail always, then none: forty failures, but no more witnesses than processes."""
+    key = Key(test="t::a", quantity=Quantity.FAILURES, name="failure rate")
+
+    def counted(*failures: int) -> Measured:
+        processes = tuple((failed, 20) for failed in failures)
+        told = Counted(
+            failures=sum(failures), total=20 * len(failures), unit="iteration", processes=processes
+        )
+        return Measured(counts={"t::a": told}, values={})
+
+    row = _row(judge(counted(20, 20, 0, 0, 0, 0, 0, 0), counted(*[0] * 8)), key)
+    assert (row.change, row.is_clustered) == (Change.SAME, True)
+    assert stats.fisher_exact([[40, 120], [0, 160]]).pvalue < 1e-9
+    spread = _row(judge(counted(6, 4, 5, 5, 5, 6, 4, 5), counted(*[0] * 8)), key)
+    assert (spread.change, spread.is_clustered) == (Change.LOWER, False)
+
+
 def test_the_same_thing_twice_is_the_same_at_least_95_times_of_100() -> None:
     """Over ten rows at once, without a least effect that would help: not more often told than 5 % explain."""
     numbers = np.random.default_rng(5)
@@ -159,7 +217,8 @@ def test_measures_are_read_from_the_records_of_a_stress_run(tmp_path: Path) -> N
         tmp_path, records={"iterations.jsonl": lines, "failures.jsonl": [failure("t::a", 3), dead]}
     )
     measured = measure(session.path)
-    assert measured.counts["t::a"] == Counted(failures=2, total=4, unit="iteration")
+    counted = Counted(failures=2, total=4, unit="iteration", processes=((2, 4),))
+    assert measured.counts["t::a"] == counted
     assert measured.values[DURATION].witnesses.tolist() == [10**9, 2 * 10**9]
 
 
@@ -209,6 +268,34 @@ def test_sessions_of_other_conditions_are_refused_with_what_to_do(
     assert words in str(raised.value)
     assert f"or accept it with --even-if {condition.value}." in str(raised.value)
     refuse(found, accepted=[condition])
+
+
+@pytest.mark.parametrize(
+    ("processor", "contended"),
+    [
+        ({"ran_ns": 10**9, "waited_ns": 10**9}, "it waited 50 % of its time for a processor"),
+        ({"ran_ns": 10**9, "waited_ns": 10**7}, ""),
+        ({"ran_ns": 10**6, "waited_ns": 10**9}, ""),
+        ({"ran_ns": "x", "waited_ns": None}, ""),
+        (None, ""),
+    ],
+)
+def test_a_session_that_waited_for_a_processor_is_contended(
+    tmp_path: Path, processor: object, contended: str
+) -> None:
+    """Others had them: its times are theirs too. One that hardly ran says nothing."""
+    session = write_session(tmp_path, summary={})
+    state = read_json(session.path / STATE)
+    write_json(session.path / STATE, state | {"processor": processor})
+    assert measure(session.path).contended == contended
+
+
+def test_runs_of_a_gate_with_workers_are_contended(tmp_path: Path) -> None:
+    """Tests that ran beside each other, though no iteration tells of a worker."""
+    session = write_session(tmp_path, kind="verify", summary={})
+    (session.path / "run_1").mkdir()
+    write_json(session.path / "run_1" / "run.json", {"workers": 2, "processor": None})
+    assert measure(session.path).contended == "2 workers"
 
 
 def test_contended_times_are_an_objection_that_refuses_nothing(tmp_path: Path) -> None:

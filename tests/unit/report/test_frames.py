@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_repro.errors import StoreError
-from pytest_repro.report.frames import failures_frame, iterations_frame, metrics_frame, phases_frame
+from pytest_repro.report.frames import failures_frame, iterations_frame
+from pytest_repro.report.timed_frames import timed_frames
 from tests.unit.report.session_records import batch, failure, write_session
 
 
@@ -55,31 +56,35 @@ def test_phases_are_added_up_by_name_and_metrics_listed(tmp_path: Path) -> None:
         "outcome": "passed",
         "contended": "",
         "phases": [
-            phase("to_device", 5, transfer={"size_bytes": 7}, cold=True),
+            phase("to_device", 5, transfer={"size_bytes": 7}, cold=True, peak_bytes={"process": 9}),
             phase("to_device", 6, transfer={"size_bytes": 8}),
-            phase("op", 1, within=["mine"]),
+            phase("op", 1, within=["mine"], peak_bytes={"process": 8}),
             phase("op", 3, stage="setup"),
         ],
         "metrics": [{"name": "samples_per_s", "value": 2.5}],
     }
     session = write_session(tmp_path, records={"profiling.jsonl": [record]}, summary={})
-    told = phases_frame(session.path)[
-        ["phase", "duration_ns", "unfenced_ns", "size_bytes", "calls", "is_cold"]
-    ]
+    timed = timed_frames(session.path)
+    told = timed.phases[["phase", "duration_ns", "unfenced_ns", "size_bytes", "calls", "is_cold"]]
     assert told.astype({"phase": str}).to_numpy().tolist() == [
         ["to_device", 11, 22, 15, 2, True],
         ["setup: op", 3, 6, 0, 1, False],
     ]
-    assert metrics_frame(session.path)[["iteration", "metric", "value"]].to_numpy().tolist() == [
-        [4, "samples_per_s", 2.5]
-    ]
+    metrics = timed.metrics[["iteration", "metric", "value"]].astype({"metric": str})
+    assert metrics.to_numpy().tolist() == [[4, "samples_per_s", 2.5]]
+    assert timed.peaks_bytes == {("t::a", "process"): 9}
 
 
 def test_a_session_without_records_gives_empty_tables(tmp_path: Path) -> None:
     """With their columns."""
     session = write_session(tmp_path)
-    for frame in (iterations_frame, failures_frame, phases_frame, metrics_frame):
-        table = frame(session.path)
+    timed = timed_frames(session.path)
+    for table in (
+        iterations_frame(session.path),
+        failures_frame(session.path),
+        timed.phases,
+        timed.metrics,
+    ):
         assert table.empty
         assert "test" in table.columns
 
