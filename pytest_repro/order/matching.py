@@ -15,6 +15,9 @@ _MOST_COMPARED = 2_000
 
 _MOST_SUGGESTED = 3
 
+_MOST_HELPED = 20
+"""For so many missing lines node ids like theirs are looked for: that takes milliseconds each."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
@@ -90,6 +93,7 @@ class _Index:
 
     def __init__(self, collected: Sequence[Collected]) -> None:
         self._collected = collected
+        self._missing = 0
         self._exact: dict[str, list[int]] = defaultdict(list)
         self._named: dict[tuple[str, str], list[int]] = defaultdict(list)
         for place, test in enumerate(collected):
@@ -110,7 +114,9 @@ class _Index:
             found = self._among(entry, PurePosixPath(file), name)
             if found:
                 return found
-        return Unmatched(entry=entry, suggestions=self._like(entry.nodeid, file))
+        self._missing += 1
+        likely = self._like(entry.nodeid, file) if self._missing <= _MOST_HELPED else ()
+        return Unmatched(entry=entry, suggestions=likely)
 
     def _among(self, entry: OrderEntry, file: PurePosixPath, names: str) -> list[int] | Unmatched:
         candidates = self._named.get((file.name, names), [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,14 +26,18 @@ def parse_order(data: bytes, *, name: str) -> tuple[OrderEntry, ...]:
     """Reads an order file: blank lines and lines that begin with `#` are left out.
 
     Args:
-        data: What the file holds, UTF-8 with or without a byte order mark.
+        data: What the file holds: UTF-8 with or without a byte order mark, or UTF-16 with one, as PowerShell
+            writes.
         name: Of the file, for errors.
 
     Raises:
         OptionError: It names no test.
     """
     # Bytes that are no UTF-8 stay what they are: file names may hold them.
-    text = data.decode("utf-8-sig", errors="surrogateescape")
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode(
+        "utf-16" if is_utf_16 else "utf-8-sig", errors="replace" if is_utf_16 else "surrogateescape"
+    )
     entries = [
         OrderEntry(nodeid=line.strip(), place=f"{name}:{number}")
         # No other line ends: a node id may hold what `splitlines` takes for one.

@@ -12,7 +12,7 @@ from pytest_repro.model import Signature
 from pytest_repro.order.decision import ERROR, MOST_TRIALS, Answer, Rates, Seen, decide
 from pytest_repro.order.reduction import minimised, reduce_places
 from pytest_repro.order.trials import NO_TRIALS, BudgetSpentError, Counts, Trial, TrialOutcome, TrialRunner
-from pytest_repro.signature import same_failure
+from pytest_repro.signature import differences
 
 FIRST_WHOLE, FIRST_ALONE = 3, 5
 """Trials of the whole order, and of the test alone, before anything is made of them."""
@@ -127,6 +127,7 @@ class Search:
         runner: Makes trials.
         tell: Told before each trial how far it is.
         error: Share of wrong answers that one decision may have.
+        wanted: Tells the failures that are looked for; None for those like the first ones that are seen.
     """
 
     def __init__(
@@ -136,8 +137,10 @@ class Search:
         *,
         tell: Callable[[SearchState], None] = lambda _: None,
         error: float = ERROR,
+        wanted: Callable[[Trial], bool] | None = None,
     ) -> None:
         self._runner = runner
+        self._wanted = wanted
         self._tell = tell
         self._error = error
         self._all = tuple(range(length))
@@ -219,7 +222,11 @@ class Search:
     def _begin(self, places: tuple[int, ...], number: int) -> None:
         """Makes the first trials; the most frequent failure of the first that fail is the one looked for."""
         trials = [self._made(places) for _ in range(number)]
-        failures = [trial.signature for trial in trials if trial.outcome is TrialOutcome.FAILED]
+        failures = [
+            trial.signature
+            for trial in trials
+            if trial.outcome is TrialOutcome.FAILED and (self._wanted is None or self._wanted(trial))
+        ]
         if self._reference is None and failures:
             self._reference = Counter(failures).most_common(1)[0][0]
         for trial in trials:
@@ -256,13 +263,18 @@ class Search:
                 self._not_run += 1
                 self._not_run_reason = trial.reason
             case TrialOutcome.FAILED:
-                if self._reference is None:
+                failed = int(self._is_looked_for(trial))
+                if self._reference is None and failed:
                     self._reference = trial.signature
-                failed = int(_is_same(self._reference, trial.signature))
                 self._others += not failed
         one = Counts(trials=1, failed=failed, passed=passed)
         self._counts[places] += one
         return one
+
+    def _is_looked_for(self, trial: Trial) -> bool:
+        if self._wanted is not None:
+            return self._wanted(trial)
+        return _is_same(self._reference, trial.signature)
 
     def _shows(self, places: tuple[int, ...], *, error: float, rates: Rates | None = None) -> bool:
         """Tells whether what is looked for is seen after these tests; trials of them from before count."""
@@ -347,7 +359,14 @@ class Search:
 
 
 def _is_same(reference: Signature | None, other: Signature | None) -> bool:
-    return reference is None or other is None or same_failure(reference, other)
+    """Tells whether a failure is the one that is looked for: the same exception at the same statement.
+
+    What one test has left behind there is told in other words than what two have.
+    """
+    if reference is None or other is None:
+        return True
+    is_same_place = reference.statement is not None and other.statement is not None
+    return set(differences(reference, other)) <= ({"message"} if is_same_place else set())
 
 
 def _failures(counts: Counts) -> Seen:

@@ -26,11 +26,13 @@ class Trial:
     Attributes:
         outcome: Of the test in question.
         signature: Of its failure, None where it did not fail.
+        message: Of its failure, as it was; empty where it did not fail.
         reason: Why it did not run; empty where it did.
     """
 
     outcome: TrialOutcome
     signature: Signature | None = None
+    message: str = ""
     reason: str = ""
 
 

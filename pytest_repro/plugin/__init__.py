@@ -16,6 +16,7 @@ from pytest_repro.plugin.capabilities import CAPABILITIES, Capabilities
 from pytest_repro.plugin.internals.workers import MESSAGE_TYPE, WorkerMessage
 from pytest_repro.plugin.isolated_job import is_isolated, parent_of_isolated
 from pytest_repro.plugin.options import add_options, resolve
+from pytest_repro.plugin.order_options import read_piped_order
 from pytest_repro.plugin.session import run_folder_of
 from pytest_repro.plugin.timing import Repro
 from pytest_repro.plugin.verify_options import MARK
@@ -43,6 +44,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Runs the gate, or leases a device, before the first conftest can look for one."""
     known = early_config.known_args_namespace
+    read_piped_order(early_config)
     if known.repro_run is None and known.repro_bisect is not None:
         from pytest_repro.plugin.bisect import run_bisection_early
 

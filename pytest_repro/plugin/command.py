@@ -82,6 +82,7 @@ _DROPPED_VALUES = frozenset(
         "--basetemp",  # pytest empties it at its start, and another session may be using it
     ]
 )
+_CHOICE = frozenset({"-k", "-m"})
 _INI_FILES = (
     "pytest.toml",
     ".pytest.toml",
@@ -117,10 +118,24 @@ class Relaunch:
     extra: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, config: pytest.Config, *extra: str) -> Relaunch:
-        """Reads it off the session that a user started."""
+    def of(
+        cls,
+        config: pytest.Config,
+        *extra: str,
+        positional: Sequence[str] | None = None,
+        keeps_choice: bool = False,
+    ) -> Relaunch:
+        """Reads it off the session that a user started.
+
+        Args:
+            config: Of that session.
+            extra: Arguments that only a process of our own needs.
+            positional: Files and node ids of the command line, where `config` does not know them yet.
+            keeps_choice: Whether `-k` and `-m` are kept: others may stand in the ini file.
+        """
         given = with_files_read(config.invocation_params.args, folder=config.invocation_params.dir)
-        kept = kept_arguments(given, positional=config.args)
+        words = config.args if positional is None else positional
+        kept = kept_arguments(given, positional=words, keeps_choice=keeps_choice)
         return cls(
             launcher=pytest_of_this_process(),
             kept=tuple(kept),
@@ -149,18 +164,24 @@ class Relaunch:
         """
         start = Path(self.start)
         # pytest looks for root and ini file from the test's file on: it is told where it would find others.
-        is_misled = is_told_root or self._is_misled(path)
+        is_misled = is_told_root or self.is_misled(path)
         must_be_told = is_misled or not path.is_relative_to(start)
-        places = self._places(start, is_misled=is_misled) if must_be_told else ()
+        places = self.places(start, is_misled=is_misled) if must_be_told else ()
         return (*self.kept, *self.extra, *places, command_line_id(test, path=path, start=start))
 
-    def _is_misled(self, path: Path) -> bool:
+    def is_misled(self, path: Path) -> bool:
         """Tells whether an ini file lies between the test and the root: pytest would take that one."""
         root = Path(self.root)
         folders = [folder for folder in path.parents if folder != root and folder.is_relative_to(root)]
         return any((folder / name).is_file() for folder in folders for name in _INI_FILES)
 
-    def _places(self, start: Path, *, is_misled: bool) -> tuple[str, ...]:
+    def places(self, start: Path, *, is_misled: bool) -> tuple[str, ...]:
+        """Returns the options that tell rootdir and ini file.
+
+        Args:
+            start: What their paths are relative to.
+            is_misled: Whether pytest would find another ini file where there is to be none.
+        """
         root = f"--rootdir={os.path.relpath(self.root, start)}"
         if self.ini is None:
             # pytest reads the one it is given, and looks for no other.
@@ -253,12 +274,15 @@ def command_line_id(test: str, *, path: Path, start: Path) -> str:
     return (str(path) if relative.startswith("../..") else relative) + separator + rest
 
 
-def kept_arguments(arguments: Sequence[str], *, positional: Sequence[str]) -> list[str]:
+def kept_arguments(
+    arguments: Sequence[str], *, positional: Sequence[str], keeps_choice: bool = False
+) -> list[str]:
     """Returns the arguments that can change how one test runs: no files, no choice, no distribution."""
-    without = without_options(arguments, flags=_DROPPED_FLAGS, values=_DROPPED_VALUES)
+    dropped = _DROPPED_VALUES - (_CHOICE if keeps_choice else frozenset())
+    without = without_options(arguments, flags=_DROPPED_FLAGS, values=dropped)
     # `-vs` is how loud pytest is, and that output is not captured: only the second changes how a test runs.
     loud = ["-s" if _VERBOSITY.fullmatch(argument) and "s" in argument else argument for argument in without]
-    kept = [argument for argument in loud if argument != "--" and not _is_short_form(argument)]
+    kept = [argument for argument in loud if argument != "--" and not _is_short_form(argument, dropped)]
     for path in reversed(positional):
         places = [place for place, argument in enumerate(kept) if argument == path]
         # The same word may be the value of an option before it.
@@ -327,6 +351,6 @@ def without_options(arguments: Sequence[str], *, flags: frozenset[str], values: 
     return kept
 
 
-def _is_short_form(argument: str) -> bool:
-    is_joined = argument[:2] in _DROPPED_VALUES and len(argument) > 2 and not argument.startswith("--")
+def _is_short_form(argument: str, dropped: frozenset[str]) -> bool:
+    is_joined = argument[:2] in dropped and len(argument) > 2 and not argument.startswith("--")
     return is_joined or (_VERBOSITY.fullmatch(argument) is not None and argument != "-s")

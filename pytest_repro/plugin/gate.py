@@ -60,7 +60,7 @@ def gate_exit_status(config: pytest.Config) -> int | None:
         pytest.UsageError: Options contradict each other.
     """
     is_part_of_one = run_folder_of(config) is not None or is_worker(config)
-    if is_part_of_one or _asks_for_information(config) or not is_gate_asked_for(config):
+    if is_part_of_one or asks_for_information(config) or not is_gate_asked_for(config):
         return None
     try:
         options = read_verify_options(config)
@@ -217,7 +217,8 @@ def _environment_as_given() -> dict[str, str]:
     return {"PYTHONUNBUFFERED": "1", **given, IN_RUN_VARIABLE: "1"}
 
 
-def _asks_for_information(config: pytest.Config) -> bool:
+def asks_for_information(config: pytest.Config) -> bool:
+    """Tells whether pytest is asked for something that it says without running a test."""
     names = (
         "help",
         "version",

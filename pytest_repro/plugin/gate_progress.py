@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -14,7 +14,7 @@ from pytest_repro.clock import MonotonicNs
 from pytest_repro.plugin.displays import PLAIN_NS, UPDATE_NS, LiveLine, can_rewrite
 from pytest_repro.plugin.internals.process import file_of, terminal_writer
 from pytest_repro.plugin.run_progress import read_progress
-from pytest_repro.report.progress import GateProgress
+from pytest_repro.report.progress import GateProgress, Progress
 from pytest_repro.verify.runs import Run
 
 _BLOCK = 2**16
@@ -97,22 +97,34 @@ class GateTerminal:
             began_ns: When it began.
             before: The runs that have ended.
         """
+
+        def progress(now_ns: int) -> GateProgress:
+            told = read_progress(folder)
+            return GateProgress(
+                run=number,
+                asked=asked,
+                finished=0 if told is None else told.finished,
+                planned=None if told is None else told.planned,
+                failures=0 if told is None else told.failures,
+                unit="test" if told is None else told.unit,
+                elapsed_ns=now_ns - self._began_ns,
+                run_elapsed_ns=now_ns - began_ns,
+                runs_ns=tuple(run.duration_ns for run in before),
+            )
+
+        self.update(progress)
+
+    def update(self, progress_at: Callable[[int], Progress]) -> None:
+        """Shows how far something is, if it is time to.
+
+        Args:
+            progress_at: Tells it at a time of the clock; called only then.
+        """
         now_ns = self._clock()
         if now_ns < self._next_ns or self._verbose < (-1 if self._live else 0):
             return
         self._next_ns = now_ns + (PLAIN_NS if self._live is None else UPDATE_NS)
-        told = read_progress(folder)
-        progress = GateProgress(
-            run=number,
-            asked=asked,
-            finished=0 if told is None else told.finished,
-            planned=None if told is None else told.planned,
-            failures=0 if told is None else told.failures,
-            unit="test" if told is None else told.unit,
-            elapsed_ns=now_ns - self._began_ns,
-            run_elapsed_ns=now_ns - began_ns,
-            runs_ns=tuple(run.duration_ns for run in before),
-        )
+        progress = progress_at(now_ns)
         if self._live is None:
             self._writer.line(progress.line())
             self._writer.flush()

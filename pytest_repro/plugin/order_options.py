@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ ORDER_VALUES = (
     (
         "repro-order",
         "FILE",
-        "Run exactly the tests that FILE names, one node id a line, in its order and in one process.",
+        "Run exactly the tests that FILE (`-`: standard input) names, one node id a line, in its order.",
     ),
     (
         "repro-order-missing",
@@ -34,6 +35,10 @@ ORDER_VALUES = (
 BISECT = "repro-bisect"
 BISECT_LAST = ""
 """Value of `--repro-bisect` without a node id: the last test of the order."""
+
+STANDARD_INPUT = "-"
+
+_PIPED = pytest.StashKey[bytes]()
 
 TRIAL_OPTION = "--repro-trial"
 """Given by a bisection to its processes: they tell of the last test of their order."""
@@ -71,6 +76,24 @@ def add_order_options(parser: pytest.Parser, group: Any) -> None:
     )
 
 
+def read_piped_order(config: pytest.Config) -> None:
+    """Reads an order from standard input, if it is to come from there: later pytest captures it.
+
+    Args:
+        config: Of a process that has not loaded any conftest.
+    """
+    given = config.known_args_namespace.repro_order
+    name = config.getini("repro_order") if given is None else given
+    if name == STANDARD_INPUT and not is_worker(config) and sys.stdin is not None:
+        with contextlib.suppress(OSError):  # nothing is given, or somebody else has captured it
+            config.stash[_PIPED] = sys.stdin.buffer.read()
+
+
+def piped_order(config: pytest.Config) -> bytes | None:
+    """Returns what `read_piped_order` has read, or None."""
+    return config.stash.get(_PIPED, None)
+
+
 def read_order(config: pytest.Config) -> OrderRequest | None:
     """Reads the order of this session, None without one.
 
@@ -93,19 +116,28 @@ def read_order(config: pytest.Config) -> OrderRequest | None:
             "--repro-order cannot be combined with -n: an order needs one process",
             next_step="Drop -n, or add -n 0.",
         )
-    _refuse_repeating(config)
+    _refuse_repeating(config, is_from_ini=config.getoption("repro_order") is None)
     missing = read.value("repro-order-missing", _error_or_drop) or "error"
-    data = _read(config.invocation_params.dir, name)
+    data = _read(config, name)
     return OrderRequest(entries=parse_order(data, name=name), drops_missing=missing == "drop")
 
 
-def _refuse_repeating(config: pytest.Config) -> None:
+def _refuse_repeating(config: pytest.Config, *, is_from_ini: bool) -> None:
+    order = "repro_order in the ini file" if is_from_ini else "--repro-order"
     for option in ("repro-stress", "repro-stress-time", "repro-replay"):
-        if config.getoption(destination(option)) is not None:
-            raise OptionError(
-                f"--repro-order cannot be combined with --{option}: that repeats each test by itself",
-                next_step="Add --verify-runs N in its place: the whole order runs N times.",
-            )
+        name = destination(option)
+        is_given = config.getoption(name) is not None
+        if not (is_given or config.getini(name)):
+            continue
+        if is_given and not is_from_ini:
+            next_step = "Add --verify-runs N in its place: the whole order runs N times."
+        else:
+            left_out = "repro_order" if is_from_ini else name
+            next_step = f"Add -o {left_out}= to leave out what the ini file asks for."
+        other = f"--{option}" if is_given else f"{name} in the ini file"
+        raise OptionError(
+            f"{order} cannot be combined with {other}: that repeats each test by itself", next_step=next_step
+        )
     if (config.getoption("count", 1) or 1) != 1:
         raise OptionError(
             "--repro-order cannot be combined with --count: both say how often tests run",
@@ -119,9 +151,12 @@ def _error_or_drop(text: str) -> str:
     return text.strip()
 
 
-def _read(start: Path, name: str) -> bytes:
+def _read(config: pytest.Config, name: str) -> bytes:
+    piped = piped_order(config) if name == STANDARD_INPUT else None
+    if piped is not None:
+        return piped
     try:
-        return (start / name).read_bytes()
+        return (config.invocation_params.dir / name).read_bytes()
     except OSError as error:
         raise OptionError(
             f"The order file cannot be read: {error.strerror or error}",

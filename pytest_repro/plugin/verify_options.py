@@ -105,7 +105,8 @@ def read_verify_options(config: pytest.Config) -> VerifyOptions:
     read = OptionReader(config)
     runs = read.value("verify-runs", _number_of_runs)
     assert runs is not None
-    _refuse_what_changes_runs(config)
+    _refuse_standard_input(config)
+    refuse_what_changes_runs(config, option="--verify-runs")
     confidence = read.value("verify-confidence", parse_confidence) or DEFAULT_CONFIDENCE
     return VerifyOptions(
         runs=runs or None,
@@ -138,14 +139,31 @@ _REFUSED = (
 )
 
 
-def _refuse_what_changes_runs(config: pytest.Config) -> None:
-    for name, option, why, next_step in _REFUSED:
+def refuse_what_changes_runs(config: pytest.Config, *, option: str) -> None:
+    """Refuses what cannot be handed on to many fresh processes.
+
+    Args:
+        config: Of the process that was asked.
+        option: What was asked for.
+
+    Raises:
+        OptionError: It is there.
+    """
+    for name, other, why, next_step in _REFUSED:
         if config.getoption(name, default=False):
-            raise OptionError(f"--verify-runs cannot be combined with {option}: {why}", next_step=next_step)
+            raise OptionError(f"{option} cannot be combined with {other}: {why}", next_step=next_step)
     plugins: Any = config.invocation_params.plugins or ()
     unnamed = [plugin for plugin in plugins if not isinstance(plugin, str)]
     if unnamed:
         raise OptionError(
-            f"--verify-runs cannot hand {unnamed[0]!r}, given to pytest.main(), on to a fresh process",
+            f"{option} cannot hand {unnamed[0]!r}, given to pytest.main(), on to a fresh process",
             next_step="Give plugins by name, with -p.",
+        )
+
+
+def _refuse_standard_input(config: pytest.Config) -> None:
+    if config.getoption("repro_order", default=None) == "-":
+        raise OptionError(
+            "--verify-runs cannot be combined with --repro-order=-: each run would have to read it anew",
+            next_step="Write the order to a file and give its name.",
         )

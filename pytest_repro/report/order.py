@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_repro.order.search import Finding, FindingKind, SearchState, Stage
 from pytest_repro.order.trials import Counts
+from pytest_repro.report.progress import fitting
 from pytest_repro.report.words import counted, percent, whole_seconds
 from pytest_repro.signature import signature_to_dict
 from pytest_repro.stats import ruled_out_rate
@@ -14,11 +16,32 @@ from pytest_repro.stats import ruled_out_rate
 _MOST_NAMED = 20
 
 
-def search_line(state: SearchState, *, elapsed_ns: int) -> str:
-    """Returns `bisect: trial 12, 37 tests left, 5 failures, 40 s`."""
-    what = "confirming" if state.stage is Stage.CONFIRMING else f"{counted(state.candidates, 'test')} left"
-    failures = counted(state.failed, "failure")
-    return f"bisect: trial {state.trials + 1}, {what}, {failures}, {whole_seconds(elapsed_ns)}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchProgress:
+    """How far a bisection is.
+
+    Attributes:
+        state: Of the search.
+        elapsed_ns: Time since it was asked for.
+    """
+
+    state: SearchState
+    elapsed_ns: int
+
+    @property
+    def shows_failure(self) -> bool:
+        """See `Progress`: the failures of a bisection are what it looks for."""
+        return False
+
+    def line(self, *, width: int | None = None, is_short: bool = False) -> str:
+        """Returns `bisect: trial 12, 37 tests left, 5 failures, 40 s`."""
+        state = self.state
+        trial = f"bisect: trial {state.trials + 1:,}"
+        left = f"{counted(state.candidates, 'test')} left"
+        what = "confirming" if state.stage is Stage.CONFIRMING else left
+        failures, elapsed = counted(state.failed, "failure"), whole_seconds(self.elapsed_ns)
+        forms = [[trial, what, failures, elapsed], [trial, what, elapsed], [trial, what], [trial]]
+        return fitting([", ".join(form) for form in (forms[2:] if is_short else forms)], width)
 
 
 def finding_lines(finding: Finding, *, victim: str, before: Sequence[str]) -> list[str]:

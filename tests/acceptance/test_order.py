@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from tests.acceptance.sessions import run_pytest
+from tests.acceptance.sessions import LIMIT_S, run_pytest
 
 TESTS = """\
 import os
@@ -77,7 +79,17 @@ def test_our_order_comes_after_every_plugin_that_shuffles(suite: pytest.Pytester
         """
     )
     (suite.path / "order.txt").write_text("test_a.py\ntest_b.py::test_victim\n")
-    result = run_pytest(suite, "--repro-order=order.txt", "-p", "no:randomly")
+    result = run_pytest(suite, "--repro-order=order.txt", "-v")
+    result.stdout.fnmatch_lines(
+        [
+            "test_a.py::test_first PASSED*",
+            "test_a.py::test_mode[[]a - b[]] PASSED*",
+            "test_a.py::test_mode[[][[]z[]] PASSED*",
+            "test_a.py::TestLeak::test_leak PASSED*",
+            "test_b.py::test_victim FAILED*",
+        ],
+        consecutive=True,
+    )
     result.assert_outcomes(passed=4, failed=1, deselected=1)
 
 
@@ -111,54 +123,50 @@ def test_what_cannot_be_done_is_said(
     (result.stderr if status else result.stdout).fnmatch_lines([text])
 
 
-@pytest.mark.slow
-def test_the_polluter_is_found_and_its_order_written(suite: pytest.Pytester) -> None:
-    """Among all tests of the order; the file that is printed fails again."""
-    (suite.path / "order.txt").write_text("test_a.py\ntest_b.py\n")
-    result = run_pytest(suite, "--repro-order=order.txt", "--repro-bisect")
-    assert result.ret == 0
+def test_an_order_comes_by_standard_input(suite: pytest.Pytester) -> None:
+    """Whatever wrote it: UTF-16 with a byte order mark is what PowerShell hands on."""
+    order = "test_b.py::test_victim\r\ntest_a.py::test_first\r\n".encode("utf-16")
+    result = suite.run(sys.executable, "-m", "pytest", "--repro-order=-", "-v", timeout=LIMIT_S, stdin=order)
     result.stdout.fnmatch_lines(
-        [
-            "found: test_b.py::test_victim fails 10 of 10 times after *::test_leak and 0 of 10 without it",
-            "failure: AssertionError: leaked (signature *)",
-        ]
+        ["test_b.py::test_victim PASSED*", "test_a.py::test_first PASSED*"], consecutive=True
     )
-    (order,) = (suite.path / ".pytest_repro" / "sessions").glob("*-bisect-*/bisected_order.txt")
-    assert order.read_text().splitlines() == ["test_a.py::TestLeak::test_leak", "test_b.py::test_victim"]
-    again = run_pytest(suite, f"--repro-order={order}")
-    again.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=2, deselected=4)
 
 
-@pytest.mark.slow
-def test_a_brittle_test_has_its_setter_found_and_a_crash_is_a_failure(pytester: pytest.Pytester) -> None:
-    """It dies alone, and passes after the test that it needs; the victim is named."""
-    pytester.makepyfile(
-        """
-        import os
+@pytest.mark.parametrize(
+    ("ini", "arguments", "text"),
+    [
+        (
+            "repro_order = order.txt",
+            ("--repro-stress=2",),
+            "*repro_order in the ini file cannot be combined with --repro-stress: *Add -o repro_order= *",
+        ),
+        (
+            "repro_stress = 2",
+            ("--repro-order=order.txt",),
+            "*--repro-order cannot be combined with repro_stress in the ini file: *Add -o repro_stress= *",
+        ),
+        (
+            "",
+            ("--repro-order=-", "--verify-runs=2"),
+            "*--verify-runs cannot be combined with --repro-order=-: each run *Write the order to a file *",
+        ),
+    ],
+)
+def test_an_order_beside_what_repeats_tests_is_refused(
+    suite: pytest.Pytester, ini: str, arguments: tuple[str, ...], text: str
+) -> None:
+    """Also where one of them stands in the ini file; the next step is right for that."""
+    suite.makeini(f"[pytest]\n{ini}\n")
+    (suite.path / "order.txt").write_text("test_a.py\n")
+    result = suite.runpytest_inprocess(*arguments)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([text])
 
-        READY = []
 
-        def test_other(): pass
-
-        def test_setter(): READY.append(1)
-
-        def test_brittle():
-            READY or os._exit(3)
-
-        def test_later(): pass
-        """
-    )
-    name = "*brittle*.py::test_brittle"
-    file = next(pytester.path.glob("test_*.py")).name
-    result = run_pytest(pytester, f"--repro-bisect={file}::test_brittle")
-    assert result.ret == 0
-    result.stdout.fnmatch_lines([f"found: {name} passes 10 of 10 times after *::test_setter and 0 of 10 *"])
-
-
-@pytest.mark.slow
-def test_an_order_that_passes_is_not_reproduced(pytester: pytest.Pytester) -> None:
-    """Status 6, and which failure rates are ruled out."""
-    pytester.makepyfile(test_one="def test_one(): pass")
-    result = run_pytest(pytester, "--repro-bisect")
-    assert result.ret == 6
-    result.stdout.fnmatch_lines(["not reproduced: test_one.py::test_one failed 0 of 10 times alone*"])
+def test_what_the_ini_file_asks_for_can_be_left_out(suite: pytest.Pytester) -> None:
+    """As the error says."""
+    suite.makeini("[pytest]\nrepro_order = order.txt\n")
+    (suite.path / "order.txt").write_text("test_a.py\n")
+    result = suite.runpytest_inprocess("--repro-stress=2", "-o", "repro_order=", "test_b.py")
+    result.assert_outcomes(passed=2)

@@ -27,7 +27,16 @@ def misled_rootdir(config: pytest.Config, value: str) -> Path | None:
     return meant if is_misled else None
 
 
+def setup_without_files(config: pytest.Config) -> tuple[Path, Path | None]:
+    """Returns the rootdir and the ini file that pytest would have if its command line named no files."""
+    return _setup(config, [])
+
+
 def _rootdir(config: pytest.Config, words: Sequence[str]) -> Path:
+    return _setup(config, words)[0]
+
+
+def _setup(config: pytest.Config, words: Sequence[str]) -> tuple[Path, Path | None]:
     options = config.known_args_namespace
     arguments: dict[str, Any] = {
         "inifile": options.inifilename,
@@ -38,5 +47,5 @@ def _rootdir(config: pytest.Config, words: Sequence[str]) -> Path:
     if "override_ini" in inspect.signature(determine_setup).parameters:
         # From pytest 9 on.
         arguments["override_ini"] = options.override_ini
-    rootdir: Path = determine_setup(**arguments)[0]
-    return rootdir
+    rootdir, inifile, *_ = determine_setup(**arguments)
+    return rootdir, inifile

@@ -26,12 +26,13 @@ def places(*nodeids: str) -> tuple[int, ...]:
 
 
 def test_an_order_file_is_read_whatever_wrote_it() -> None:
-    """BOM, CRLF, comments, blank lines; the line is known of each."""
+    """BOM, CRLF, comments, blank lines, UTF-16; the line is known of each."""
     data = b"\xef\xbb\xbf# gw3\r\n\r\n  a.py::test_x[# - \xc3\xa9]  \r\nb.py"
     assert parse_order(data, name="o.txt") == (
         OrderEntry(nodeid="a.py::test_x[# - é]", place="o.txt:3"),
         OrderEntry(nodeid="b.py", place="o.txt:4"),
     )
+    assert parse_order("a.py::test_ü\r\n".encode("utf-16"), name="o")[0].nodeid == "a.py::test_ü"
     with pytest.raises(OptionError, match="names no test"):
         parse_order(b"# only this\n", name="o.txt")
 
@@ -70,3 +71,13 @@ def test_a_line_that_fits_several_files_is_not_guessed() -> None:
     assert unmatched.reason == (
         "o:7: test_a.py::test_1 may be any of tests/test_a.py::test_1, other/test_a.py::test_1"
     )
+
+
+def test_many_lines_that_name_no_test_cost_no_more_than_a_few() -> None:
+    """Node ids like theirs are looked for only as far as people read: each takes milliseconds."""
+    many = [Collected(nodeid=f"t/test_a.py::test_{n}", path="/r/t/test_a.py") for n in range(2_000)]
+    gone = [OrderEntry(nodeid=f"t/test_a.py::tset_{n}", place=f"o:{n}") for n in range(10_000)]
+    unmatched = match_order(gone, many).unmatched
+    assert len(unmatched) == 10_000
+    assert unmatched[0].suggestions[0] == "t/test_a.py::test_0"
+    assert [bool(one.suggestions) for one in unmatched[-2:]] == [False, False]

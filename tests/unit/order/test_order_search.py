@@ -102,6 +102,41 @@ def test_only_the_failure_that_is_looked_for_counts() -> None:
     assert finding.others > 0
 
 
+def test_the_same_assertion_counts_whatever_it_says() -> None:
+    """Either of two tests is enough, and what is left behind by both reads differently: one is named."""
+
+    def outcome(before: frozenset[int]) -> Trial:
+        left = sorted(before & {3, 7})
+        signature = Signature(
+            exception="AssertionError",
+            message=f"left: {left}",
+            file="t.py",
+            function="f",
+            statement="assert x",
+        )
+        return Trial(outcome=TrialOutcome.FAILED, signature=signature) if left else PASSED
+
+    finding = find(16, outcome)
+    assert (finding.kind, finding.places, finding.others) == (FindingKind.POLLUTERS, (3,), 0)
+
+
+def test_what_is_looked_for_can_be_said_beforehand() -> None:
+    """Then the first failure that is seen is no more than another one."""
+
+    def outcome(before: frozenset[int]) -> Trial:
+        if 7 in before and 3 not in before:
+            return FAILED
+        return FAILED_OTHERWISE if 3 in before else PASSED
+
+    def find_with(wanted: Signature) -> Finding:
+        return Search(16, Suite(outcome), wanted=lambda trial: trial.signature == wanted).find()
+
+    finding = find_with(OTHER)
+    assert (finding.kind, finding.places, finding.signature) == (FindingKind.POLLUTERS, (3,), OTHER)
+    finding = find_with(BUG)
+    assert (finding.kind, finding.signature, finding.others) == (FindingKind.NOT_REPRODUCED, None, 10)
+
+
 def test_what_does_not_run_neither_fails_nor_passes() -> None:
     """A test that is skipped after others, and fails alone, has no setter among them."""
     finding = find(16, lambda before: NOT_RUN if before else FAILED)

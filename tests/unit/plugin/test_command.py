@@ -49,6 +49,13 @@ def _without_gate(pytester: pytest.Pytester, *arguments: str) -> list[str]:
     return [argument for argument in left if not argument.startswith("--basetemp")]
 
 
+def test_a_choice_is_kept_where_the_ini_file_may_make_another() -> None:
+    """`-k` and `-m`, apart and joined; workers are left out all the same."""
+    arguments = ["-m", "slow", "-knot x", "-n2", "tests"]
+    assert kept_arguments(arguments, positional=["tests"], keeps_choice=True) == ["-m", "slow", "-knot x"]
+    assert kept_arguments(arguments, positional=["tests"]) == []
+
+
 def test_a_run_of_the_gate_is_repeated_without_the_gate(pytester: pytest.Pytester) -> None:
     """All else stays."""
     arguments = [
