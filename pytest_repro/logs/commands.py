@@ -20,14 +20,23 @@ _COMMAND = re.compile(
 )
 _UNITTEST_COMMAND = re.compile(
     r"(?P<command>(?:coverage run (?:-\S+ )*|(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*)"
-    r"(?:-m unittest\b.*|\S*test\w*\.py\b.*)|"
-    r"nosetests\b.*|\./(?:\S*/)?runtests\.py\b.*)"
+    r"(?:-m (?:unittest|nose2?|twisted\.trial|django test)\b.*|"
+    r"(?:\S*/)?(?:manage\.py test|setup\.py test)\b.*|\S*test\w*\.py\b.*)|"
+    r"nosetests\b.*|nose2\b.*|(?:\S*/)?trial \S.*|\./(?:\S*/)?(?:runtests\.py|manage\.py test)\b.*)"
+)
+_TOLD_AFTER = re.compile(
+    r"nox > Command (?P<nox>\S.*?) failed with exit code -?\d+|"
+    r"ERROR: +InvocationError for command (?P<tox3>\S.*?) \(exited with code -?\d+\)|"
+    r"[\w.-]+: exit -?\d+ \([^)]*\) \S*> (?P<tox4>\S.*?)(?: pid=\d+)?|"
+    r"The command \"(?P<travis>\S.*)\" exited with \d+\.|"
+    r"The command '/bin/sh -c (?P<docker>\S.*)' returned a non-zero code: \d+|"
+    r".*ERROR: .*process \"/bin/sh -c (?P<buildx>\S.*)\" did not complete successfully: exit code: \d+"
 )
 _LEADS = re.compile(
     r"(?:\s*(?:\$|\+{1,3}|>|%|#)\s+|(?:PS )?[A-Za-z]:\\[^>\"'`]*> ?|"
     r"[^\s\"'`=]{1,80}(?: [^\"'`=]{0,60})? [$%#\u00bb\u276f\u279c\u2192\u03bb\u2717] +|"
     r"Step \d+/\d+ : RUN |(?:#\d+ )?\[[^\]]*\d+/\d+\] RUN |\([\w./-]+\) ?(?=\S+@\S+[:~ ])|Run |"
-    r"\S+@\S+[:~][^#$]*[#$] ?|\(\S+\) ?(?:\S+ )?[$#%>] ?|"
+    r"\S+@\S+[:~][^#$]*[#$] ?|\([^\s()]+\) ?(?:[^\s\"'`=]+ ){0,3}?(?:[^\s\"'`=]*(?<=[\w/)~]))?[$#%>] ?|"
     r".*?commands\[\d+\](?: \| |> )|.*?:test_tube: Command \(\d+/\d+\): |.*?\bCommand: |Executing: ?|"
     r"run(?:_args|_cmd)?: |command: |.*?\bTest Script: |\[command\]|##\[command\]|"
     r"Running(?: command)?:? |Executing command:? |cmd: |nox > |"
@@ -108,12 +117,24 @@ def shell_word_end(command: str) -> str:
     return command
 
 
-def unittest_command(text: str) -> str | None:
-    """Reads the call of a unittest runner from a prompt, a trace or a script line."""
-    if len(text) > LONGEST_COMMAND or _PROMPT.match(text) is None:
+def told_command(text: str) -> str | None:
+    """Reads the pytest call that nox, tox, Travis or docker name when it has failed."""
+    match = _TOLD_AFTER.fullmatch(text) if len(text) <= LONGEST_COMMAND else None
+    told = match[str(match.lastgroup)] if match is not None else None
+    return pytest_command(told) if told is not None else None
+
+
+def unittest_command(text: str, *, in_script: bool = False) -> str | None:
+    """Reads the call of a unittest runner from a prompt or a trace.
+
+    Args:
+        text: The line.
+        in_script: Whether it is one of a script's lines, which no prompt has to tell from prose.
+    """
+    if len(text) > LONGEST_COMMAND or not (in_script or _PROMPT.match(text)):
         return None
     lead = _LEADS.match(text)
-    if lead is None or not lead.group().strip():
+    if lead is None or not (in_script or lead.group().strip()):
         return None
     match = _UNITTEST_COMMAND.fullmatch(text[lead.end() :].rstrip())
     if match is None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from pytest_repro.logs.commands import Branches, pytest_command, unittest_command
+from pytest_repro.logs.commands import Branches, pytest_command, told_command, unittest_command
 from pytest_repro.logs.records import Found, LogLine, Origin, Variable
 from pytest_repro.logs.secrets import is_secret
 
 MOST_VARIABLES = 400
+MOST_CHARACTERS = 40_000
+"""Of a line, which may show a whole environment."""
 
 _JOB = re.compile(r"Complete job name: (?P<job>.+)")
 _GROUP = re.compile(r"##\[group\](?P<title>.+)|\[group\](?P<bare>Run .+)")
@@ -37,6 +39,11 @@ _IMAGE = re.compile(
     r"(?:(?:Image|Runner Image): (?P<image>\S.*)|Using (?:docker )?image (?P<docker>\S.*)|"
     r"Using Docker executor with image (?P<gitlab>\S+).*|container: (?P<container>\S.*))"
 )
+_NAMED_BY_CI = re.compile(  # in dumps of the environment
+    r"\b(?P<name>BUILDKITE_STEP_KEY|CI_JOB_NAME|CIRCLE_JOB|AGENT_JOBNAME|TRAVIS_JOB_NAME|STAGE_NAME)"
+    r"(?:['\"]?: ?|=)(?P<quote>['\"]?)(?P<value>(?(quote)[^'\"]+|[^\s,'\"}]+))"
+)
+_STEP_NAMES = frozenset({"BUILDKITE_STEP_KEY", "STAGE_NAME"})
 _TITLED_COMMAND = re.compile(r"^(?:\[[\w.-]+\] )+Command: ")
 _PYTHON_PATH = re.compile(r"[/\\][Pp]ython[/\\](?P<version>3\.\d+\.\d+)[/\\]")
 _PYTHON_SAID = re.compile(
@@ -52,8 +59,8 @@ class Step:
     Attributes:
         title: Its name as printed, None outside of any step.
         line: 1-based line at which it begins.
-        script: Script lines and inputs, with their line numbers.
         commands: pytest calls among them and among what was echoed since.
+        unittest: The first call of a unittest runner in the script.
         sessions: Number of sessions that have begun in it.
         variables: Variables by name.
     """
@@ -63,6 +70,7 @@ class Step:
     job: str | None = None
     commands: list[Found] = field(default_factory=list)
     traced: list[Found] = field(default_factory=list)
+    unittest: Found | None = None
     sessions: int = 0
     variables: dict[str, Variable] = field(default_factory=dict)
 
@@ -81,7 +89,8 @@ class EnvironmentReader:
         self._shown: dict[str, Variable] = {}
         self._secret_values: set[str] = set()
         self.commands: list[Found] = []
-        self.late_command: Found | None = None
+        self._told: list[Found] = []
+        self._named: dict[bool, list[Found]] = {True: [], False: []}
         self.last_variables: dict[str, Variable] = {}
         self.images: list[Found] = []
         self.commit: Found | None = None
@@ -118,6 +127,20 @@ class EnvironmentReader:
             return self._step.commands[min(position, len(self._step.commands) - 1)]
         titled = pytest_command(self._step.title or "")
         return Found(value=titled, line=self._step.line) if titled else None
+
+    def name_shown(self, *, of_step: bool) -> Found | None:
+        """Returns the name of the step, or of the job, that variables of the CI system show; the only one."""
+        found = self._named[of_step]
+        return found[0] if len({one.value for one in found}) == 1 else None
+
+    @property
+    def unittest_call(self) -> Found | None:
+        """The call of a unittest runner in the present step's script."""
+        return self._step.unittest
+
+    def command_told_after(self, line: int) -> Found | None:
+        """Returns the first command that was named as having failed after a line, where a session began."""
+        return next((one for one in self._told if one.line >= line), None)
 
     def end_file(self) -> None:
         """Ends job and step: the next line is another file's."""
@@ -171,9 +194,11 @@ class EnvironmentReader:
             return True
         if title is None and plain is None:
             return False
-        if plain is not None and pytest_command(text) is None:
+        if plain is not None and not (pytest_command(text) or unittest_command(text, in_script=True)):
             return False
-        self._begin_step(title or f"Run {plain['title']}" if plain else title, line)
+        title = title or (f"Run {plain['title']}" if plain else None)
+        self._begin_step(title, line)
+        self._unittest_call(line, title or "")
         self._in_header = True
         self._in_env = False
         self._branches = Branches()
@@ -223,7 +248,16 @@ class EnvironmentReader:
             found = Found(value=command, line=line.number)
             self._step.commands.append(found)
             self.commands.append(found)
+        else:
+            self._unittest_call(line, text.strip())
         self._export(line, text.strip())
+
+    def _unittest_call(self, line: LogLine, text: str) -> None:
+        if self._step.unittest is not None or not self._branches.is_taken:
+            return
+        command = unittest_command(text, in_script=True) if "test" in text or "trial" in text else None
+        if command is not None:
+            self._step.unittest = Found(value=command, line=line.number)
 
     def _export(self, line: LogLine, text: str) -> bool:
         match = _EXPORT.fullmatch(text) if "export " in text or "declare -x" in text else None
@@ -245,14 +279,25 @@ class EnvironmentReader:
                 value = assigned["value"].strip("'\"")
                 self._shown[assigned["name"]] = self._made(assigned["name"], value, line, Origin.MENTION)
         self._machine(line, text)
+        if "BUILDKITE_S" in text or "_JOB" in text or "STAGE_NAME" in text:
+            self._named_by_ci(line, text)
+
+    def _named_by_ci(self, line: LogLine, text: str) -> None:
+        for match in _NAMED_BY_CI.finditer(text[:MOST_CHARACTERS]):
+            found = self._named[match["name"] in _STEP_NAMES]
+            if len(found) < MOST_VARIABLES and not match["value"].startswith("$"):
+                found.append(Found(value=match["value"].strip(), line=line.number))
 
     def _traced(self, line: LogLine, text: str) -> None:
         command = pytest_command(text) if not text.startswith(("E ", ">", "    ")) else None
         died = _SHELL_DEATH.fullmatch(text) if ": line " in text else None
-        if died is not None and not self._step.traced and not self._step.commands:
-            self.late_command = (
-                Found(value=died["command"], line=line.number) if "pytest" in died["command"] else None
-            )
+        told = died["command"] if died is not None and "pytest" in died["command"] else None
+        if told is not None and (self._step.traced or self._step.commands):
+            told = None
+        if told is None and command is None and ("exit" in text or "non-zero code" in text):
+            told = told_command(text)
+        if told is not None:
+            self._told.append(Found(value=told, line=line.number))
         if command is None and "test" in text:
             command = unittest_command(_TITLED_COMMAND.sub("$ ", text))
         if command is None:

@@ -94,6 +94,7 @@ class Evidence:
 
     line: int
     command: Found | None = None
+    unittest_call: Found | None = None
     job: Found | None = None
     step: Found | None = None
     variables: tuple[Variable, ...] = ()
@@ -125,6 +126,7 @@ class Evidence:
     usage_error: bool = False
     interrupted: Found | None = None
     is_titled: bool = False
+    ends_framed: bool = False
     is_over: bool = False
 
     def add_letters(self, file: str, letters: str, number: int, *, is_open: bool = False) -> None:
@@ -141,6 +143,18 @@ class Evidence:
         if letters:
             earlier = self.file_letters.get(file, ("", number))[0]
             self.file_letters[file] = (earlier + letters, number)
+
+    @property
+    def lost_its_beginning(self) -> bool:
+        """Whether the log shows its end alone: only sessions with a title frame their last line."""
+        begins = self.is_titled or self.pytest or self.command or self.verbose or self.file_letters
+        return self.ends_framed and not begins
+
+    @property
+    def is_of_unittest(self) -> bool:
+        """Whether unittest or one of its relatives has run the tests."""
+        runs_it = any(block.runner is Runner.UNITTEST for block in self.blocks)
+        return (runs_it or bool(self.unittest_lines)) and self.pytest is None
 
     @property
     def is_bare(self) -> bool:

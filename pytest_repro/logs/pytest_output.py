@@ -164,6 +164,7 @@ class PytestReader:
             return False  # without its rules only a quiet session, which has no title, prints its end
         session = self._session(line)
         session.summary = Found(value=match["counts"].strip(), line=line.number)
+        session.ends_framed = text.startswith("=")
         session.nothing_collected = re.search(r"passed|failed|error|skipped", match["counts"]) is None
         self._end()
         return True

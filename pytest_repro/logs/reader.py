@@ -74,6 +74,7 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
         return Evidence(
             line=line.number,
             command=environment.session_command(),
+            unittest_call=environment.unittest_call,
             job=environment.job,
             step=environment.step,
             variables=environment.variables,
@@ -136,15 +137,16 @@ def _report(
 def _session(evidence: Evidence, masker: Masker, passed: frozenset[str]) -> Session:
     failures = failures_of(evidence)
     outcome = outcome_of(evidence, failures)
+    command = evidence.command or (evidence.unittest_call if evidence.is_of_unittest else None)
     shown = tuple(
         replace(_masked(failure, masker), passed_later=failure.nodeid in passed) for failure in failures
     )
     return Session(
         line=evidence.line,
         failures=shown,
-        command=replace(evidence.command, value=masker(evidence.command.value)) if evidence.command else None,
+        command=replace(command, value=masker(command.value)) if command else None,
         job=evidence.job,
-        step=evidence.step,
+        step=None if evidence.lost_its_beginning else evidence.step,
         python=evidence.python,
         pytest=evidence.pytest,
         platform=evidence.platform,
@@ -154,6 +156,7 @@ def _session(evidence: Evidence, masker: Masker, passed: frozenset[str]) -> Sess
         variables=evidence.variables,
         summary=evidence.summary,
         outcome=outcome,
+        lost_its_beginning=evidence.lost_its_beginning,
     )
 
 
@@ -190,6 +193,9 @@ def _completed(
 ) -> Session:
     """Fills in what the session's own lines do not say, from what the log says elsewhere."""
     variables: tuple[Variable, ...] = session.variables or tuple(environment.last_variables.values())
+    if session.lost_its_beginning:  # it may have run in a later step, whose head is lost as well
+        known = {one.name: one for one in session.variables}
+        variables = tuple((known | environment.last_variables).values())
     shown = tuple(
         replace(one, value=masker(one.value)) if one.value is not None else one for one in variables
     )
@@ -199,9 +205,11 @@ def _completed(
             replace(one, value=None) if one.value and "***" in one.value else one for one in shown
         ),
         python=session.python or _agreed(sessions, "python") or environment.python,
+        job=session.job or environment.name_shown(of_step=False),
+        step=session.step or environment.name_shown(of_step=True),
         pytest=session.pytest or _agreed(sessions, "pytest"),
         platform=session.platform or _agreed(sessions, "platform"),
-        command=session.command or environment.late_command,
+        command=session.command or environment.command_told_after(session.line),
     )
 
 

@@ -179,6 +179,7 @@ class Session:
         variables: Environment variables of the step that ran it.
         summary: pytest's last line, without its frame of `=`.
         outcome: How it ended.
+        lost_its_beginning: Whether the log shows its end alone, and so the step above it may be another one.
     """
 
     line: int
@@ -195,6 +196,7 @@ class Session:
     variables: tuple[Variable, ...] = ()
     summary: Found | None = None
     outcome: LogOutcome = LogOutcome.NO_TEST_FAILURE
+    lost_its_beginning: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

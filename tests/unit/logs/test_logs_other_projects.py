@@ -223,6 +223,7 @@ def test_variables_before_the_session_are_shown_ones() -> None:
         ("python -X faulthandler -W error -m pytest -x", "python -X faulthandler -W error -m pytest -x"),
         ("(venv) me@host:~/repo$ pytest -x", "pytest -x"),
         ("Step 9/11 : RUN pytest -x", "pytest -x"),
+        ("(env) /srv/plant ((1a2b3c...)|BISECTING)> pytest -x", "pytest -x"),
     ],
 )
 def test_a_prompt_of_any_shell_stands_before_a_command(text: str, command: str) -> None:
@@ -236,6 +237,8 @@ def test_a_prompt_of_any_shell_stands_before_a_command(text: str, command: str) 
         ("Step 9/11 : RUN python3 test.py", "python3 test.py"),
         ("(venv) me@host:~/repo$ python -m unittest ", "python -m unittest"),
         ("$ coverage run tests/test_all.py", "coverage run tests/test_all.py"),
+        ("$ ./manage.py test plant", "./manage.py test plant"),
+        ("+ trial plant.test_pump", "trial plant.test_pump"),
         ("python3 test.py failed", None),
     ],
 )

@@ -407,6 +407,6 @@ def test_the_sample_logs_are_read_as_well_as_ever() -> None:
     finally:
         del sys.path[0]
     scores = score_folder(sample_logs())
-    low = {"step": 0.8, "test place": 0.8, "environment": 0.95}
+    low = {"test place": 0.8}  # one place is labelled outside of the test's file
     for field, score in scores.fields.items():
         assert min(score.precision, score.recall) >= low.get(field, 0.98), (field, scores.mistakes.get(field))
