@@ -209,7 +209,7 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
         source_root=source_root(options.source),
         is_flaky=options.flaky,
         test=options.test,
-        history_of=partial(_history, log),
+        history_of=partial(_history, log, masker),
     )
     if options.workflow is not None:
         facts = workflow_facts(options.workflow, job=options.job, report=report)
@@ -244,8 +244,8 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
         yield from note_words(log.parts, log.notes)
 
 
-def _history(log: Log | None, failure: CiFailure) -> WorkerHistory | None:
-    return None if log is None else read_history(log.lines(), failure)
+def _history(log: Log | None, masker: Masker, failure: CiFailure) -> WorkerHistory | None:
+    return None if log is None else read_history(log.lines(), failure, masker=masker)
 
 
 if __name__ == "__main__":

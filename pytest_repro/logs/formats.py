@@ -12,7 +12,11 @@ from pytest_repro.logs.records import LogLine
 
 CHUNK_BYTES = 1 << 20
 LONGEST_LINE = 1 << 16
-"""Characters of one line that are kept; the rest of a longer line is dropped."""
+"""Characters of one line that are kept; the rest of a longer one is dropped, from the word on that is cut."""
+
+_LONGEST_WORD = 8192
+_BREAKS = (" \t\"',<>", "&;=:/?|()[]{}")
+"""Where a line is cut: the first ones are looked for before the others."""
 
 _TELLING_BYTES = 1 << 16
 
@@ -97,6 +101,8 @@ def encoding_of(first: bytes) -> str:
 def physical_lines(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
     """Yields 1-based line numbers and lines without their ends; at most `LONGEST_LINE` characters of each.
 
+    No word is cut in two: of a secret that is cut nobody could tell that it is one.
+
     A line that is longer because it was overwritten again and again (a progress bar) is given in several
     parts of the same number. A log without any line feed has its lines ended by carriage returns.
     """
@@ -112,24 +118,39 @@ def physical_lines(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
             if len(line) <= LONGEST_LINE:
                 yield number, line.rstrip("\r")
             else:
-                for part in _bounded(line):
-                    yield number, part
+                for part in _parts(line):
+                    yield number, _bounded(part)
             number += 1
         if len(held) > LONGEST_LINE:
-            *over, held = _bounded(held)
+            *over, held = _parts(held)
             for part in over:
-                yield number, part
+                yield number, _bounded(part)
+            # One more, so that it is seen that there was more.
+            held = held[: LONGEST_LINE + 1]
     if held:
-        for part in _bounded(held):
-            yield number, part
+        for part in _parts(held):
+            yield number, _bounded(part)
 
 
-def _bounded(line: str) -> list[str]:
+def _parts(line: str) -> list[str]:
     if line.endswith("\r"):
         line = line.rstrip("\r")
     if len(line) <= LONGEST_LINE:
         return [line]
-    return [part[:LONGEST_LINE] for part in line.split("\r") if part] or [""]
+    return [part for part in line.split("\r") if part] or [""]
+
+
+def _bounded(line: str) -> str:
+    if len(line) <= LONGEST_LINE:
+        return line
+    kept = line[:LONGEST_LINE]
+    if line[LONGEST_LINE] in "".join(_BREAKS):
+        return kept
+    for breaks in _BREAKS:
+        end = max(kept.rfind(character, LONGEST_LINE - _LONGEST_WORD) for character in breaks)
+        if end >= 0:
+            return kept[: end + 1]
+    return kept
 
 
 def strip_escapes(text: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pytest_repro.logs.nodeids import lone_status, verbose_line
 from pytest_repro.logs.patterns import TITLE
 from pytest_repro.logs.records import CiFailure, LogLine
+from pytest_repro.logs.secrets import Masker, is_masked
 
 _ENDS_PROGRESS = frozenset({"FAILURES", "ERRORS", "PASSES", "RERUNS", "short test summary info"})
 _FAILED = frozenset({"FAILED", "ERROR", "RERUN"})
@@ -32,17 +33,21 @@ class WorkerHistory:
     tests: tuple[str, ...]
 
 
-def read_history(lines: Iterable[LogLine], failure: CiFailure) -> WorkerHistory | None:
+def read_history(
+    lines: Iterable[LogLine], failure: CiFailure, *, masker: Masker | None = None
+) -> WorkerHistory | None:
     """Reads what the process of a failing test ran before; memory grows with the tests of one session only.
 
     Args:
         lines: Of the log, from its beginning.
         failure: Read from the same log.
+        masker: Took the secrets out of the failure, None if none did.
 
     Returns:
-        None where the log does not name tests as they end, so that nobody can know.
+        The tests as they stand in the log, secrets and all. None where the log does not name tests as they
+        end, so that nobody can know.
     """
-    history = _History(failure.nodeid, failure.worker)
+    history = _History(failure.nodeid, failure.worker, masker if is_masked(failure.nodeid) else None)
     for line in lines:
         if line.number > failure.line and history.found is not None:
             break
@@ -61,8 +66,9 @@ class _Process:
 class _History:
     """The processes of the session that is being read, and what was found last."""
 
-    def __init__(self, nodeid: str, worker: str | None) -> None:
+    def __init__(self, nodeid: str, worker: str | None, masker: Masker | None) -> None:
         self._nodeid = nodeid
+        self._masker = masker
         self._worker = worker
         self._processes: dict[str, _Process] = {}
         self._is_progress = True
@@ -89,7 +95,7 @@ class _History:
         """Returns the history of a test that began and never ended: its process died."""
         alone = self._processes.get(_ALONE)
         has_workers = any(worker != _ALONE for worker in self._processes)
-        if alone is None or has_workers or not alone.is_running or alone.tests[-1] != self._nodeid:
+        if alone is None or has_workers or not alone.is_running or not self._is_wanted(alone.tests[-1]):
             return None
         return WorkerHistory(worker=_ALONE, tests=tuple(alone.tests))
 
@@ -128,9 +134,12 @@ class _History:
             )
             self._processes[_ALONE].is_running = True
 
+    def _is_wanted(self, test: str) -> bool:
+        return self._nodeid == (test if self._masker is None else self._masker(test))
+
     def _ended(self, worker: str, process: _Process, status: str) -> None:
         process.is_running = False
-        if process.tests[-1] == self._nodeid and status in _FAILED:
+        if status in _FAILED and self._is_wanted(process.tests[-1]):
             self.found = self.found_in(worker, process)
 
     def found_in(self, worker: str, process: _Process) -> WorkerHistory:

@@ -12,6 +12,7 @@ from pytest_repro.logs.accidents import is_hang_signal
 from pytest_repro.logs.environment import EnvironmentReader
 from pytest_repro.logs.evidence import Evidence
 from pytest_repro.logs.formats import ByteSource, log_lines
+from pytest_repro.logs.masking import masked_report
 from pytest_repro.logs.merge import failures_of, outcome_of
 from pytest_repro.logs.pytest_output import PytestReader
 from pytest_repro.logs.records import CiFailure, Found, LogLine, LogOutcome, LogReport, Session, Variable
@@ -19,7 +20,7 @@ from pytest_repro.logs.secret_keys import KeyHider
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
 from pytest_repro.logs.unnamed import UnnamedReader
-from pytest_repro.model import Frame, Outcome
+from pytest_repro.model import Outcome
 
 _CRASH_SIGNAL = re.compile(
     r"Fatal Python error|fatal exception|TT_FATAL|TT_THROW|terminate called|Segmentation fault|core dumped|"
@@ -53,7 +54,8 @@ def read_log(source: ByteSource) -> LogReport:
 
 def read_log_and_masker(source: ByteSource) -> tuple[LogReport, Masker]:
     """Reads a log, and gives what takes its secrets out of any text."""
-    return _read_lines(log_lines(source))
+    report, masker = _read_lines(log_lines(source))
+    return masked_report(report, masker), masker
 
 
 def read_whole_log(log: Log) -> tuple[LogReport, Masker]:
@@ -63,11 +65,11 @@ def read_whole_log(log: Log) -> tuple[LogReport, Masker]:
         LogError: One of them cannot be read.
     """
     report, masker = _read_lines(log.lines())
-    told = tuple(replace(one, value=masker(one.value)) for one in log.told)
-    return replace(report, parts=log.parts, told=told), masker
+    return masked_report(replace(report, parts=log.parts, told=log.told), masker), masker
 
 
 def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
+    """Returns what was read as it stands in the log, and what takes the secrets out of it."""
     environment = EnvironmentReader()
 
     def start(line: LogLine) -> Evidence:
@@ -98,10 +100,8 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
             scene = start(line)
         last = line.number
     masker = Masker(environment.secret_values | keys.bodies)
-    loose = tuple(_masked(one, masker) for one in unnamed.failures)
-    return _report(
-        last, environment, sessions, scene or start(LogLine(number=1, text="")), loose, masker
-    ), masker
+    first = scene or start(LogLine(number=1, text=""))
+    return _report(last, environment, sessions, first, tuple(unnamed.failures)), masker
 
 
 def _report(
@@ -110,41 +110,37 @@ def _report(
     reader: PytestReader,
     scene: Evidence,
     loose: tuple[CiFailure, ...],
-    masker: Masker,
 ) -> LogReport:
     passed = frozenset().union(*(one.passed_again for one in reader.sessions))
-    sessions = [_session(one, masker, passed) for one in reader.sessions]
+    sessions = [_session(one, passed) for one in reader.sessions]
     primary = _primary(sessions)
     if primary is None or (loose and not primary.failures):
-        primary = _session(scene, masker, passed)
+        primary = _session(scene, passed)
     everything = (primary, *(one for one in sessions if one is not primary))
     failures = tuple(_unique([*(failure for one in everything for failure in one.failures), *loose]))
-    signals = tuple(replace(one, value=masker(one.value)) for one in reader.signals)
-    commands = tuple(replace(one, value=masker(one.value)) for one in environment.commands)
+    signals = tuple(reader.signals)
     return LogReport(
         line_count=last,
-        session=_completed(primary, sessions, environment, masker),
+        session=_completed(primary, sessions, environment),
         failures=failures,
         outcome=_outcome(primary, failures, signals),
         signals=signals,
-        other_commands=tuple(_others(commands, primary.command)),
+        other_commands=tuple(_others(environment.commands, primary.command)),
         runner_image=tuple(environment.images),
         commit=environment.commit,
         is_flaky=any(failure.passed_later for failure in failures),
     )
 
 
-def _session(evidence: Evidence, masker: Masker, passed: frozenset[str]) -> Session:
+def _session(evidence: Evidence, passed: frozenset[str]) -> Session:
     failures = failures_of(evidence)
     outcome = outcome_of(evidence, failures)
     command = evidence.command or (evidence.unittest_call if evidence.is_of_unittest else None)
-    shown = tuple(
-        replace(_masked(failure, masker), passed_later=failure.nodeid in passed) for failure in failures
-    )
+    shown = tuple(replace(failure, passed_later=failure.nodeid in passed) for failure in failures)
     return Session(
         line=evidence.line,
         failures=shown,
-        command=replace(command, value=masker(command.value)) if command else None,
+        command=command,
         job=evidence.job,
         step=None if evidence.lost_its_beginning else evidence.step,
         python=evidence.python,
@@ -160,23 +156,6 @@ def _session(evidence: Evidence, masker: Masker, passed: frozenset[str]) -> Sess
     )
 
 
-def _masked(failure: CiFailure, masker: Masker) -> CiFailure:
-    return replace(
-        failure,
-        message=masker(failure.message) if failure.message else failure.message,
-        place=_masked_frame(failure.place, masker),
-        test_place=_masked_frame(failure.test_place, masker),
-        text=masker(failure.text),
-    )
-
-
-def _masked_frame(frame: Frame | None, masker: Masker) -> Frame | None:
-    """What is left of a statement without its secrets is equal to no other: better not known at all."""
-    if frame is None or frame.statement is None or masker(frame.statement) == frame.statement:
-        return frame
-    return replace(frame, statement=None)
-
-
 def _primary(sessions: list[Session]) -> Session | None:
     """The session with the most failing tests that did not pass later; the first of equals."""
 
@@ -188,22 +167,15 @@ def _primary(sessions: list[Session]) -> Session | None:
     return max(sessions, key=weight, default=None)
 
 
-def _completed(
-    session: Session, sessions: list[Session], environment: EnvironmentReader, masker: Masker
-) -> Session:
+def _completed(session: Session, sessions: list[Session], environment: EnvironmentReader) -> Session:
     """Fills in what the session's own lines do not say, from what the log says elsewhere."""
     variables: tuple[Variable, ...] = session.variables or tuple(environment.last_variables.values())
     if session.lost_its_beginning:  # it may have run in a later step, whose head is lost as well
         known = {one.name: one for one in session.variables}
         variables = tuple((known | environment.last_variables).values())
-    shown = tuple(
-        replace(one, value=masker(one.value)) if one.value is not None else one for one in variables
-    )
     return replace(
         session,
-        variables=tuple(
-            replace(one, value=None) if one.value and "***" in one.value else one for one in shown
-        ),
+        variables=variables,
         python=session.python or _agreed(sessions, "python") or environment.python,
         job=session.job or environment.name_shown(of_step=False),
         step=session.step or environment.name_shown(of_step=True),
@@ -228,7 +200,7 @@ def _unique(failures: list[CiFailure]) -> Iterator[CiFailure]:
             yield failure
 
 
-def _others(commands: tuple[Found, ...], used: Found | None) -> Iterator[Found]:
+def _others(commands: Iterable[Found], used: Found | None) -> Iterator[Found]:
     seen = {used.value} if used else set()
     for command in commands:
         if command.value not in seen:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from itertools import pairwise
 
+from pytest_repro.logs.formats import LONGEST_LINE
 from pytest_repro.logs.secret_forms import forms_of
 from pytest_repro.logs.secret_keys import MASK, KeyHider, may_hold_key
 from pytest_repro.logs.secret_shapes import is_odd, mask_shapes
@@ -23,7 +24,7 @@ _PLAIN_SECRET_NAME = re.compile(
     r"(?:auth|access|api|refresh|private|bearer)[_-]?token|credential",
     re.IGNORECASE,
 )
-_HARMLESS_NAME = frozenset({"PWD", "OLDPWD", "PRIMARY_KEY", "TOKENIZERS_PARALLELISM"})
+_HARMLESS_NAME = frozenset({"PWD", "OLDPWD", "PRIMARY_KEY", "TOKENIZERS_PARALLELISM", "BUILDKITE_STEP_KEY"})
 _FOREIGN_MASK = re.compile(r"\[(?:MASKED|FILTERED|REDACTED|HIDDEN)", re.IGNORECASE)
 _SHORTEST_MASKED = 6
 _WORD = re.compile(r"[A-Za-z]{1,12}|[\d.]{1,12}")
@@ -89,11 +90,21 @@ class Masker:
         return lambda line: self._without_values(hide_keys(line))
 
     def _without_values(self, text: str) -> str:
+        if len(text) > LONGEST_LINE // 2:
+            text = self._without_beginning_at_end(text)
         if self._known is not None and any(form in text for form in self._forms):
             text = self._known.sub(MASK, text)
         if "=" in text or ":" in text:
             text = _ASSIGNMENT.sub(_mask_assignment, text)
         return mask_shapes(text)
+
+    def _without_beginning_at_end(self, text: str) -> str:
+        """Takes out a known value, of several words, in the middle of which a line was cut."""
+        for form in self._forms:
+            for length in range(len(form) - 1, _SHORTEST_MASKED - 1, -1):
+                if text.endswith(form[:length]):
+                    return text[:-length] + MASK
+        return text
 
 
 def is_maskable(value: str) -> bool:
