@@ -1,4 +1,4 @@
-"""Who owns a file, as GitHub reads CODEOWNERS."""
+"""Who owns a file, as GitHub and GitLab read CODEOWNERS."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pathlib import Path
 
 from pytest_repro.report.change.globs import matches
 
-PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
-"""Where GitHub looks for it: the first that is there counts, the others do not."""
+PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS")
+"""Where the two look for it: the first that is there counts, the others do not."""
 
 _LARGEST_BYTES = 3 * 1024 * 1024
 """GitHub reads no larger one."""
 
 _WORD = re.compile(r"(?:\\.|[^\s\\])+")
 _OWNER = re.compile(r"@[A-Za-z0-9][\w-]*(?:/[\w.-]+)?|[^\s@]+@[^\s@]+\.[^\s@]+")
+_SECTION = re.compile(r"\^?\[(?P<name>[^\]]+)\](?:\[\d+\])?(?:\s+(?P<owners>.*))?")
+"""A heading of GitLab's, with a number of approvals and owners for lines that name none."""
+
 _HANDLE = re.compile(r"@[\w/.-]+")
 
 
@@ -27,10 +30,12 @@ class Rule:
     Attributes:
         pattern: Of paths.
         owners: `@user`, `@team/name` or an address; none takes the files from their owners.
+        section: In which it stands, in small letters; empty before the first one, and always on GitHub.
     """
 
     pattern: str
     owners: tuple[str, ...]
+    section: str = ""
 
 
 def read_rules(top: Path) -> list[Rule]:
@@ -50,29 +55,38 @@ def read_rules(top: Path) -> list[Rule]:
 
 
 def parse_rules(text: str) -> list[Rule]:
-    """Returns the rules of a text; a line that GitHub cannot read counts for nothing."""
+    """Returns the rules of a text; a line that neither can read counts for nothing."""
     return list(_rules(text))
 
 
 def _rules(text: str) -> Iterator[Rule]:
+    section = ""
+    shared: tuple[str, ...] = ()
     for line in text.splitlines():
-        words = _WORD.findall(line)
-        end = next((number for number, word in enumerate(words) if word.startswith("#")), len(words))
-        if not words[:end]:
+        heading = _SECTION.fullmatch(line.strip())
+        if heading:
+            section, shared = heading["name"].strip().lower(), tuple(_words(heading["owners"] or ""))
             continue
-        pattern, *owners = words[:end]
+        words = _words(line)
+        if not words:
+            continue
+        pattern, *named = words
+        owners = named or shared
         is_readable = not pattern.startswith("!") and "[" not in pattern
         if is_readable and all(_OWNER.fullmatch(owner) for owner in owners):
-            yield Rule(pattern=re.sub(r"\\(.)", r"\1", pattern), owners=tuple(owners))
+            yield Rule(pattern=re.sub(r"\\(.)", r"\1", pattern), owners=tuple(owners), section=section)
+
+
+def _words(line: str) -> list[str]:
+    """Returns the words of a line before its comment."""
+    words = _WORD.findall(line)
+    return words[: next((number for number, word in enumerate(words) if word.startswith("#")), None)]
 
 
 def owners_of(rules: Iterable[Rule], path: str) -> tuple[str, ...]:
-    """Returns the owners of a file: those of the last rule that names it."""
-    owners: tuple[str, ...] = ()
-    for rule in rules:
-        if matches(rule.pattern, path):
-            owners = rule.owners
-    return owners
+    """Returns the owners of a file: those of the last rule of each section that names it."""
+    owners = {rule.section: rule.owners for rule in rules if matches(rule.pattern, path)}
+    return tuple(dict.fromkeys(owner for named in owners.values() for owner in named))
 
 
 def reviewers_of(rules: Iterable[Rule], paths: Iterable[str]) -> dict[str, list[str]]:

@@ -19,16 +19,25 @@ from pytest_repro.report.attempts import (
     worked_ns,
 )
 from pytest_repro.report.catalogue import SessionEntry
+from pytest_repro.report.certificate_facts import runs_words
 from pytest_repro.report.change.codeowners import is_handle, read_rules, reviewers_of
 from pytest_repro.report.change.difference import Difference
 from pytest_repro.report.change.workflows import Workflow
 from pytest_repro.report.comparison.compared import compare_sessions
 from pytest_repro.report.comparison.text import impact_lines
+from pytest_repro.report.documents.certificate import (
+    CERTIFICATE,
+    certificate_context,
+    certificate_impact,
+    newest_certificate,
+)
 from pytest_repro.report.session_list import result_of, work_of
 from pytest_repro.report.session_text import fact_rows
 from pytest_repro.report.session_view import SessionView, read_session
-from pytest_repro.report.words import counted, seconds
+from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.scaffold.render import Safe
+from pytest_repro.stats import failure_rate_interval
+from pytest_repro.stress.summary import TestSummary
 from pytest_repro.timing.lines import breakdown_lines, chosen
 from pytest_repro.timing.units import humanise_bytes
 
@@ -76,7 +85,8 @@ def page_context(material: Material, *, base_hint: str) -> dict[str, Any]:
     failing = _first_view(entries, has_failed)
     timed = _newest_view(entries, lambda view: bool(view.breakdowns))
     newest = read_session(entries[-1])
-    verdicts = [entry for entry in entries if entry.kind in ("verify", "certificate")]
+    verdicts = [entry for entry in entries if entry.kind in ("verify", CERTIFICATE)]
+    certificate = newest_certificate(verdicts)
     return {
         "status": Safe(f"{status.mark} {status.value}"),
         "is_success": status is Status.SUCCESS,
@@ -91,13 +101,16 @@ def page_context(material: Material, *, base_hint: str) -> dict[str, Any]:
         "files": _files(material),
         "more_files": max(0, len(material.difference.files) - MOST_LISTED) if material.difference else 0,
         "branch": material.difference.branch if material.difference else None,
+        "head": material.difference.head[:12] if material.difference else None,
         "base": material.difference.base if material.difference else None,
         "difference_problem": material.difference_problem or None,
         "attempts": [_attempt(number, one) for number, one in enumerate(attempts_of(entries), 1)],
         "verdicts": [_verdict(entry) for entry in verdicts[-MOST_LISTED:]],
-        "certificate": _certificate(verdicts),
+        "certificate": None if certificate is None else certificate_context(certificate),
         "newest": _session_row(newest.entry),
-        "impact": _impact(material, entries),
+        "story": _story(failing, verdicts),
+        "impact": _impact(material, entries)
+        or (None if certificate is None else certificate_impact(certificate)),
         "impact_hint": base_hint,
         "timed": None if timed is None else timed.entry.id,
         "timing": [] if timed is None else _timing(timed),
@@ -191,10 +204,37 @@ def _files(material: Material) -> list[dict[str, Any]]:
         {
             "path": file.path,
             "what": Safe(words.get(file.status, "changed")),
-            "lines": Safe(f"{counted(len(file.added), 'line')} added, {len(file.removed):,} removed"),
+            "lines": Safe(
+                f"{counted(len(file.added), 'line')} added, {len(file.removed):,} removed"
+                if file.hunks
+                else "no line of text"
+            ),
         }
         for file in material.difference.files[:MOST_LISTED]
     ]
+
+
+def _story(failing: SessionView | None, verdicts: Sequence[SessionEntry]) -> list[dict[str, Any]]:
+    """What is on record of the failure and of its end: a session and what it says."""
+    lines: list[tuple[SessionEntry, str]] = []
+    if failing is not None:
+        lines += [(failing.entry, f"{_rate_of(test)} of {test.test}") for test in _failing_tests(failing)[:5]]
+    if failing is not None and not lines and failing.entry not in verdicts:
+        lines.append((failing.entry, result_of(failing.entry)))
+    if verdicts:
+        said = read_session(verdicts[-1]).said
+        lines.append((verdicts[-1], said[0] if said else result_of(verdicts[-1])))
+    return [{"session": entry.id, "text": text} for entry, text in lines]
+
+
+def _failing_tests(view: SessionView) -> list[TestSummary]:
+    return [test for test in view.stress.tests if test.failures] if view.stress else []
+
+
+def _rate_of(test: TestSummary) -> str:
+    interval = percent_range(failure_rate_interval(test.failures, test.executed))
+    told = f"{test.failures:,} of {counted(test.executed, 'iteration')}"
+    return f"{told} failed ({percent(test.failures / test.executed)}, 95 % interval {interval})"
 
 
 def _attempt(number: int, attempt: Attempt) -> dict[str, Any]:
@@ -220,9 +260,9 @@ def _session_row(entry: SessionEntry) -> dict[str, Any]:
 def _verdict(entry: SessionEntry) -> dict[str, Any]:
     view = read_session(entry)
     asked, passed = entry.total("runs_asked"), entry.total("runs_passed")
-    count = (
-        f"{passed:,} of {counted(asked, 'run')} passed" if asked and passed is not None else result_of(entry)
-    )
+    count = runs_words(view.summary) or result_of(entry)
+    if asked and passed is not None:
+        count = f"{passed:,} of {counted(asked, 'run')} passed"
     return {
         "id": entry.id,
         "command": entry.command or "not known",
@@ -230,11 +270,6 @@ def _verdict(entry: SessionEntry) -> dict[str, Any]:
         "is_stable": entry.totals.get("verdict") in ("stable", "certified"),
         "said": list(view.said[:20]),
     }
-
-
-def _certificate(verdicts: Sequence[SessionEntry]) -> dict[str, Any] | None:
-    newest = next((entry for entry in reversed(verdicts) if entry.kind == "certificate"), None)
-    return None if newest is None else _verdict(newest)
 
 
 def _impact(material: Material, entries: Sequence[SessionEntry]) -> Safe | None:

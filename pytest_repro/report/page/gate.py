@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_repro.errors import StoreError
+from pytest_repro.report.certificate_facts import certificate_facts, median_rows
 from pytest_repro.report.frames import iteration_folders
-from pytest_repro.report.page.sides import SIDES
-from pytest_repro.report.words import counted, percent, percent_range, seconds
-from pytest_repro.stats import Interval
+from pytest_repro.report.words import seconds
 from pytest_repro.store import SUMMARY, read_json
 from pytest_repro.verify.record_checks import signature_of
 
@@ -29,28 +28,10 @@ def verdict_record(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         statement = summary.get("statement")
         others = (_texts(summary.get(name)) for name in ("reasons", "notes", "next_steps"))
         said = [str(statement or word), *(line for lines in others for line in lines)]
-    facts = [fact for side in SIDES for fact in _side(side, _mapping(summary.get(side)))]
-    command = summary.get("command")
-    if isinstance(command, str):
-        facts.append(["command of each run", command])
+    facts = [list(fact) for fact in certificate_facts(summary)]
+    for name, base_ns, fix_ns in median_rows(summary):
+        facts.append([f"median of {name}", f"base {seconds(base_ns)}, fix {seconds(fix_ns)}"])
     return {"word": word, "is_good": word in _GOOD, "said": said[:_MOST_LINES], "facts": facts}
-
-
-def _side(name: str, side: Mapping[str, Any]) -> list[list[str]]:
-    if not side:
-        return []
-    commit = str(side.get("commit") or "no commit")
-    dirty = " with local changes" if side.get("is_dirty") else ""
-    facts = [[name, f"{side.get('name')}: {commit}{dirty}"]]
-    rate, interval, runs = side.get("failure_rate"), side.get("interval"), side.get("runs")
-    if isinstance(rate, int | float) and isinstance(interval, list) and isinstance(runs, int):
-        low, high = interval
-        told = f"{side.get('failed')} of {counted(runs, 'run')} failed"
-        between = percent_range(Interval(low=low, high=high))
-        facts.append([f"{name} failures", f"{told} ({percent(rate)}, interval {between})"])
-    if isinstance(side.get("median_duration_ns"), int):
-        facts.append([f"{name} median time of a run", seconds(side["median_duration_ns"])])
-    return facts
 
 
 def run_rows(summary: Mapping[str, Any]) -> list[list[str]]:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_repro.report.certificate_facts import SIDES
 from pytest_repro.report.timed_frames import Timed, timed_frames
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SIDES = ("base", "fix")
 
 
 def side_folders(path: Path) -> Iterator[tuple[str, int, Path]]:

@@ -70,10 +70,23 @@ def test_the_last_rule_that_names_a_file_says_who_owns_it() -> None:
     ]
 
 
+def test_each_section_of_gitlab_names_owners_of_its_own() -> None:
+    """The last rule of each counts, and a line without owners has those of its heading."""
+    rules = parse_rules(
+        "* @all\n^[Docs][2] @docs # why\n*.md\nREADME.md @writer\n"
+        "[Code]\n*.py @py\nfree.py\n[DOCS]\nlast.md @end\n"
+    )
+    assert owners_of(rules, "a.md") == ("@all", "@docs")
+    assert owners_of(rules, "README.md") == ("@all", "@writer")
+    assert owners_of(rules, "last.md") == ("@all", "@end")
+    assert owners_of(rules, "a.py") == ("@all", "@py")
+    assert owners_of(rules, "free.py") == ("@all",)
+
+
 def test_the_first_place_of_codeowners_counts(tmp_path: Path) -> None:
-    """`.github` before the root before `docs`, as GitHub looks."""
+    """`.github` before the root before `docs`, as GitHub looks, and then GitLab's own."""
     assert read_rules(tmp_path) == []
-    for folder, owner in (("docs", "@docs"), (".", "@root"), (".github", "@github")):
+    for folder, owner in ((".gitlab", "@lab"), ("docs", "@docs"), (".", "@root"), (".github", "@github")):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "CODEOWNERS").write_text(f"* {owner}\r\n")
         assert owners_of(read_rules(tmp_path), "x") == (owner,)

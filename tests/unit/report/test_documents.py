@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,59 @@ def test_a_pull_request_compares_two_sessions_and_names_whom_to_ask(
     assert "- [ ] `post-commit` (required)\n- [ ] `src-tests`, for ``src/**: src/a|`b`.py``\n" in page
     assert "- @team/core (1 changed file)\n" in page
     assert main(["--root", str(project), "pr", "--base", "nowhere"]) == 4
+
+
+def test_a_pull_request_holds_the_certificate(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was compared, how often each side failed, with what, and the medians where no pair was named."""
+    write_session(project, kind="certificate", minute=20, summary=_certificate())
+    assert main(["--root", str(project), "pr", "latest"]) == 0
+    page = capsys.readouterr().out
+    for part in (
+        "`: `certified: it holds`\n\n## Root Cause",
+        "| `a whole run` | 3.0 s | 2.0 s | -33.3 % |\n| ``t.py::a\\|`: op`` | 200 ms | 300 ms | +50.0 % |\n",
+        "`: `the base failed in 3 of 3 runs, the fix failed in 0 of 3 runs`\n",
+        "- base: `main: commit aaaaaaaaaaaa`\n",
+        "- failures of the base: `3 of 3 runs (100 %, interval 29 % to 100 %), 7 of 90 iterations`\n",
+        "- fix: `HEAD: commit bbbbbbbbbbbb, with local changes, tree tttttttttttt`\n",
+        "- reproduced in runs 1, 3: ```` ``` # Owned | <b> {{ 7 * 7 }} `x` ````\n",
+        "- chance, if both failed alike: `5.0 % (Fisher's exact test, one-sided; 95 % confidence",
+        "certificate.md`\n",
+    ):
+        assert part in page, page
+
+
+def _certificate() -> dict[str, object]:
+    base = {"name": "main", "commit": "a" * 40, "runs": 3, "failed": 3, "failure_rate": 1.0}
+    base |= {"interval": [0.29, 1.0], "median_duration_ns": 3_000_000_000}
+    fix = {"name": "HEAD", "commit": "b" * 40, "runs": 3, "failed": 0, "failure_rate": 0.0}
+    fix |= {"interval": [0.0, 0.71], "median_duration_ns": 2_000_000_000, "is_dirty": True, "tree": "t" * 40}
+    tests = {"t.py::a": {"failures": 7, "iterations": 90}}
+    bug = {"message": HOSTILE, "runs": [1, 3], "counts": True}
+    return {
+        "kind": "certificate",
+        "verdict": "certified",
+        "statement": "certified: it holds",
+        "exit_status": 0,
+        "base": base,
+        "fix": fix,
+        "chance": 0.05,
+        "confidence": 0.95,
+        "bugs_of_base": [bug],
+        "runs": [{"side": "base", "run": 1, "report": {"tests": tests}}, {"side": "fix", "run": 1}],
+        "test_durations_ns": [{"test": "t.py::a|`", "phase": "op", "base": 200_000_000, "fix": 300_000_000}],
+    }
+
+
+def test_a_checkout_without_a_branch_is_told_by_its_commit(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As CI checks it out."""
+    Checkout(project).git("checkout", "-q", "--detach")
+    assert main(["--root", str(project), "markdown", "--output-dir", str(project / "outputs")]) == 0
+    page = Path(capsys.readouterr().out.strip()).read_text()
+    assert re.search(
+        r"\*\*Branch\*\*: none, the checkout is at commit `[0-9a-f]{12}`\n\*\*Base\*\*: `main`\n", page
+    )
 
 
 def test_a_template_of_the_user_comes_first(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

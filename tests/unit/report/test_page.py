@@ -122,7 +122,9 @@ def test_the_page_of_a_certificate_keeps_base_and_fix_apart(tmp_path: Path) -> N
     side = {"name": "main", "commit": "c" * 40, "failure_rate": 1.0, "interval": [0.2, 1.0]}
     side |= {"runs": 1, "failed": 1, "median_duration_ns": 2_000_000_000}
     runs = [{"side": "base", "run": 1, "exit_status": 1}, {"side": "fix", "run": 1, "exit_status": 0}]
-    summary = {"verdict": "certified", "statement": "certified: it holds", "base": side, "runs": runs}
+    fix = {"name": "HEAD", "commit": "f" * 40, "median_duration_ns": 1_000_000_000}
+    summary: dict[str, Any] = {"verdict": "certified", "statement": "it holds", "base": side, "fix": fix}
+    summary |= {"runs": runs}
     session = write_session(tmp_path, kind="certificate", summary=summary)
     _write_run(session.path / "base_run_1", failure(TEST, 2), replay="pytest --rootdir=/gone")
     _write_run(session.path / "fix_run_1", None, replay="")
@@ -134,8 +136,9 @@ def test_the_page_of_a_certificate_keeps_base_and_fix_apart(tmp_path: Path) -> N
     assert data["drawn"]["tests"][0]["rate"] == "50 %, 95 % interval 1.3 % to 99 %"
     assert (data["verdict"]["is_good"], data["has_sides"]) == (True, True)
     assert data["verdict"]["facts"][1:] == [
-        ["base failures", "1 of 1 run failed (100 %, interval 20 % to 100 %)"],
-        ["base median time of a run", "2.0 s"],
+        ["failures of the base", "1 of 1 run (100 %, interval 20 % to 100 %)"],
+        ["fix", f"HEAD: commit {'f' * 12}"],
+        ["median of a whole run", "base 2.0 s, fix 1.0 s"],
     ]
     assert [row[:2] for row in data["runs"]] == [["base 1", "failed"], ["fix 1", "passed"]]
     assert data["bugs"][0]["replay"] is None
