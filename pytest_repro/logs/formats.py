@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from pytest_repro.logs.escapes import strip_escapes
 from pytest_repro.logs.framing import Framing, without_mark
 from pytest_repro.logs.records import LogLine
 
@@ -18,7 +18,11 @@ _LONGEST_WORD = 8192
 _BREAKS = (" \t\"',<>", "&;=:/?|()[]{}")
 """Where a line is cut: the first ones are looked for before the others."""
 
-_TELLING_BYTES = 1 << 16
+_TELLING_CHARACTERS = 1 << 16
+_TELLING_BYTES = 4 * _TELLING_CHARACTERS
+"""What is read before anything is concluded from it: bytes of as many characters in any encoding."""
+
+_FEWEST_RETURNS = 3
 
 
 class ByteSource(Protocol):
@@ -28,19 +32,6 @@ class ByteSource(Protocol):
         """Returns at most `size` bytes, none at the end."""
         ...
 
-
-_ESCAPE = re.compile(
-    r"\x1b_bk;t=\d+(?:\x07|\x1b\\)"  # Buildkite's timestamp
-    r"|\x1b[P^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"  # other APC, PM and DCS strings
-    r"|\x1b\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"  # OSC: titles and links
-    r"|\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours and cursor
-    r"|\x1b(?:\[[0-?]*[ -/]*|\]\d*;?|_[^\x07\x1b]{0,64})?$"  # cut off by the end of the log
-    r"|\x1b[ -/]*[0-~]"
-    r"|_bk;t=\d+\x07"
-    r"|\^\[\[[0-9;]{1,12}m"  # colours that a copy has spelled out
-)
-_LEFT_OVER = re.compile(r"\[?\d{1,2}(?:;\d{1,2}){0,2}m(?=={3,} |_{3,} )")  # a colour whose escape was lost
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 
 _STRAY_BYTES = "pytest_repro.stray_bytes"
 
@@ -104,40 +95,44 @@ def physical_lines(pieces: Iterator[str]) -> Iterator[tuple[int, str]]:
     No word is cut in two: of a secret that is cut nobody could tell that it is one.
 
     A line that is longer because it was overwritten again and again (a progress bar) is given in several
-    parts of the same number. A log without any line feed has its lines ended by carriage returns.
+    parts of the same number. A log that begins without any line feed has its lines ended by carriage returns.
+    How the text is cut into pieces makes no difference, as long as the first has `_TELLING_CHARACTERS`.
     """
     number = 1
     held = ""
-    end = "\r"
+    is_long = is_given = False
+    end = ""
     for piece in pieces:
-        if end == "\r" and ("\n" in piece or piece.count("\r") < 3):
-            end = "\n"
-        lines = (held + piece).split(end)
+        if not end:
+            first = piece[:_TELLING_CHARACTERS]
+            end = "\r" if "\n" not in first and first.count("\r") >= _FEWEST_RETURNS else "\n"
+        lines = (held + (piece if end == "\n" else piece.replace("\n", end))).split(end)
         held = lines.pop()
         for line in lines:
-            if len(line) <= LONGEST_LINE:
-                yield number, line.rstrip("\r")
+            if is_long or len(line) > LONGEST_LINE:
+                for part in _parts(line) or ([] if is_given else [""]):
+                    yield number, part
+                is_long = is_given = False
             else:
-                for part in _parts(line):
-                    yield number, _bounded(part)
+                yield number, line.rstrip("\r")
             number += 1
-        if len(held) > LONGEST_LINE:
-            *over, held = _parts(held)
-            for part in over:
-                yield number, _bounded(part)
-            # One more, so that it is seen that there was more.
-            held = held[: LONGEST_LINE + 1]
-    if held:
-        for part in _parts(held):
-            yield number, _bounded(part)
+        if is_long or len(held) > LONGEST_LINE:
+            over, _, held = held.rpartition("\r")
+            for part in _parts(over):
+                yield number, part
+                is_given = True
+            held = held[: LONGEST_LINE + 1]  # one more, so that it is seen that there was more
+            is_long = True
+    if is_long:
+        for part in _parts(held) or ([] if is_given else [""]):
+            yield number, part
+    elif held:
+        yield number, held.rstrip("\r")
 
 
 def _parts(line: str) -> list[str]:
-    if line.endswith("\r"):
-        line = line.rstrip("\r")
-    if len(line) <= LONGEST_LINE:
-        return [line]
-    return [part for part in line.split("\r") if part] or [""]
+    """Splits a long line where it was overwritten."""
+    return [_bounded(part) for part in line.split("\r") if part]
 
 
 def _bounded(line: str) -> str:
@@ -151,29 +146,6 @@ def _bounded(line: str) -> str:
         if end >= 0:
             return kept[: end + 1]
     return kept
-
-
-def strip_escapes(text: str) -> str:
-    """Takes out terminal escapes, what was rubbed out, and control characters; a carriage return stays."""
-    if "m==" in text or "m__" in text:
-        text = _LEFT_OVER.sub("", text, count=1) if _LEFT_OVER.match(text) else text
-    if text.isprintable() and "^[[" not in text:
-        return text
-    if "\x1b" in text or "_bk;t=" in text or "^[[" in text:
-        text = _ESCAPE.sub("", text)
-    if "\b" in text:
-        text = _rubbed_out(text)
-    return _CONTROL.sub("", text) if _CONTROL.search(text) else text
-
-
-def _rubbed_out(text: str) -> str:
-    kept: list[str] = []
-    for character in text:
-        if character != "\b":
-            kept.append(character)
-        elif kept and kept[-1] != "\r":
-            kept.pop()
-    return "".join(kept)
 
 
 def log_lines(

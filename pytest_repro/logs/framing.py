@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 
+from pytest_repro.logs.escapes import strip_escapes
 from pytest_repro.logs.quoting import QuotingFinder
 from pytest_repro.logs.records import LogLine
 
@@ -21,7 +22,7 @@ _ISO = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)"
 _GITLAB = re.compile(rf"{_ISO} (?P<stream>[0-9a-f]{{2}}[OE])(?:(?P<more>\+)| |$)")  # with FF_TIMESTAMPS
 _CONTAINERD = re.compile(rf"{_ISO} (?:stdout|stderr) [FP](?: |$)")  # the files of containerd and CRI-O
 _TIMED = re.compile(rf"{_ISO}(?: |$)")  # GitHub Actions, Azure, docker logs --timestamps
-_JSON_LINE = re.compile(r'\{"log":"')  # the files of docker's json-file driver
+_JSON_LINE = re.compile(r'\{"log": ?"')  # the files of docker's json-file driver
 _CLOCK = re.compile(r"\[?\d\d:\d\d:\d\d(?:\.\d{1,6})?\]?(?:  ?|$)")  # Jenkins timestamper
 _BUILDKIT = re.compile(r"#\d{1,4} (?:\d{1,6}\.\d{1,3} |$)")
 _BRACKETED = (
@@ -251,7 +252,7 @@ def _json_text(text: str) -> str:
     except ValueError:
         return text
     log = read.get("log") if isinstance(read, dict) else None
-    return log.rstrip("\r\n") if isinstance(log, str) else text
+    return strip_escapes(log.rstrip("\r\n")) if isinstance(log, str) else text
 
 
 def _parts(text: str) -> list[str]:

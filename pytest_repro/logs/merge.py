@@ -202,7 +202,7 @@ def _from_unittest_lines(found: list[CiFailure], evidence: Evidence) -> list[CiF
 
 
 def _mentions(evidence: Evidence) -> list[Mention]:
-    listed = [_whole(mention, evidence) for mention in _listed(evidence)]
+    listed = _with_whole_end([_whole(mention, evidence) for mention in _listed(evidence)], evidence)
     if _is_complete(evidence):
         workers = {mention.nodeid: mention.worker for mention in evidence.verbose}
         return [replace(one, worker=workers.get(one.nodeid)) for one in listed]
@@ -250,6 +250,22 @@ def _whole(mention: Mention, evidence: Evidence) -> Mention:
         if len(candidate) > len(mention.nodeid) and (text + " - ").startswith(candidate + " - "):
             return replace(mention, nodeid=candidate, message=text[len(candidate) + 3 :] or None)
     return mention
+
+
+def _with_whole_end(listed: list[Mention], evidence: Evidence) -> list[Mention]:
+    """Gives back to the last id what the end of a truncated log has cut off it, where it is shown whole."""
+    last = evidence.short_summary[-1] if evidence.short_summary and evidence.summary is None else None
+    if last is None or last.message is not None or last not in listed:
+        return listed
+    file, _, names = last.nodeid.partition("::")
+    headed = [from_header(file, block.name) for block in evidence.blocks if names]
+    known = {*headed, *(one.nodeid for one in evidence.verbose if one.is_error == last.is_error)}
+    longer = {one for one in known if one.startswith(last.nodeid)}
+    if not longer or last.nodeid in known:
+        return listed
+    rest = [one for one in listed if one is not last]
+    longer -= {one.nodeid for one in rest}
+    return [*rest, replace(last, nodeid=longer.pop())] if len(longer) == 1 else rest
 
 
 def _is_complete(evidence: Evidence) -> bool:

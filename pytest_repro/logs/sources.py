@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, TextIO
 
 from pytest_repro.errors import LogError
-from pytest_repro.logs.formats import CHUNK_BYTES, decode, log_lines, physical_lines, strip_escapes
+from pytest_repro.logs.escapes import strip_escapes
+from pytest_repro.logs.formats import CHUNK_BYTES, decode, log_lines, physical_lines
 from pytest_repro.logs.records import LogLine, LogPart, ToldFact
 
 DAMAGES = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile)

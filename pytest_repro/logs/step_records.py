@@ -5,41 +5,68 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from io import BytesIO
-from typing import BinaryIO
 
+from pytest_repro.logs.formats import encoding_of
 from pytest_repro.logs.sources import DAMAGES, LogSource
 
 _MOST_BYTES = 64 << 20
-_BEGINS = (b"[{", b"[\n", b"[ ", b"[\r")
+_FIRST_BYTES = 4098
+_BEGINS = ("[{", "[\n", "[ ", "[\r")
+_BETWEEN = " \t\r\n,"
 
 
 def records_as_text(source: LogSource) -> LogSource:
-    """Returns a source of the messages where the file is such JSON, and the source itself otherwise."""
+    """Returns a source of the messages where the file is such JSON, and the source itself otherwise.
+
+    Where the JSON ends within a record, the source gives what comes before, and then tells so.
+    """
     try:
         with source.open() as stream:
-            if not stream.read(2).startswith(_BEGINS) or b'"message"' not in stream.read(4096):
-                return source
+            first = stream.read(_FIRST_BYTES)
+        start = _decoded(first, encoding_of(first))
+        if not start.startswith(_BEGINS) or '"message"' not in start:
+            return source
         with source.open() as stream:
-            text = _messages(stream)
+            data = stream.read(_MOST_BYTES + 1)
     except (*DAMAGES, OSError):
         return source  # what is wrong with it is told when it is read
-    if text is None:
-        return source
-    return replace(source, open=lambda: BytesIO(text), size_bytes=len(text))
-
-
-def _messages(stream: BinaryIO) -> bytes | None:
-    data = stream.read(_MOST_BYTES + 1)
     if len(data) > _MOST_BYTES:
-        return None
-    try:
-        records = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(records, list) or not all(_is_message(record) for record in records):
-        return None
-    return "".join(record["message"] for record in records).encode("utf-8", "replace")
+        return source
+    messages, is_whole = _messages(_decoded(data, encoding_of(data)))
+    if not messages:
+        return source
+    text = "".join(messages).encode("utf-8", "replace")
+    return replace(source, open=lambda: BytesIO(text) if is_whole else _CutOff(text), size_bytes=len(text))
 
 
-def _is_message(record: object) -> bool:
-    return isinstance(record, dict) and isinstance(record.get("message"), str)
+def _decoded(data: bytes, encoding: str) -> str:
+    return data.decode(encoding, "replace").removeprefix("\ufeff")
+
+
+def _messages(text: str) -> tuple[list[str], bool]:
+    """Returns the messages, and whether they are all there are; none where these are other records."""
+    decoder = json.JSONDecoder()
+    messages: list[str] = []
+    position = 1
+    while True:
+        while text[position : position + 1] and text[position] in _BETWEEN:
+            position += 1
+        if text.startswith("]", position):
+            return messages, True
+        try:
+            record, position = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            return messages, False
+        if not isinstance(record, dict) or not isinstance(record.get("message"), str):
+            return [], False
+        messages.append(record["message"])
+
+
+class _CutOff(BytesIO):
+    """Bytes after which it is told that there should be more."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        piece = super().read1(size)
+        if not piece and size:
+            raise EOFError("the list of CircleCI's records ends within a record")
+        return piece
