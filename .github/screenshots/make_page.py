@@ -15,22 +15,18 @@ TESTS = """\
 import os
 import time
 
-CALLS = {"count": 0}
-
-def test_sum():
-    CALLS["count"] += 1
+def test_sum(repro):
     time.sleep(0.001)
-    assert CALLS["count"] % 37, "sum differs by 3"
+    assert repro.iteration % 37, "sum differs by 3"
 
-def test_queue():
-    CALLS["count"] += 1
-    if CALLS["count"] % 53 == 0:
+def test_queue(repro):
+    if repro.iteration % 53 == 0:
         time.sleep(0.02)
         raise TimeoutError("no answer from the queue after 20 ms")
 
-def test_driver():
-    CALLS["count"] += 1
-    if CALLS["count"] == 460:
+def test_driver(repro):
+    time.sleep(0.0005)
+    if repro.iteration in (71, 158):
         os._exit(3)
 """
 
@@ -52,7 +48,7 @@ def main() -> None:
             browser = browsers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1100, "height": 860})
             page.goto(page_file.as_uri())
-            page.locator(".lane canvas").first.focus()
+            page.locator(".lane canvas").last.focus()
             page.keyboard.press("Shift+ArrowRight")
             page.wait_for_timeout(300)
             page.screenshot(path=target)
