@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_repro.clock import monotonic_ns, now_utc
-from pytest_repro.errors import CertificateError
+from pytest_repro.errors import CertificateError, ScaffoldError
 from pytest_repro.model import EXIT_INTERRUPTED
 from pytest_repro.plugin.certificate_options import CertificateOptions
 from pytest_repro.plugin.certificate_sides import Compared, Sides
@@ -27,7 +27,7 @@ from pytest_repro.report.certificate import (
     trial_line,
     trial_record,
 )
-from pytest_repro.report.certificate_page import certificate_page
+from pytest_repro.report.certificate_page import certificate_page_at_any_rate, certificate_templates
 from pytest_repro.store import FACTS, SessionFolder
 from pytest_repro.verify.certificate.build import Build
 from pytest_repro.verify.certificate.dossier import Dossier
@@ -70,6 +70,7 @@ class Comparison:
         self._notes: list[str] = []
         self._facts: Mapping[str, Any] = {}
         self._folder: SessionFolder | None = None
+        self._templates: Path | None = None
 
     def run(self) -> int:
         """Runs all that is needed for a certificate and returns the exit status.
@@ -80,6 +81,7 @@ class Comparison:
         is_interrupted = False
         compared: Compared | None = None
         try:
+            self._templates = certificate_templates(self._config.rootpath)
             sides = Sides(self._config, self._asked, self._environment)
             with termination_as_interrupt():
                 try:
@@ -91,7 +93,7 @@ class Comparison:
                         self._look_for_installed(workplace.path)
                 except KeyboardInterrupt:
                     is_interrupted = True
-        except CertificateError as error:
+        except (CertificateError, ScaffoldError) as error:
             raise pytest.UsageError(str(error)) from error
         if compared is None or self._folder is None:
             self._terminal.say("interrupted before the first run")
@@ -234,7 +236,7 @@ class Comparison:
         record = certificate_record(dossier)
         folder.write_json("certificate.json", record)
         folder.conclude(record)
-        self._write(folder, self._path("certificate.md"), certificate_page(dossier))
+        self._write(folder, self._path("certificate.md"), self._page(dossier))
         folder.note_finished(now_utc())
         folder.close()
         if self._options.json_path is not None:
@@ -249,6 +251,12 @@ class Comparison:
         if folder.problem is not None:
             self._terminal.say(f"records are incomplete: {folder.problem}")
         return verdict.exit_status
+
+    def _page(self, dossier: Dossier) -> str:
+        page, problem = certificate_page_at_any_rate(dossier, overrides=self._templates)
+        if problem is not None:
+            self._terminal.say(f"certificate.md is made from the package's own template: {problem}", red=True)
+        return page
 
     def _write(self, folder: SessionFolder, path: Path, text: str) -> None:
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from pytest_repro.errors import ScaffoldError
 from pytest_repro.report.certificate import (
     bug_title,
     build_line,
@@ -15,7 +17,8 @@ from pytest_repro.report.certificate import (
     what_remains,
 )
 from pytest_repro.report.words import percent, seconds
-from pytest_repro.scaffold.render import Safe, render
+from pytest_repro.scaffold.render import Safe, check_template, render
+from pytest_repro.scaffold.templates import find_overrides
 from pytest_repro.verify.certificate.base_bugs import Standing
 from pytest_repro.verify.certificate.dossier import Dossier
 from pytest_repro.verify.certificate.snapshot import Revision
@@ -25,8 +28,44 @@ TEMPLATE = "certificate.md.j2"
 _MOST_LISTED = 100
 
 
-def certificate_page(dossier: Dossier) -> str:
+def certificate_templates(start: Path) -> Path | None:
+    """Returns the folder with templates of the user's own, None without one; that of the certificate is read.
+
+    Args:
+        start: Where to begin to look upwards for a `pyproject.toml` that names it.
+
+    Raises:
+        ScaffoldError: The folder, or its template of the certificate, cannot be used.
+    """
+    overrides = find_overrides(None, start=start)
+    if overrides is None:
+        return None
+    # Runs may take hours: a mistake that can be seen is said before the first one.
+    check_template(TEMPLATE, overrides=overrides.folder)
+    return overrides.folder
+
+
+def certificate_page_at_any_rate(
+    dossier: Dossier, *, overrides: Path | None
+) -> tuple[str, ScaffoldError | None]:
+    """Returns the certificate as Markdown, and what is wrong with the user's template, if anything is.
+
+    What was run is not lost for a mistake in a template: the package's own takes its place.
+    """
+    if overrides is None:
+        return certificate_page(dossier), None
+    try:
+        return certificate_page(dossier, overrides=overrides), None
+    except ScaffoldError as error:
+        return certificate_page(dossier), error
+
+
+def certificate_page(dossier: Dossier, *, overrides: Path | None = None) -> str:
     """Returns the certificate as Markdown.
+
+    Args:
+        dossier: What is certified.
+        overrides: A folder whose template comes before the package's own.
 
     Raises:
         ScaffoldError: The template cannot be filled in.
@@ -75,7 +114,7 @@ def certificate_page(dossier: Dossier) -> str:
         "fix_tree": dossier.fix.tree,
         "is_dirty": dossier.fix.is_dirty,
     }
-    return render(TEMPLATE, context)
+    return render(TEMPLATE, context, overrides=overrides)
 
 
 def _side(dossier: Dossier, side: Side) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.scaffold.shell import quote
-from pytest_repro.scaffold.templates import SUFFIX, template_folder, template_folders
+from pytest_repro.scaffold.templates import SUFFIX, template_folders
 
 if TYPE_CHECKING:
     import jinja2
@@ -140,9 +140,21 @@ def render(template: str, context: Mapping[str, object], *, overrides: Path | No
         raise _broken(error, template, context, overrides) from error
 
 
+def check_template(template: str, *, overrides: Path | None = None) -> None:
+    """Reads one template, long before there is anything to fill it in with.
+
+    Raises:
+        ScaffoldError: It cannot be found or read.
+    """
+    try:
+        _environment(template, overrides).get_template(template)
+    except Exception as error:  # as in `render`
+        raise _broken(error, template, {}, overrides) from error
+
+
 def _folders(overrides: Path | None) -> list[Path]:
     """Returns where a template is looked for, in order."""
-    folders = (overrides, *template_folders(), template_folder().parent)
+    folders = (overrides, *template_folders())
     return [folder for folder in folders if folder is not None]
 
 

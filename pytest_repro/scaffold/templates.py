@@ -50,9 +50,12 @@ def template_folder() -> Path:
 
 
 def template_folders() -> tuple[Path, ...]:
-    """Returns the folders of templates that a user may have own ones of: of the scaffold, of reports."""
+    """Returns the folders of templates that a user may have own ones of.
+
+    They are those of the scaffold, those of reports, and that of the certificate.
+    """
     folder = template_folder()
-    return folder, folder.parent / "report"
+    return folder, folder.parent / "report", folder.parent
 
 
 def own_templates() -> list[Path]:

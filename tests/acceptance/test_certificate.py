@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.processes import Started
-from tests.acceptance.sessions import LIMIT_S
+from tests.acceptance.sessions import LIMIT_S, run_pytest
 from tests.repositories import Checkout
 
 BROKEN = "def drain(packets):\n    return packets[:-1]\n"
@@ -326,3 +326,15 @@ def test_a_place_without_a_repository_is_refused(
     result = pytester.runpytest_subprocess("--verify-runs=3", "--verify-base=main", timeout=LIMIT_S)
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--verify-base needs a git repository: *Start pytest in the checkout*"])
+
+
+def test_a_broken_template_of_the_certificate_is_a_usage_error(pytester: pytest.Pytester) -> None:
+    """Before anything is looked up or run: file, line and next step."""
+    pytester.makepyfile("def test_a(): pass")
+    pytester.makepyprojecttoml('[tool.pytest-repro]\ntemplates = "mine"\n')
+    pytester.mkdir("mine").joinpath("certificate.md.j2").write_text("# {{ sentence\n")
+    result = run_pytest(pytester, "--verify-runs=3", "--verify-base=HEAD")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(
+        ["*certificate.md.j2 cannot be filled in: *certificate.md.j2:1). Correct the *"]
+    )

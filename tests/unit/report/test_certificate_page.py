@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_repro.errors import ScaffoldError
 from pytest_repro.model import Outcome, Signature
 from pytest_repro.report.certificate import (
     certificate_lines,
@@ -22,7 +24,11 @@ from pytest_repro.report.certificate import (
     trial_line,
     what_remains,
 )
-from pytest_repro.report.certificate_page import certificate_page
+from pytest_repro.report.certificate_page import (
+    certificate_page,
+    certificate_page_at_any_rate,
+    certificate_templates,
+)
 from pytest_repro.verify.certificate.build import Build
 from pytest_repro.verify.certificate.dossier import Dossier
 from pytest_repro.verify.certificate.judgement import judge_certificate
@@ -233,3 +239,38 @@ def test_lines_about_sides_and_runs() -> None:
     trial = _trial(Side.BASE, 2, fails=True, text="t")
     assert trial_line(trial, asked=5, reasons=()) == "base run 2 of 5 failed: 1 test in 3.0 s, 1 failure"
     assert trial_line(trial, asked=5, reasons=["x"]).startswith("base run 2 of 5 does not count: ")
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A folder with the user's own template of the certificate, named by the project's file."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "certificate.md.j2").write_text("# {{ sentence }}\n")
+    (tmp_path / "pyproject.toml").write_text('[tool.pytest-repro]\ntemplates = "mine"\n')
+    return folder
+
+
+def test_the_certificate_has_the_users_own_template(mine: Path) -> None:
+    """As the project's file says; without one it is the package's."""
+    assert certificate_templates(mine.parent) == mine
+    page = certificate_page(_dossier(), overrides=mine)
+    assert page == f"# {certificate_sentence(_dossier().verdict)}\n"
+    (mine.parent / "pyproject.toml").unlink()
+    assert certificate_templates(mine.parent) is None
+
+
+def test_a_template_that_cannot_be_filled_in_costs_no_certificate(mine: Path) -> None:
+    """The package's own takes its place, and what is wrong is told."""
+    (mine / "certificate.md.j2").write_text("{{ sentences }}\n")
+    page, problem = certificate_page_at_any_rate(_dossier(), overrides=mine)
+    assert page == certificate_page(_dossier())
+    assert "did you mean sentence?" in str(problem)
+    assert certificate_page_at_any_rate(_dossier(), overrides=None) == (page, None)
+
+
+def test_a_broken_template_of_the_certificate_is_told_before_any_run(mine: Path) -> None:
+    """With file, line and next step."""
+    (mine / "certificate.md.j2").write_text("# a\n{{ sentence\n")
+    with pytest.raises(ScaffoldError, match=r"cannot be filled in.*certificate\.md\.j2:2\)\. Correct the"):
+        certificate_templates(mine.parent)

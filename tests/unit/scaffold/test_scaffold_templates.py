@@ -10,7 +10,7 @@ import pytest
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.scaffold.build import template_variables
 from pytest_repro.scaffold.context import Reproduction
-from pytest_repro.scaffold.render import Safe, render
+from pytest_repro.scaffold.render import Safe, check_template, render
 from pytest_repro.scaffold.templates import (
     Overrides,
     export_templates,
@@ -77,7 +77,7 @@ def test_the_option_has_the_last_word(tmp_path: Path, mine: Path) -> None:
         ),
         (
             '[tool.pytest-repro]\ntemplates = "."\n',
-            r"no template that would be used .*README\.md\.j2, conftest\.py\.j2, .*gitignore",
+            r"no template that would be used .*README\.md\.j2, certificate\.md\.j2, .*gitignore",
         ),
     ],
 )
@@ -118,6 +118,31 @@ def test_a_broken_template_is_an_error_with_its_line(
     assert str(caught.value).endswith(
         "Correct the template, or leave it out so that the package's own is used."
     )
+
+
+@pytest.mark.parametrize("name", [path.name for path in own_templates()])
+def test_any_template_can_be_the_users_own_and_tells_its_mistakes(mine: Path, name: str) -> None:
+    """Also one that another includes; a mistake in its syntax is told before it is filled in."""
+    (mine / name).write_text("first\n{{ 'mine' | upper | replace('M', '') }}\n")
+    with pytest.raises(ScaffoldError, match="without a filter") as caught:
+        render(name, {}, overrides=mine)
+    assert f"({mine / name}:2)" in str(caught.value)
+    (mine / name).write_text("first\n{% if %}\n")
+    with pytest.raises(ScaffoldError, match="Expected an expression") as caught:
+        check_template(name, overrides=mine)
+    assert f"({mine / name}:2)" in str(caught.value)
+    (mine / name).write_text("mine\n")
+    assert render(name, {}, overrides=mine) == "mine\n"
+    assert name in overridden(Overrides(folder=mine, told_by=""))
+
+
+def test_a_mistake_in_a_template_that_another_includes_is_told_there(mine: Path) -> None:
+    """Not where it is included."""
+    (mine / "README.md.j2").write_text('{% include "workflow.md.j2" %}\n')
+    (mine / "workflow.md.j2").write_text("a\nb\n{{ name.x.y | code }}\n")
+    with pytest.raises(ScaffoldError) as caught:
+        render("README.md.j2", {"name": "n"}, overrides=mine)
+    assert f"({mine / 'workflow.md.j2'}:3)" in str(caught.value)
 
 
 def test_a_template_that_is_no_text_is_an_error(mine: Path) -> None:
