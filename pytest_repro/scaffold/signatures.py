@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.model import Signature
 from pytest_repro.signature import differences, signature_from_dict
-from pytest_repro.signature.messages import without_temporary
+from pytest_repro.signature.messages import normalise_message, without_temporary
 
 SIGNATURE_FILE = "signature.json"
 
 _PLACE = re.compile(r"\.py:\d+|\bline \d+|0[xX][0-9a-fA-F]+")
-_NUMBER = re.compile(r"\d+")
+_NUMBER = re.compile(r"(?<![A-Za-z_0-9])\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +66,34 @@ class Known:
         """Yields a signature with the names that modules have in generated files, and with their own."""
         yield other
         for generated, originals in self.originals.items():
-            module = re.compile(rf"(?<![\w.]){re.escape(PurePosixPath(generated).stem)}\.(?=\w)")
+            stem = PurePosixPath(generated).stem
+            module, shown_module = map(_module_pattern, (f"{stem}.", _as_in_message(stem)))
             for original in originals:
                 parts = PurePosixPath(original).with_suffix("").parts
                 for count in range(1, len(parts) + 1):
-                    name = ".".join(parts[-count:]) + "."
+                    name = ".".join(parts[-count:])
                     yield replace(
                         other,
-                        exception=module.sub(name, other.exception) if other.exception else other.exception,
-                        message=module.sub(name, other.message),
+                        exception=_renamed(other.exception, module, f"{name}.") if other.exception else None,
+                        message=_renamed(other.message, shown_module, _as_in_message(name)),
                     )
 
     def differences(self, other: Signature) -> tuple[str, ...]:
         """Names the fields in which a failure differs from the known one."""
         return differences(self.signature, self.mapped(other))
+
+
+def _module_pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.]){re.escape(name)}(?=\w)")
+
+
+def _renamed(text: str, module: re.Pattern[str], name: str) -> str:
+    return module.sub(lambda _: name, text)
+
+
+def _as_in_message(module: str) -> str:
+    """Returns the beginning of a dotted name as a signature's message has it, where numbers do not stand."""
+    return normalise_message(f"{module}.x").removesuffix("x")
 
 
 def _numbers(message: str) -> list[str]:

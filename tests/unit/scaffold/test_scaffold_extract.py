@@ -13,6 +13,7 @@ from pytest_repro.scaffold.forms import Form, FormKind, forms_of
 from pytest_repro.scaffold.proof import proved
 from pytest_repro.scaffold.signatures import Known
 from pytest_repro.scaffold.trial import Result, Trial
+from pytest_repro.signature import make_signature
 
 KINDS = [FormKind.STANDALONE, FormKind.REACHED, FormKind.IN_PLACE, FormKind.CHILD]
 MODULE = '''\
@@ -357,3 +358,20 @@ def test_the_name_of_a_generated_module_stands_for_the_original_one() -> None:
         exception="test_x_repro.E", message="<class my.test_x_repro.A>", file="src/pkg/test_a.py"
     )
     assert known.differences(other) == ("message",)
+
+
+@pytest.mark.parametrize("original", ["tests/test_v2.py", "tests/v2/test_a.py", "tests/test_a1b.py"])
+def test_numbers_in_the_names_of_modules_make_no_difference(original: str) -> None:
+    """Folders are named after issues, and a message has no numbers: nor has the name of a module in it."""
+    module = original.removesuffix(".py").replace("/", ".")
+    recorded = make_signature(exception=f"{module}.E", message=f"<{module}.A object> is not 12")
+    known = Known(
+        signature=recorded,
+        originals={"tests/test_gh_123_a_repro.py": (original,)},
+        message=f"<{module}.A object> is not 12",
+    )
+    message = "<test_gh_123_a_repro.A object> is not 12"
+    here = make_signature(exception="test_gh_123_a_repro.E", message=message)
+    assert known.differences(here) == ()
+    assert known.has_numbers_of(message)
+    assert not known.has_numbers_of(message.replace("12", "13"))
