@@ -68,6 +68,8 @@ def _workflow_words(workflow: WorkflowPart | None) -> Iterator[str]:
     if workflow is None:
         return
     yield f"workflow job: {short_line(workflow.job)}"
+    for fact in workflow.looked_into:
+        yield f"looked into {short_line(fact.value)}"
     for one in workflow.conflicts:
         yield (
             f"{one.label} differs: {short_line(one.log)} in the log, which is used, "
@@ -86,7 +88,7 @@ def note_words(parts: Sequence[LogPart], notes: Iterable[str]) -> Iterator[str]:
 def _suite_words(suite: Suite, *, has_log: bool) -> Iterator[str]:
     why = "the log names no failing test" if has_log else "no log was given"
     yield f"{why}: the test runs what the workflow runs in {short_line(suite.folder)}"
-    yield f"command: pytest {short_line(shlex.join(suite.words))}"
+    yield f"command: {suite.module} {short_line(shlex.join(suite.words))}"
     for text in suite.to_be_set:
         yield f"to be set in REPRO_ARGUMENTS: {short_line(text)}"
     for fact in suite.left:
@@ -96,6 +98,9 @@ def _suite_words(suite: Suite, *, has_log: bool) -> Iterator[str]:
 def _failure_words(reproduction: Reproduction) -> Iterator[str]:
     if reproduction.suite is not None:
         yield from _suite_words(reproduction.suite, has_log=reproduction.has_log)
+    elif not reproduction.has_log and reproduction.workflow is not None:
+        yield "no log was given, and the workflow calls no pytest or unittest that can be read"
+        yield f"describe the failure in {reproduction.test_file}"
     elif not reproduction.has_log:
         yield f"no log was given: describe the failure in {reproduction.test_file}"
     elif reproduction.nodeid is None:

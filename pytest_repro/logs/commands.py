@@ -19,7 +19,8 @@ _COMMAND = re.compile(
     rf"(?P<command>(?:{_ASSIGNMENT}|{_RUNNER})*{_PYTEST}(?=$|[\s;|&)\"'`])(?:\s+(?P<rest>.*))?)"
 )
 _UNITTEST_COMMAND = re.compile(
-    r"(?P<command>(?:coverage run (?:-\S+ )*|(?:\S*/)?python[\d.]*(?:\.exe)? (?:-\w+ )*)"
+    r"(?P<command>(?:(?:uv|poetry|pdm|hatch|pipenv|rye|pixi) run (?:-\S+ )*)?"
+    r"(?:coverage run (?:-\S+ )*|(?:\S*/)?python[\d.]*(?:\.exe)? (?:-[XW] ?\S+ |-\w+ )*)"
     r"(?:-m (?:unittest|nose2?|twisted\.trial|django test)\b.*|"
     r"(?:\S*/)?(?:manage\.py test|setup\.py test)\b.*|\S*test\w*\.py\b.*)|"
     r"nosetests\b.*|nose2\b.*|(?:\S*/)?trial \S.*|\./(?:\S*/)?(?:runtests\.py|manage\.py test)\b.*)"

@@ -24,6 +24,12 @@ _OTHER = Safe("is not known to be harmless")
 _OPEN = (_UNKNOWN, _SECRET, _OUTSIDE)
 
 _PYTEST = re.compile(r"(?:\S*/)?(?:pytest|pytest-3|py\.test)(?:\.exe)?")
+_OF_UNITTEST = re.compile(
+    r"-[vqfbc]+|--(?:verbose|quiet|failfast|buffer|catch|locals)|-[kspt]"
+    r"|--(?:start-directory|top-level-directory|pattern|durations)(?:=.*)?",
+    re.DOTALL,
+)
+_FOLDER_OF_UNITTEST = ("-s", "-t", "--start-directory", "--top-level-directory")
 _FLAGS = re.compile(r"-[vqsxl]+")
 _SHORT = re.compile(r"-[vqsxl]*(?P<letter>[kmnrWpco])(?P<value>.*)", re.DOTALL)
 _LONG = re.compile(r"(?P<name>--[\w-]+)(?:=(?P<value>.*))?", re.DOTALL)
@@ -147,6 +153,37 @@ def parted_call(command: str) -> tuple[str, str | None]:
             break
         call = other
     return command[: call.start()].strip(), command[call.end() :].strip()
+
+
+def read_unittest_arguments(
+    text: str, *, variables: Mapping[str, str], unresolved: Iterable[str] = ()
+) -> Arguments:
+    """Reads the arguments of `python -m unittest` as a POSIX shell would, without one.
+
+    Args:
+        text: What stands after `unittest`.
+        variables: Values of variables that it may name.
+        unresolved: Expressions in it that are not decided.
+    """
+    kept: list[str] = []
+    left: list[Left] = []
+    takes_folder = False
+    for word in read_words(text, variables=variables, unresolved=tuple(unresolved)):
+        reason: Safe | None = None
+        if word.text is None or mask_shapes(word.text) != word.text:
+            reason = _UNKNOWN if word.text is None else _SECRET
+        elif is_outside(word.text) or (takes_folder and word.text.startswith("-")):
+            reason = _OUTSIDE
+        elif not takes_folder and word.text.startswith("-") and not _OF_UNITTEST.fullmatch(word.text):
+            reason = _OTHER
+        if reason is None and word.text is not None:
+            kept.append(word.text)
+        else:
+            option = f"{kept.pop()} " if takes_folder else ""
+            shown = "***" if reason is _SECRET else mask_shapes(word.raw)
+            left.append(Left(text=option + shown, reason=reason or _OTHER, is_open=reason in _OPEN))
+        takes_folder = word.text in _FOLDER_OF_UNITTEST
+    return Arguments(words=tuple(kept), left=tuple(left))
 
 
 @dataclass(frozen=True, slots=True)

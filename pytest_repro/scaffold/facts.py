@@ -55,6 +55,7 @@ class WorkflowPart:
         unread: Actions and workflows that were not read.
         open: What only CI knows: conditions, parts of values.
         conflicts: What the log says in another way.
+        looked_into: What was found in the scripts and tools that a step calls.
         in_plain_text: Variables whose value is there for all to read.
         job: The job, for one line on the terminal.
     """
@@ -64,17 +65,19 @@ class WorkflowPart:
     unread: tuple[Fact, ...] = ()
     open: tuple[Fact, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    looked_into: tuple[Fact, ...] = ()
     in_plain_text: frozenset[str] = frozenset()
     job: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """The pytest call of a workflow, run where no failing test is known.
+    """The test call of a workflow, run where no failing test is known.
 
     Attributes:
+        module: What is called: `pytest` or `unittest`.
         folder: Working directory below the root of the source.
-        words: Arguments of pytest.
+        words: Its arguments.
         to_be_set: What the call has besides, and the file does not say.
         left: What is left out for good, with the reason.
         limit_s: Seconds that it may take.
@@ -83,6 +86,7 @@ class Suite:
         file: The workflow file.
     """
 
+    module: Safe
     folder: str
     words: tuple[str, ...]
     to_be_set: tuple[str, ...]

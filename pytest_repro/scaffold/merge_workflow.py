@@ -60,13 +60,14 @@ def with_workflow(
             *unset_of(closed, known),
             *(_text_fact(_OPEN, one.value, shown=f"{one.name}={one.value.text}") for one in open_values),
         ),
-        suite=suite and replace(suite, words=(*options, *suite.words)),
+        suite=suite and replace(suite, words=(*(options if suite.module == "pytest" else ()), *suite.words)),
         options=(*reproduction.options, *options),
         source=reproduction.source if suite is None else source,
         missing=(*reproduction.missing, *map(_missing, facts.machine)),
         workflow=WorkflowPart(
             job=facts.job.text,
             facts=tuple(_facts(facts)),
+            looked_into=tuple(_text_fact("Looked into", one) for one in facts.looked_into),
             in_plain_text=frozenset(
                 one.name for one in added if one.value.is_known and not one.value.secrets and not one.is_shell
             ),

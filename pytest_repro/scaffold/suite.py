@@ -1,4 +1,4 @@
-"""The pytest call of a workflow as something that a reproduction can run."""
+"""The call of pytest or unittest in a workflow as something that a reproduction can run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from pytest_repro.scaffold.arguments import (
     is_outside,
     parted_call,
     read_arguments,
+    read_unittest_arguments,
     relative_to_checkout,
 )
 from pytest_repro.scaffold.facts import Fact, Suite
 from pytest_repro.scaffold.render import Safe, short_line
 
 _SHELLS = re.compile(r"(?:\S*/)?(?:bash|sh)(?:\s.*)?", re.DOTALL)
+_UNITTEST = re.compile(r"\s-m\s+unittest(?=\s|$)")
 _CALLER = re.compile(r"(?:(?:\S*/)?python[\d.]*(?:\.exe)?\s+(?:-\w+\s+)*-m)?")
 _OF_THE_CHECKOUT = ("GITHUB_WORKSPACE", "PWD")
 _MINUTES = re.compile(r"\d{1,5}(?:\.\d+)?")
@@ -30,20 +32,25 @@ _DEFAULT_MINUTES = 360.0
 
 
 def suite_of(facts: WorkflowFacts) -> Suite | None:
-    """Makes what the workflow runs into a command; None where it calls no pytest."""
+    """Makes what the workflow runs into a command; None where it calls neither pytest nor unittest."""
     if facts.command is None:
         return None
-    runner, rest = parted_call(split_prefix(facts.command)[1].text)
+    command = split_prefix(facts.command)[1].text
+    runner, rest = parted_call(command)
+    of_unittest = _UNITTEST.search(command) if rest is None else None
+    if of_unittest is not None:
+        runner, rest = command[: of_unittest.end() - len("unittest")].strip(), command[of_unittest.end() :]
     if rest is None:
         return None
-    given = _arguments(facts, facts.command, rest)
-    folder, problem = _folder(facts.working_directory)
+    given = _arguments(facts, facts.command, rest, is_unittest=of_unittest is not None)
+    folder, problem = _folder(facts)
     words = tuple(_below(word, folder) for word in given.words)
     to_be_set = [*(one for one in given.left if one.is_open), *problem]
     left = [one for one in given.left if not one.is_open]
     if not _CALLER.fullmatch(runner):
         left.append(Left(text=runner, reason=Safe("the Python that run_test.sh finds is used in its place")))
     return Suite(
+        module=Safe("unittest" if of_unittest else "pytest"),
         folder=folder,
         words=words,
         to_be_set=tuple(short_line(one.text) for one in to_be_set),
@@ -55,21 +62,22 @@ def suite_of(facts: WorkflowFacts) -> Suite | None:
     )
 
 
-def _arguments(facts: WorkflowFacts, command: Text, rest: str) -> Arguments:
+def _arguments(facts: WorkflowFacts, command: Text, rest: str, *, is_unittest: bool) -> Arguments:
     shell = facts.shell.text if facts.shell is not None else _default_shell(facts)
     if not _SHELLS.fullmatch(shell) and re.search(r"[\\'\"`$%^]", rest):
         reason = Safe("its shell reads quotes and variables in a way of its own")
         return Arguments(left=(Left(text=mask_shapes(rest), reason=reason, is_open=True),))
+    read = read_unittest_arguments if is_unittest else read_arguments
+    return read(rest, variables=_variables(facts), unresolved=command.unresolved)
+
+
+def _variables(facts: WorkflowFacts) -> dict[str, str]:
     variables = {
         one.name: one.value.text
         for one in facts.env
         if one.value.is_known and not one.is_shell and not is_secret(one.name, one.value.text)
     }
-    return read_arguments(
-        rest,
-        variables={**variables, **dict.fromkeys(_OF_THE_CHECKOUT, WORKSPACE)},
-        unresolved=command.unresolved,
-    )
+    return {**variables, **dict.fromkeys(_OF_THE_CHECKOUT, WORKSPACE)}
 
 
 def _default_shell(facts: WorkflowFacts) -> str:
@@ -77,8 +85,9 @@ def _default_shell(facts: WorkflowFacts) -> str:
     return "pwsh" if is_windows else "bash"
 
 
-def _folder(directory: Text | None) -> tuple[str, list[Left]]:
+def _folder(facts: WorkflowFacts) -> tuple[str, list[Left]]:
     """Returns the folder below the source, and what is wrong with the one that is asked for."""
+    directory = facts.working_directory
     if directory is None:
         return ".", []
     path = posixpath.normpath(relative_to_checkout(directory.text.strip() or "."))

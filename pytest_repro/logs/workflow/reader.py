@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_repro.logs.workflow.choose import NamedBy, named_job, the_only
@@ -19,9 +20,9 @@ from pytest_repro.logs.workflow.records import (
     Text,
     WorkflowFacts,
 )
-from pytest_repro.logs.workflow.scope import Scope
-from pytest_repro.logs.workflow.scripts import docker_variables, split_prefix
-from pytest_repro.logs.workflow.steps import Step, job_variables, steps_of
+from pytest_repro.logs.workflow.scope import WORKSPACE, Scope
+from pytest_repro.logs.workflow.scripts import Call, docker_variables, split_prefix
+from pytest_repro.logs.workflow.steps import Step, default_of, job_variables, steps_of
 from pytest_repro.logs.workflow.told import with_told_values
 from pytest_repro.logs.workflow.values import Number, Value, number_text, text_of
 
@@ -131,12 +132,13 @@ def _facts(candidate: _Candidate, shown: str, hints: LogHints) -> WorkflowFacts:
     step = steps[index] if index is not None else None
     before = steps[:index] if index is not None else steps
     prefix: tuple[EnvValue, ...] = ()
-    commands: list[Text] = []
+    calls: list[Call] = []
     if step is not None:
-        commands = sorted(
-            dict.fromkeys(step.script.commands),
-            key=lambda one: -_alike(one.text, hints.command) if hints.command else 0,
+        calls = sorted(
+            dict.fromkeys(step.script.calls),
+            key=lambda one: -_alike(one.text.text, hints.command) if hints.command else 0,
         )
+    commands = list(dict.fromkeys(call.text for call in calls))
     if commands:
         prefix, commands[0] = split_prefix(commands[0])
     scope = with_variables(job.scope, job_variables(job))
@@ -150,9 +152,10 @@ def _facts(candidate: _Candidate, shown: str, hints: LogHints) -> WorkflowFacts:
         command=commands[0] if commands else None,
         other_commands=tuple(commands[1:]),
         called=tuple(dict.fromkeys(step.script.called)) if step else (),
+        looked_into=tuple(note for one in ([step] if step else steps) for note in one.looked_into),
         env=_env(job, scope, before, step, prefix),
-        working_directory=_default("working-directory", job, scope, step.working_directory if step else None),
-        shell=_default("shell", job, scope, step.shell if step else None),
+        working_directory=_folder_of(calls[0] if calls else None, step.working_directory if step else None),
+        shell=step.shell if step else default_of("shell", job, scope),
         timeouts=tuple(_timeouts(job, scope, step)),
         python=python,
         machine=tuple(_machine(job, scope, step)),
@@ -230,17 +233,18 @@ def _container_env(container: Mapping | None, scope: Scope) -> tuple[EnvValue, .
     return variables_of(container, scope, Level.CONTAINER) if container else ()
 
 
-def _default(name: str, job: Job, scope: Scope, own: Text | None) -> Text | None:
-    """What a step says, else the default of its job, else that of the workflow."""
-    if own is not None:
-        return own
-    for holder in (job.node, job.workflow):
-        defaults = holder.mapping("defaults")
-        run = defaults.mapping("run") if defaults else None
-        scalar = run.scalar(name) if run else None
-        if scalar is not None:
-            return scope.text(scalar)
-    return None
+def _folder_of(call: Call | None, begun_in: Text | None) -> Text | None:
+    """Where a call is run: what the step says, unless its script has gone elsewhere before."""
+    if call is None or not call.gone:
+        return begun_in
+    if call.folder is None:
+        return replace(call.text, text=call.gone, unresolved=(call.gone,))
+    shown = (
+        posixpath.relpath(call.folder, WORKSPACE)
+        if f"{call.folder}/".startswith(f"{WORKSPACE}/")
+        else call.folder
+    )
+    return replace(call.text, text=shown, unresolved=(), secrets=())
 
 
 def _timeouts(job: Job, scope: Scope, step: Step | None) -> Iterator[Detail]:

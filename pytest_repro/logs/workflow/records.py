@@ -110,6 +110,7 @@ class WorkflowFacts:
         command: Its call of pytest or of unittest.
         other_commands: Further such calls of the step.
         called: Scripts and tools that the step calls.
+        looked_into: What was found in these, as far as they lie in the checkout.
         env: Variables of that step, each name once.
         working_directory: Where it runs.
         shell: What runs it.
@@ -131,6 +132,7 @@ class WorkflowFacts:
     command: Text | None = None
     other_commands: tuple[Text, ...] = ()
     called: tuple[Text, ...] = ()
+    looked_into: tuple[Text, ...] = ()
     env: tuple[EnvValue, ...] = ()
     working_directory: Text | None = None
     shell: Text | None = None

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pytest_repro.logs.commands import LONGEST_COMMAND, Branches, pytest_command, unittest_command
 from pytest_repro.logs.workflow.document import Scalar
 from pytest_repro.logs.workflow.records import EnvValue, Level, Place, Text
-from pytest_repro.logs.workflow.scope import Scope
+from pytest_repro.logs.workflow.scope import WORKSPACE, Scope
+from pytest_repro.logs.workflow.shell_lines import ShellLines
 
 MOST_LINES = 5_000
 
@@ -29,6 +30,12 @@ _CALLED = re.compile(
     r"(?:^|&&|\|\||;|\bthen\b)\s*(?:[A-Za-z_]\w*=\S*\s+)*(?:(?:bash|sh|source|\.|sudo|xvfb-run|pwsh)\s+(?:-\S+\s+)*)*"
     r"(?P<script>[\w./-]{1,200}\.(?:sh|bash|ps1|bat|cmd))\b"
 )
+_INNER = re.compile(
+    r"(?:(?:sudo|xvfb-run|env|time)\s+(?:-\S+\s+)*)*(?:\S*/)?(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c\s+"
+    r"(?:'(?P<single>[^']*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\")"
+)
+_FILLED = re.compile(r"\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*)(?(brace)\})")
+_PLAIN = re.compile(r"[\w./:=,@+ -]*")
 _TOOL = re.compile(
     r"(?:^|&&|\|\||;)\s*(?:[A-Za-z_]\w*=\S*\s+)*"
     r"(?P<tool>(?:(?:uv|poetry|pdm|pipenv|uvx|pipx|conda|xvfb-run)\s+(?:tool\s+)?(?:run\s+)?(?:-\S+\s+)*)*"
@@ -41,22 +48,44 @@ _TOOL = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A simple command of a script.
+
+    Attributes:
+        text: The command.
+        folder: Where it is run, see `ShellLines`; None where that is not known.
+        gone: What the script went there by, empty where it is where it began.
+    """
+
+    text: Text
+    folder: str | None = WORKSPACE
+    gone: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptFacts:
     """What the lines of a script say.
 
     Attributes:
         lines: The lines that may be run, each with the lines that continue it.
-        commands: Calls of pytest and unittest.
+        calls: Calls of pytest and unittest.
+        others: The other commands.
         called: Scripts and test tools that are called.
         exported: Variables that hold for the rest of the script.
         handed_on: Variables that hold for the steps after it.
     """
 
     lines: tuple[Text, ...] = ()
-    commands: tuple[Text, ...] = ()
+    calls: tuple[Call, ...] = ()
+    others: tuple[Call, ...] = ()
     called: tuple[Text, ...] = ()
     exported: tuple[EnvValue, ...] = ()
     handed_on: tuple[EnvValue, ...] = ()
+
+    @property
+    def commands(self) -> tuple[Text, ...]:
+        """Texts of the calls."""
+        return tuple(call.text for call in self.calls)
 
 
 def script_lines(scalar: Scalar, scope: Scope) -> Iterator[Text]:
@@ -71,7 +100,7 @@ def script_lines(scalar: Scalar, scope: Scope) -> Iterator[Text]:
             scope.text_at(row, Place(file=scalar.place.file, line=first + step * index))
             for index, row in enumerate(scalar.text.split("\n")[:MOST_LINES])
         ]
-    yield from _continued(part for row in rows for part in _split(row))
+    yield from continued(part for row in rows for part in _split(row))
 
 
 def _split(text: Text) -> Iterator[Text]:
@@ -80,7 +109,8 @@ def _split(text: Text) -> Iterator[Text]:
         yield replace(text, text=line)
 
 
-def _continued(lines: Iterable[Text]) -> Iterator[Text]:
+def continued(lines: Iterable[Text]) -> Iterator[Text]:
+    """Joins each line with the one that it goes on in, by a backslash at its end; empty ones are left out."""
     kept: Text | None = None
     for line in lines:
         text = line.text.rstrip()
@@ -107,12 +137,18 @@ def _joined(first: Text, second: Text) -> Text:
     )
 
 
-def read_script(lines: Iterable[Text]) -> ScriptFacts:
-    """Reads the lines of a script; a branch that its own words rule out is left out."""
+def read_script(lines: Iterable[Text], shell: ShellLines | None = None) -> ScriptFacts:
+    """Reads the lines of a script; a branch that its own words rule out is left out.
+
+    Args:
+        lines: Its lines.
+        shell: Where it begins, by default the checkout's root.
+    """
+    shell = shell or ShellLines()
     branches = Branches()
     kept: list[Text] = []
-    commands: list[Text] = []
-    called: list[Text] = []
+    calls: list[Call] = []
+    others: list[Call] = []
     exported: list[EnvValue] = []
     handed_on: list[EnvValue] = []
     for line in lines:
@@ -121,31 +157,62 @@ def read_script(lines: Iterable[Text]) -> ScriptFacts:
         if not branches.is_taken or text.startswith("#"):
             continue
         kept.append(line)
-        command = _command(text)
-        if command is not None:
-            commands.append(_cut(line, command))
-        else:
-            called += [_cut(line, name) for name in _called(text)]
         if len(text) <= LONGEST_COMMAND:
             shown = line if branches.is_certain else replace(line, unresolved=(text,))
             handed_on += _assigned(_TO_GITHUB_ENV.fullmatch(text), shown, Level.EARLIER_STEP)
-            if not commands:
+            if not calls:
                 exported += _assigned(_EXPORT.fullmatch(text), shown, Level.SCRIPT)
+            before = dict(shell.variables)
+            found, left = _calls(line, shell)
+            if not branches.is_certain:
+                # Another branch may have set them in another way.
+                shell.variables = {key: old for key, old in before.items() if shell.variables.get(key) == old}
+            calls += found
+            others += left
     return ScriptFacts(
         lines=tuple(kept),
-        commands=tuple(commands),
-        called=tuple(called),
+        calls=tuple(calls),
+        others=tuple(others),
+        called=tuple(_cut(one.text, name) for one in others for name in _called(one.text.text)),
         exported=tuple(exported),
         handed_on=tuple(handed_on),
     )
 
 
+def _calls(line: Text, shell: ShellLines) -> tuple[list[Call], list[Call]]:
+    """Parts the commands of a line into those that call pytest or unittest, and the others."""
+    calls: list[Call] = []
+    others: list[Call] = []
+    for part in shell.feed(line.text.strip()):
+        inner = _INNER.match(part.text)
+        if inner is not None:
+            within = ShellLines(folder=part.folder, variables=dict(shell.variables))
+            text = inner["single"] if inner["single"] is not None else inner["double"]
+            found, left = _calls(_cut(line, text), within)
+            calls += found
+            others += left
+            continue
+        text = _FILLED.sub(lambda found: _plain(shell.variables.get(found["name"]), found[0]), part.text)
+        command = _command(text)
+        one = Call(text=_cut(line, command or text), folder=part.folder, gone=part.gone)
+        (others if command is None else calls).append(one)
+    if not calls and (whole := _command(line.text.strip())) is not None:
+        # Within quotes, for something that is no shell of this machine.
+        calls.append(Call(text=_cut(line, whole), folder=shell.folder, gone=shell.gone))
+    return calls, others
+
+
+def _plain(value: str | None, otherwise: str) -> str:
+    """A value of the script's own, as far as it is the same for a shell wherever it stands."""
+    return value if value is not None and _PLAIN.fullmatch(value) else otherwise
+
+
 def _command(text: str) -> str | None:
     """The call of pytest or unittest in a line, also behind the `--` of what runs it elsewhere."""
-    found = pytest_command(text) or unittest_command(text)
+    found = pytest_command(text) or unittest_command(f"$ {text}")
     start = 0
     while found is None and (start := text.find(" -- ", start) + 1):
-        found = pytest_command(text[start + 3 :]) or unittest_command(text[start + 3 :])
+        found = pytest_command(text[start + 3 :]) or unittest_command(f"$ {text[start + 3 :]}")
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Defaults
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_repro.errors import LogError
+from pytest_repro.logs.workflow.called import follow
 from pytest_repro.logs.workflow.document import Mapping, Scalar, read_document
 from pytest_repro.logs.workflow.jobs import (
     DEEPEST_CALL,
@@ -16,11 +18,13 @@ from pytest_repro.logs.workflow.jobs import (
     with_variables,
 )
 from pytest_repro.logs.workflow.records import Detail, EnvValue, Level, Place, Text
-from pytest_repro.logs.workflow.scope import Scope, value_of
+from pytest_repro.logs.workflow.scope import WORKSPACE, Scope, value_of
 from pytest_repro.logs.workflow.scripts import ScriptFacts, read_script, script_lines
+from pytest_repro.logs.workflow.shell_lines import ShellLines, below
 from pytest_repro.logs.workflow.values import Value
 
 MOST_STEPS = 1_000
+_FOLDER, _SHELL = "working-directory", "shell"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +40,11 @@ class Step:
         details: What it gives to the action.
         script: What its lines say; for an action, what the texts given to it say.
         env: Its own variables and those of the steps around it.
-        working_directory: Where it runs, by its own words.
-        shell: What runs it, by its own words.
+        working_directory: Where it runs, by its own words or its job's.
+        shell: What runs it, by its own words or its job's.
         timeout: Its `timeout-minutes`.
         condition: Its `if:`, where the file does not decide it.
+        looked_into: What was found in the scripts and tools that it calls.
     """
 
     title: Text
@@ -54,11 +59,12 @@ class Step:
     shell: Text | None = None
     timeout: Text | None = None
     condition: Text | None = None
+    looked_into: tuple[Text, ...] = ()
 
     @property
     def is_test(self) -> bool:
         """Whether it calls pytest or unittest itself."""
-        return bool(self.script.commands)
+        return bool(self.script.calls)
 
     @property
     def may_test(self) -> bool:
@@ -81,7 +87,8 @@ def steps_of(job: Job, root: Path) -> tuple[Step, ...]:
         LogError: A local action cannot be read, or uses itself.
     """
     scope = with_variables(job.scope, job_variables(job))
-    return tuple(_StepReader(root).read(job.node, scope, _Around()))
+    defaults = {name: default_of(name, job, scope) for name in (_FOLDER, _SHELL)}
+    return tuple(_StepReader(root, defaults).read(job.node, scope, _Around()))
 
 
 def job_variables(job: Job) -> tuple[EnvValue, ...]:
@@ -101,9 +108,23 @@ class _Around:
     files: tuple[Path, ...] = ()
 
 
+def default_of(name: str, job: Job, scope: Scope, own: Text | None = None) -> Text | None:
+    """What a step says, else the default of its job, else that of the workflow."""
+    if own is not None:
+        return own
+    for holder in (job.node, job.workflow):
+        defaults = holder.mapping("defaults")
+        run = defaults.mapping("run") if defaults else None
+        scalar = run.scalar(name) if run else None
+        if scalar is not None:
+            return scope.text(scalar)
+    return None
+
+
 class _StepReader:
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, defaults: Defaults[str, Text | None]) -> None:
         self._root = root
+        self._defaults = defaults
         self._count = 0
 
     def read(self, holder: Mapping, scope: Scope, around: _Around) -> Iterator[Step]:
@@ -131,20 +152,33 @@ class _StepReader:
             return
         undecided = inner.text(condition) if condition is not None and decided is None else None
         timeout = node.scalar("timeout-minutes")
+        # Those of a job are not for the steps of an action, nor for an action itself.
+        is_of_job = not around.files and node.scalar("run") is not None
+        defaults = self._defaults if is_of_job else {}
         step = Step(
             title=_title(node, inner, around),
             is_named=node.scalar("name") is not None,
             place=node.place,
             node=node,
             env=(*around.env, *own),
-            working_directory=_text(node, "working-directory", inner),
-            shell=_text(node, "shell", inner),
+            working_directory=_text(node, _FOLDER, inner) or defaults.get(_FOLDER),
+            shell=_text(node, _SHELL, inner) or defaults.get(_SHELL),
             timeout=inner.text(timeout) if timeout else around.timeout,
             condition=undecided or around.condition,
         )
         run, uses = node.scalar("run"), node.scalar("uses")
         if run is not None:
-            yield replace(step, script=read_script(script_lines(run, inner)))
+            script = read_script(script_lines(run, inner), _shell_of(step, inner))
+            followed = follow(script.others, self._root)
+            yield replace(
+                step,
+                script=replace(
+                    script,
+                    calls=(*script.calls, *followed.calls),
+                    exported=(*script.exported, *followed.exported),
+                ),
+                looked_into=followed.notes,
+            )
         elif uses is not None:
             yield from self._used(step, node, inner.text(uses), inner, around)
         else:
@@ -192,6 +226,18 @@ class _StepReader:
                 next_step="Correct the action: GitHub refuses it as it is.",
             )
         return node
+
+
+def _shell_of(step: Step, scope: Scope) -> ShellLines:
+    """Where the step's script begins, and with which variables."""
+    env = scope.contexts["env"]
+    known = {key: one for key, one in env.items() if isinstance(one, str)} if isinstance(env, dict) else {}
+    folder: str | None = WORKSPACE
+    if step.working_directory is not None:
+        folder = None
+        if step.working_directory.is_known:
+            folder = below(WORKSPACE, step.working_directory.text.strip() or ".")
+    return ShellLines(folder=folder, variables=known)
 
 
 def _action_file(folder: Path | None) -> Path | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_repro.scaffold.arguments import Known, read_arguments
+from pytest_repro.scaffold.arguments import Known, read_arguments, read_unittest_arguments
 
 VARIABLES = {"ARGS": "-x -k foo", "GITHUB_WORKSPACE": "/github/workspace"}
 
@@ -68,3 +68,20 @@ def test_words_are_those_that_a_shell_makes(text: str) -> None:
         check=True,
     )
     assert run.stdout.decode().split("\0")[:-1] == list(found.words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "left"),
+    [
+        ("discover -s tests -p 'test_*.py' -v", "discover -s tests -p 'test_*.py' -v", []),
+        ("pkg.test_a.T.test_x tests/b.py -k a -fb", "pkg.test_a.T.test_x tests/b.py -k a -fb", []),
+        ("discover -s /etc -t .. --pattern=x", "discover --pattern=x", ["-s /etc", "-t .."]),
+        ("$ARGS $OTHER --evil=1", "-k foo", ["-x", "$OTHER", "--evil=1"]),
+        ("$(id) a", "", ["$(id) a"]),
+    ],
+)  # fmt: skip
+def test_arguments_of_unittest_are_read_without_a_shell(text: str, words: str, left: list[str]) -> None:
+    """Its flags and folders are not pytest's."""
+    found = read_unittest_arguments(text, variables=VARIABLES)
+    assert shlex.join(found.words) == words
+    assert [one.text for one in found.left] == left

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -214,3 +215,55 @@ def test_nothing_of_a_workflow_is_run(project: Path, value: str, command: str, n
             env={"PATH": "/usr/bin:/bin", "REPRO_SOURCE": "/s"},
         )
         assert probe.stdout.decode() == "x" + value
+
+
+CALLS = """\
+on: push
+jobs:
+  unit:
+    runs-on: ubuntu-latest
+    steps:
+      - run: {run}
+"""
+
+
+def call(project: Path, run: str) -> tuple[int, str]:
+    """Makes a folder from a workflow with one step, and runs it."""
+    (project / "pkg/tests").mkdir(parents=True, exist_ok=True)
+    (project / "ci.yml").write_text(CALLS.format(run=run))
+    assert main(["called", "--workflow", "ci.yml", "--force"]) == 0
+    ended = subprocess.run(
+        [str(project / "called/run_test.sh")],
+        env={**os.environ, "REPRO_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return ended.returncode, ended.stdout
+
+
+def test_a_workflow_that_calls_unittest_is_run(project: Path) -> None:
+    """In the folder that its script goes to; a run in which no test ran proves nothing."""
+    run = "cd pkg && python -m unittest discover -s tests -p 'check_*.py'"
+    (project / "pkg/tests").mkdir(parents=True)
+    file = project / "pkg/tests/check_a.py"
+    text = "import unittest\nclass T(unittest.TestCase):\n    def test_x(self): self.assertEqual(1, {})\n"
+    file.write_text(text.format(2))
+    status, output = call(project, run)
+    assert status == 1
+    assert "AssertionError: 1 != 2" in output
+    file.write_text(text.format(1))
+    assert call(project, run)[0] == 0
+    file.write_text(text.format(1).replace("def test_x", "@unittest.skip('no')\n    def test_x"))
+    assert call(project, run)[0] == 1
+
+
+def test_a_workflow_that_calls_no_test_says_so(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder runs, and fails until its test is written; what was looked into is told."""
+    status, output = call(project, "make check")
+    assert status == 1
+    assert "The workflow calls no pytest or unittest that could be read" in output
+    assert "looked into make check: there is no Makefile in . of this checkout" in capsys.readouterr().out
+    readme = (project / "called/README.md").read_text()
+    assert "- **Looked into** `make check: there is no Makefile" in readme
