@@ -8,14 +8,16 @@ import io
 import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, BinaryIO, cast
 
 from pytest_repro.errors import LogError
+from pytest_repro.logs.salvage import open_salvaged, salvaged_at, salvaged_files
 from pytest_repro.logs.sources import DAMAGES
 from pytest_repro.logs.spool import Spool, read_whole, too_large
 
@@ -46,7 +48,9 @@ class Member:
     size_bytes: int | None
 
 
-def members_of(path: Path, *, name: str, spool: Spool, stack: ExitStack) -> list[Member] | None:
+def members_of(
+    path: Path, *, name: str, spool: Spool, stack: ExitStack, note: Callable[[str], None]
+) -> list[Member] | None:
     """Returns the members of an archive, in its own order; None for a file that is no archive.
 
     A compressed file is an archive of one member without a path.
@@ -56,30 +60,38 @@ def members_of(path: Path, *, name: str, spool: Spool, stack: ExitStack) -> list
         name: Its name, for errors.
         spool: Where a compressed tar archive is unpacked to.
         stack: What keeps the archive open.
+        note: Is told what the user should know, as that the archive is not whole.
 
     Raises:
-        LogError: It is damaged, encrypted, or unpacks to too much.
+        LogError: Nothing of it can be read, it is encrypted, or it unpacks to too much.
         OSError: It cannot be read.
     """
     with path.open("rb") as file:
         first = file.read(512)
     if first.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_members(path, name, stack)
+        return _zip_members(path, name, stack, note)
     if first[_TAR_MAGIC] == b"ustar":
-        return _tar_members(path, name, stack)
+        return _tar_members(path, name, stack, note)
     opened = next((opened for magic, opened in _COMPRESSIONS if first.startswith(magic)), None)
     if opened is None:
         return None
     if _begins_tar(opened, path):
         with _explained(name), opened(path) as stream:
-            unpacked = spool.keep(read_whole(stream), name=name, most_bytes=MOST_UNPACKED_BYTES)
-        return _tar_members(unpacked, name, stack)
+            read = _up_to_damage(read_whole(stream), name, note)
+            unpacked = spool.keep(read, name=name, most_bytes=MOST_UNPACKED_BYTES)
+        return _tar_members(unpacked, name, stack, note)
     return [Member(path="", open=partial(_bounded, opened, path, name), size_bytes=None)]
 
 
-def _zip_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
+def _zip_members(path: Path, name: str, stack: ExitStack, note: Callable[[str], None]) -> list[Member]:
     with _explained(name):
-        archive = stack.enter_context(zipfile.ZipFile(path))
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+        except zipfile.BadZipFile:
+            found = _salvaged_members(path, name, note)
+            if not found:
+                raise
+            return found
         infos = [info for info in archive.infolist() if not info.is_dir()]
     if any(info.flag_bits & _ENCRYPTED for info in infos):
         raise LogError(
@@ -90,22 +102,107 @@ def _zip_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
         )
     _check_size(name, len(infos), sum(info.file_size for info in infos))
     return [
-        Member(path=info.filename, open=partial(_open_zipped, archive, info), size_bytes=info.file_size)
+        Member(path=info.filename, open=partial(_open_zipped, archive, path, info), size_bytes=info.file_size)
         for info in infos
     ]
 
 
-def _open_zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> BinaryIO:
+def _salvaged_members(path: Path, name: str, note: Callable[[str], None]) -> list[Member]:
+    files = salvaged_files(path, most_bytes=MOST_UNPACKED_BYTES)
+    _check_size(name, len(files), sum(file.size_bytes for file in files))
+    if files:
+        note(
+            f"{name} is incomplete: its list of files is damaged or missing, as where a download broke off. "
+            f"What was found in it was read: {len(files)} files, "
+            f"{sum(file.fault is not None for file in files)} of them not whole"
+        )
+    return [
+        Member(path=file.path, open=partial(open_salvaged, path, file), size_bytes=file.size_bytes)
+        for file in files
+    ]
+
+
+def _open_zipped(archive: zipfile.ZipFile, path: Path, info: zipfile.ZipInfo) -> BinaryIO:
     try:
-        return cast("BinaryIO", archive.open(info))
+        return cast("BinaryIO", _Zipped(archive.open(info), path, info))
     except (NotImplementedError, RuntimeError) as error:  # a compression that Python does not know
         raise zipfile.BadZipFile(str(error)) from error
 
 
-def _tar_members(path: Path, name: str, stack: ExitStack) -> list[Member]:
+class _Zipped(io.BufferedIOBase):
+    """A file of an archive, of which nothing that stands before damage is lost.
+
+    Python's own stream loses what it has unpacked in the call that finds the damage, and where only the
+    checksum is wrong the last piece of the file.
+    """
+
+    def __init__(self, stream: IO[bytes], path: Path, info: zipfile.ZipInfo) -> None:
+        self._stream = cast("BinaryIO", stream)
+        self._path = path
+        self._info = info
+        self._given_bytes = 0
+
+    def read1(self, size: int = -1, /) -> bytes:
+        try:
+            piece = read_whole(self._stream)(size)
+        except (EOFError, zlib.error, zipfile.BadZipFile):
+            found = None if self._given_bytes < 0 else salvaged_at(self._path, self._info)
+            if found is None:
+                raise
+            self._stream.close()
+            self._stream = open_salvaged(self._path, found, skip_bytes=self._given_bytes)
+            self._given_bytes = -1  # a second error is the end
+            return self.read1(size)
+        if self._given_bytes >= 0:
+            self._given_bytes += len(piece)
+        return piece
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        pieces: list[bytes] = []
+        left = -1 if size is None else size
+        while left:
+            try:
+                piece = self.read1(left)
+            except DAMAGES:
+                if pieces:
+                    break  # the next call finds the damage again
+                raise
+            if not piece:
+                break
+            pieces.append(piece)
+            left -= len(piece) if left >= 0 else 0
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _up_to_damage(
+    read: Callable[[int], bytes], name: str, note: Callable[[str], None]
+) -> Callable[[int], bytes]:
+    def guarded(size: int) -> bytes:
+        try:
+            return read(size)
+        except DAMAGES as error:
+            note(f"{name} is damaged and was unpacked up to there: {error or type(error).__name__}")
+            return b""
+
+    return guarded
+
+
+def _tar_members(path: Path, name: str, stack: ExitStack, note: Callable[[str], None]) -> list[Member]:
+    found: list[tarfile.TarInfo] = []
     with _explained(name):
         archive = stack.enter_context(tarfile.TarFile(path))
-        infos = [info for info in archive.getmembers() if info.isreg()]
+        try:
+            while (info := archive.next()) is not None:
+                found.append(info)
+        except tarfile.TarError as error:
+            if not found:
+                raise
+            note(f"{name} is incomplete: of its files {len(found)} were found, then came: {error}")
+    infos = [info for info in found if info.isreg()]
     _check_size(name, len(infos), sum(info.size for info in infos))
     return [
         Member(path=info.name, open=partial(_open_tarred, archive, info), size_bytes=info.size)

@@ -114,7 +114,7 @@ class Opener:
             LogError: There is no log in it, or it cannot be read.
             OSError: Likewise.
         """
-        members = members_of(path, name=name, spool=self.spool, stack=self._stack)
+        members = members_of(path, name=name, spool=self.spool, stack=self._stack, note=self.notes.append)
         if members is None or [member.path for member in members] == [""]:
             only = members[0] if members else file_member(path, path_inside="")
             self.sources.append(replace(records_as_text(_plain_source(only, name)), job=job))
@@ -144,7 +144,9 @@ class Opener:
         for path in self._files(folder):
             inside = path.relative_to(folder).as_posix()
             try:
-                found = members_of(path, name=str(path), spool=self.spool, stack=self._stack)
+                found = members_of(
+                    path, name=str(path), spool=self.spool, stack=self._stack, note=self.notes.append
+                )
             except (LogError, OSError) as error:
                 self.notes.append(f"{path} was left out: {error}")
                 continue
