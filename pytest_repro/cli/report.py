@@ -13,18 +13,24 @@ from typing import Any
 import click
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
-from pytest_repro.cli.report_checks import check_change, evidence
-from pytest_repro.cli.report_compare import compare
-from pytest_repro.cli.report_html import html
-from pytest_repro.cli.report_metrics import metrics
-from pytest_repro.cli.report_pages import describe_change, markdown
-from pytest_repro.cli.report_show import show
+from pytest_repro.cli.lazy import LazyGroup
 from pytest_repro.report.catalogue import Catalogue, find_root
 from pytest_repro.report.session_list import Look, session_lines, session_row
 from pytest_repro.report.words import counted
 from pytest_repro.store import KEPT_SESSIONS
 
 PROGRAM = "repro-report"
+
+_PLACES = {
+    "compare": "pytest_repro.cli.report_compare:compare",
+    "evidence": "pytest_repro.cli.report_checks:evidence",
+    "html": "pytest_repro.cli.report_html:html",
+    "markdown": "pytest_repro.cli.report_pages:markdown",
+    "metrics": "pytest_repro.cli.report_metrics:metrics",
+    "pr": "pytest_repro.cli.report_pages:describe_change",
+    "pr-check": "pytest_repro.cli.report_checks:check_change",
+    "show": "pytest_repro.cli.report_show:show",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 @click.group(
+    cls=LazyGroup,
+    places=_PLACES,
     help="Tell what is on record of stress runs, gates and timings.",
     epilog="A SESSION is an id or its beginning, latest, latest~1, a tag (--repro-tag), or a folder's path.",
     context_settings=CONTEXT_SETTINGS,
@@ -92,10 +100,6 @@ def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
         click.echo(f"removed {path.name}")
     left = len(catalogue.entries())
     click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
-
-
-for _command in (show, compare, html, markdown, describe_change, evidence, check_change, metrics):
-    report.add_command(_command)
 
 
 if __name__ == "__main__":

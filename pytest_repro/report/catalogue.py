@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_repro.errors import StoreError
-from pytest_repro.store import FACTS, STATE, SUMMARY, SessionState, Store, read_json, session_state
+from pytest_repro.store import FACTS, STATE, SUMMARY, SessionState, Store, read_json, told_state
 
 NEWEST = "latest"
 """Names the newest session; `latest~1` the one before it."""
@@ -188,7 +188,7 @@ def read_entry(path: Path) -> SessionEntry:
     return SessionEntry(
         path=path,
         kind=_text(facts.get("kind")) or "",
-        state=session_state(path),
+        state=told_state(state) if state else SessionState.UNFINISHED,
         facts=facts,
         totals=totals if isinstance(totals, dict) else {},
         ended=_time(state.get("ended")),

@@ -12,7 +12,7 @@ from pytest_repro.store.json_files import (
 )
 from pytest_repro.store.owners import HEIR, OWNER, is_left_behind, note_owner, processor_record
 from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store, tag_of
-from pytest_repro.store.state import FACTS, STATE, SUMMARY, SessionState, session_state
+from pytest_repro.store.state import FACTS, STATE, SUMMARY, SessionState, session_state, told_state
 
 __all__ = [
     "FACTS",
@@ -35,5 +35,6 @@ __all__ = [
     "read_json_lines",
     "session_state",
     "tag_of",
+    "told_state",
     "write_json",
 ]

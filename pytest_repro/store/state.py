@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from pytest_repro.errors import StoreError
 from pytest_repro.processes import is_running, process_start
@@ -38,9 +40,13 @@ def session_state(path: Path) -> SessionState:
         path: Its folder.
     """
     try:
-        record = read_json(path / STATE)
+        return told_state(read_json(path / STATE))
     except StoreError:
         return SessionState.UNFINISHED
+
+
+def told_state(record: Mapping[str, Any]) -> SessionState:
+    """Tells the same of what `STATE` holds."""
     if record.get("state") == SessionState.FINISHED.value:
         return SessionState.FINISHED
     pid = record.get("pid")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from pytest_repro.cli.report import report
@@ -59,7 +60,7 @@ def test_the_readme_names_every_command_of_the_reports() -> None:
     """Commands come and go together with their line in the README."""
     table = TEXT.partition("## Reports")[2].partition("\n## ")[0]
     named = set(re.findall(r"^\| `repro-report ([\w-]+)`", table, re.MULTILINE))
-    assert named == set(report.commands)
+    assert named == set(report.list_commands(click.Context(report)))
 
 
 def test_the_readme_shows_the_scenarios_of_the_gate() -> None:

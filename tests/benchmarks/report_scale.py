@@ -1,8 +1,9 @@
-"""How `repro-report` bears a large store: `python tests/benchmarks/report_scale.py`.
+"""How `repro-report` bears a large store: `python tests/benchmarks/report_scale.py [timed]`.
 
-A store of a thousand sessions is listed; two sessions of a million iterations each are shown, compared and
-written about. Each command is a process of its own: its time, its processor time (what a machine that others
-use has no part in) and its largest resident size are told.
+A store of a thousand sessions is listed, searched and pruned. Two sessions of a million iterations each,
+one of a hundred of which fails, are shown, compared and written about; with `timed` also two that have
+timed three phases and a metric in each. Each command is a process of its own: its time, its processor time
+(what a machine that others use has no part in) and its largest resident size are told.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -30,36 +32,69 @@ _CALL = "import sys; from pytest_repro.cli.report import main; sys.exit(main())"
 def main() -> None:
     """Prints a line for each command."""
     with tempfile.TemporaryDirectory() as folder:
-        many, large = Path(folder, "many"), Path(folder, "large")
+        many, large, timed = (Path(folder, name) for name in ("many", "large", "timed"))
         write_many(many)
         write_large(large)
-        for root, words in (
-            (many, ["list"]),
-            (many, ["show"]),
-            (many, ["markdown", "--output-dir", str(Path(folder, "o"))]),
-            (many, ["evidence"]),
-            (large, ["show", "before"]),
-            (large, ["compare", "before", "after"]),
-            (large, ["markdown", "--output-dir", str(Path(folder, "o"))]),
-        ):
-            took_ns, cpu_s, size_bytes, status = measured(["--root", str(root), *words])
-            times = f"{took_ns / 1e9:6.2f} s  CPU {cpu_s:6.2f} s"
-            told = f"{times}  {size_bytes / 1e6:7.0f} MB  exit status {status}"
-            print(f"{root.name:<6} {words[0]:<9} {told}", flush=True)  # noqa: T201
+        for words in (["list"], ["show"], ["show", "latest~500"], ["metrics"], ["evidence"]):
+            tell(many, words)
+        for root in (many, large):
+            tell(root, ["markdown", "--output-dir", str(Path(folder, "reports"))])
+        tell(many, ["prune", "--keep", "20"])
+        large_stores = [large]
+        if "timed" in sys.argv[1:]:
+            write_large(timed, phases=3)
+            large_stores.append(timed)
+        for root in large_stores:
+            for words in (
+                ["list"],
+                ["show", "before"],
+                ["compare", "before", "after"],
+                ["html", "before", "--output", str(Path(folder, "page.html"))],
+                ["evidence"],
+                ["metrics"],
+            ):
+                tell(root, words)
+        size_bytes = Path(folder, "page.html").stat().st_size
+        print(f"the page has {size_bytes / 1e6:.1f} MB")  # noqa: T201
+
+
+def tell(root: Path, words: Sequence[str]) -> None:
+    """Runs a command and prints its line."""
+    took_ns, cpu_s, size_bytes, status = measured(["--root", str(root), *words])
+    times = f"{took_ns / 1e9:6.2f} s  CPU {cpu_s:6.2f} s"
+    told = f"{times}  {size_bytes / 1e6:7.0f} MB  exit status {status}"
+    print(f"{root.name:<6} {words[0]:<9} {told}", flush=True)  # noqa: T201
 
 
 def write_many(root: Path) -> None:
-    """Writes many small sessions."""
+    """Writes many small sessions, half of them with bugs, as stress runs sum them up."""
     for minute in range(SESSIONS):
-        git = {"commit": f"{minute // 10:040x}", "is_dirty": False}
-        write_session(root, minute=minute, facts={"git": git}, summary={"exit_status": minute % 2})
+        git = {"commit": f"{minute // 10:040x}", "is_dirty": False, "branch": f"fix/{minute // 100}"}
+        bugs = [
+            {
+                "signature": failure("t::a", 1, message=f"assert {bug}")["signature"]
+                | {"key": f"{bug:012x}"},
+                "failures": 3,
+                "tests": [f"test_a.py::test_{test}" for test in range(20)],
+                "replay": None,
+                "first": failure("t::a", 1, text="E   assert\n" * 200),
+            }
+            for bug in range(5 * (minute % 2))
+        ]
+        summary = {"exit_status": minute % 2, "failures": len(bugs), "bugs": bugs}
+        write_session(root, minute=minute, facts={"git": git}, summary=summary)
 
 
-def write_large(root: Path) -> None:
-    """Writes two sessions of a million iterations, as a stress run writes them."""
+def write_large(root: Path, *, phases: int = 0) -> None:
+    """Writes two sessions of a million iterations, as a stress run writes them.
+
+    Args:
+        root: Of the store.
+        phases: That each iteration has timed.
+    """
     test = "test_a.py::test_a"
     for minute, tag in enumerate(("before", "after")):
-        batches = [
+        batches = (
             batch(
                 test,
                 [("passed", BATCH - FAILURES_EACH), ("failed", FAILURES_EACH)],
@@ -68,19 +103,46 @@ def write_large(root: Path) -> None:
                 started_ns=start * 7500,
             )
             for start in range(0, ITERATIONS, BATCH)
-        ]
-        failing = [
+        )
+        failing = (
             failure(test, start + BATCH - number, text=None)
             for start in range(0, ITERATIONS, BATCH)
             for number in range(FAILURES_EACH)
-        ]
-        write_session(
-            root,
-            minute=minute,
-            facts={"tag": tag},
-            summary=None,
-            records={"iterations.jsonl": batches, "failures.jsonl": failing},
         )
+        records: dict[str, Iterable[dict[str, Any]]] = {
+            "iterations.jsonl": batches,
+            "failures.jsonl": failing,
+        }
+        if phases:
+            records["profiling.jsonl"] = (
+                profile(test, number, phases) for number in range(1, ITERATIONS + 1)
+            )
+        write_session(root, minute=minute, facts={"tag": tag}, summary=None, records=records)
+
+
+def profile(test: str, iteration: int, phases: int) -> dict[str, Any]:
+    """Returns the record of one timed iteration."""
+    return {
+        "test": test,
+        "iteration": iteration,
+        "worker": "main",
+        "outcome": "passed" if iteration % BATCH < BATCH - FAILURES_EACH else "failed",
+        "contended": "",
+        "phases": [
+            {
+                "name": name,
+                "duration_ns": 1000 + iteration * 7 % 991,
+                "unfenced_ns": 900,
+                "calls": 1,
+                "cold": iteration == 1,
+                "within": [],
+                "stage": "call",
+                "transfer": {"size_bytes": 4096},
+            }
+            for name in ("to_device", "op", "to_torch")[:phases]
+        ],
+        "metrics": [{"name": "samples_per_s", "value": 1e6 / (1 + iteration % 7)}],
+    }
 
 
 def measured(arguments: Sequence[str]) -> tuple[int, float, int, int]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 from rich.cells import cell_len
 
@@ -64,6 +67,31 @@ def test_a_shell_is_offered_tags_and_ids(tmp_path: Path) -> None:
     offered = SESSION.shell_complete(context, report.params[0], "")
     assert [item.value for item in offered] == ["latest", "before", session.id]
     assert [item.value for item in SESSION.shell_complete(context, report.params[0], "bef")] == ["before"]
+
+
+def test_a_command_costs_only_what_it_needs(tmp_path: Path) -> None:
+    """Listing sessions imports no template, no table and none of the other commands."""
+    write_session(tmp_path, summary={})
+    code = (
+        "import sys; from pytest_repro.cli.report import main; status = main(sys.argv[1:]); "
+        "print([name for name in sys.modules if name.startswith(('pytest_repro.cli.report_', "
+        "'pytest_repro.scaffold', 'pandas', 'scipy', 'jinja2'))]); sys.exit(status)"
+    )
+    called = [sys.executable, "-c", code, "--root", str(tmp_path), "list"]
+    done = subprocess.run(called, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_each_command_is_found_where_it_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help names each, with a line of its own."""
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:\n")[2].splitlines()
+    context = click.Context(report)
+    for name in report.list_commands(context):
+        command = report.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+        assert any(line.split()[:2] == [name, (command.help or "").split()[0]] for line in listed)
 
 
 def test_a_misspelt_command_ends_with_4(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def write_session(
     kind: str = "stress",
     facts: Mapping[str, Any] | None = None,
     summary: Mapping[str, Any] | None = None,
-    records: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    records: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
 ) -> SessionFolder:
     """Writes one session that began some minutes after noon and took ten seconds.
 
