@@ -71,6 +71,8 @@ _DROPPED_VALUES = frozenset(
         "--repro-replay",
         "--repro-match",
         "--repro-json",
+        "--repro-tag",  # of this session: a replay is another one
+        "--repro-keep",
         "--repro-lane",
         "--repro-overlap",
         "--repro-devices",

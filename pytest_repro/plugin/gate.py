@@ -191,7 +191,7 @@ class Gate:
             broken_off=broken_off,
             unproved=(*self._problems, *self._evidence.unproved(self._runs)),
         )
-        record = verdict_record(verdict, self._runs, evidence=self._evidence)
+        record = verdict_record(verdict, self._runs, evidence=self._evidence, held=held.held)
         self._folder.conclude(record)
         self._folder.note_finished(now_utc())
         self._folder.close()

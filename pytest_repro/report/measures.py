@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_repro.report.words import counted, seconds
 from pytest_repro.timing.units import humanise_ns
-from pytest_repro.verify.held import BrokenLimit
+from pytest_repro.verify.held import BrokenLimit, HeldLimit
 from pytest_repro.verify.limits import Limit, LimitKind
 from pytest_repro.verify.steadiness import Unsteady
 
@@ -54,6 +54,17 @@ def broken_record(broken: BrokenLimit) -> dict[str, Any]:
         "test": broken.test,
         **limit_record(broken.limit),
         "value": broken.value,
+    }
+
+
+def held_record(held: HeldLimit) -> dict[str, Any]:
+    """Returns a limit that was held against a test as plain builtins; times in nanoseconds."""
+    return {
+        "test": held.test,
+        **limit_record(held.limit),
+        "checked": held.checked,
+        "missed": held.missed,
+        "worst": held.worst,
     }
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_repro.report.measures import broken_line, broken_record, unsteady_lines, unsteady_record
+from pytest_repro.report.measures import (
+    broken_line,
+    broken_record,
+    held_record,
+    unsteady_lines,
+    unsteady_record,
+)
 from pytest_repro.report.proof import evidence_lines, proof, required_record, requirement_record
 from pytest_repro.report.words import counted, seconds
 from pytest_repro.stats import ruled_out_rate
+from pytest_repro.verify.held import HeldLimit
 from pytest_repro.verify.required import Evidence
 from pytest_repro.verify.runs import Run
 from pytest_repro.verify.verdict import Verdict, VerdictKind
@@ -86,9 +93,20 @@ def _headline(verdict: Verdict, runs: Sequence[Run], evidence: Evidence) -> str:
 
 
 def verdict_record(
-    verdict: Verdict, runs: Sequence[Run], *, evidence: Evidence = _NO_EVIDENCE
+    verdict: Verdict,
+    runs: Sequence[Run],
+    *,
+    evidence: Evidence = _NO_EVIDENCE,
+    held: Sequence[HeldLimit] = (),
 ) -> dict[str, Any]:
-    """Returns the verdict as plain builtins: durations in nanoseconds, rates from 0 to 1."""
+    """Returns the verdict as plain builtins: durations in nanoseconds, rates from 0 to 1.
+
+    Args:
+        verdict: What the gate says.
+        runs: In order.
+        evidence: What is on record of the tests.
+        held: Limits, kept or not.
+    """
     is_stable = verdict.kind is VerdictKind.STABLE
     ruled_out = ruled_out_rate(verdict.passed, confidence=evidence.confidence)
     return {
@@ -102,6 +120,7 @@ def verdict_record(
         "reasons": list(verdict.reasons),
         "notes": list(verdict.notes),
         "broken_limits": [broken_record(broken) for broken in verdict.broken],
+        "held_limits": [held_record(one) for one in held],
         "unsteady": [unsteady_record(one) for one in verdict.unsteady],
         "ruled_out_rate": ruled_out if is_stable else None,
         "confidence": evidence.confidence,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_repro.errors import OptionError
 from pytest_repro.verify.limits import Limit, LimitKind, limits_of_mark, nearest
-from pytest_repro.verify.measures import TestMeasures
+from pytest_repro.verify.measures import Measure, TestMeasures
 from pytest_repro.verify.runs import Run
 
 
@@ -41,6 +41,25 @@ class BrokenLimit:
     test: str
     limit: Limit
     value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldLimit:
+    """A limit that was held against a test, kept or not.
+
+    Attributes:
+        test: Node id.
+        limit: The limit.
+        checked: Runs that recorded what it is about.
+        missed: Those of them that break it.
+        worst: The value that is nearest to breaking it, or breaks it most: nanoseconds, or that of a metric.
+    """
+
+    test: str
+    limit: Limit
+    checked: int
+    missed: int
+    worst: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +132,14 @@ class LimitFindings:
     """What holding limits against runs has shown.
 
     Attributes:
+        held: All limits that were held against a test, by test.
         broken: Values that broke a limit, by run.
         unrecorded: Limits that say nothing.
         gaps: Runs that do not count.
         bad_marks: Why marks of tests cannot be read.
     """
 
+    held: tuple[HeldLimit, ...] = ()
     broken: tuple[BrokenLimit, ...] = ()
     unrecorded: tuple[UnrecordedLimit, ...] = ()
     gaps: tuple[LimitGap, ...] = ()
@@ -197,10 +218,26 @@ def hold(limits: Sequence[Limit], runs: Sequence[MeasuredRun]) -> LimitFindings:
             if measure is None and _is_recorded(limit, test, runs):
                 gaps.append(LimitGap(run=run.number, test=test, limit=limit))
     return LimitFindings(
+        held=tuple(held for test in tests for held in _held(test, limits, runs)),
         broken=tuple(sorted(broken, key=lambda one: one.run)),
         unrecorded=(*_unrecorded_of_session(limits, runs), *_unrecorded_of_marks(runs)),
         gaps=tuple(sorted(gaps, key=lambda one: one.run)),
     )
+
+
+def _held(test: str, limits: Sequence[Limit], runs: Sequence[MeasuredRun]) -> Iterator[HeldLimit]:
+    measures: dict[Limit, list[Measure]] = {}
+    for run in runs:
+        for limit in nearest(run.limits.get(test, ()), limits) if test in run.tests else ():
+            measure = limit.measure_in(run.tests[test])
+            if measure is not None:
+                measures.setdefault(limit, []).append(measure)
+    for limit, told in measures.items():
+        broken = [measure for measure in told if limit.worst_of(measure) is not None]
+        values = [limit.nearest_of(measure) for measure in broken or told]
+        choose = max if broken else min
+        worst = choose(values, key=lambda value: abs(value - limit.bound))
+        yield HeldLimit(test=test, limit=limit, checked=len(told), missed=len(broken), worst=worst)
 
 
 def _is_recorded(limit: Limit, test: str, runs: Iterable[MeasuredRun]) -> bool:

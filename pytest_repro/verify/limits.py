@@ -97,6 +97,12 @@ class Limit:
         ]
         return max(broken, key=lambda value: abs(value - self.bound), default=None)
 
+    def nearest_of(self, measure: Measure) -> float:
+        """Returns the value that is nearest to breaking it; of those that do, the one that does so most."""
+        worst = self.worst_of(measure)
+        nearest = min((measure.low, measure.high), key=lambda value: abs(value - self.bound))
+        return nearest if worst is None else worst
+
 
 def parse_limit(kind: LimitKind, text: str) -> Limit:
     """Reads one limit as it stands in an option or a mark.

@@ -59,9 +59,10 @@ def _targets(entry: SessionEntry) -> Iterator[tuple[Key, Target]]:
             summary = read_json(folder / SUMMARY)
         except StoreError:
             continue
-        broken = summary.get("broken_limits")
-        for record in broken if isinstance(broken, list) else ():
-            yield from _broken(record)
+        for name in ("held_limits", "broken_limits"):
+            told = summary.get(name)
+            for record in told if isinstance(told, list) else ():
+                yield from _of_gate(record)
         for breakdown in breakdowns_of(summary):
             for series in breakdown.series:
                 is_phase = series.quantity is SeriesQuantity.PHASE
@@ -70,8 +71,8 @@ def _targets(entry: SessionEntry) -> Iterator[tuple[Key, Target]]:
                 yield from ((key, _target(distance)) for distance in series.limits)
 
 
-def _broken(record: Mapping[str, Any]) -> Iterator[tuple[Key, Target]]:
-    """Yields a limit that a run of the gate broke."""
+def _of_gate(record: Mapping[str, Any]) -> Iterator[tuple[Key, Target]]:
+    """Yields a limit that runs of the gate kept or broke."""
     try:
         kind = LimitKind(record["kind"])
         limit = Limit(
@@ -81,8 +82,13 @@ def _broken(record: Mapping[str, Any]) -> Iterator[tuple[Key, Target]]:
             bound=float(record["bound"]),
             text=str(record["text"]),
         )
-        test, worst = str(record["test"]), float(record["value"])
-    except (KeyError, TypeError, ValueError):
+        test = str(record["test"])
+        if "worst" in record:
+            checked, missed, worst = int(record["checked"]), int(record["missed"]), float(record["worst"])
+        else:
+            # A certificate tells of broken ones alone.
+            checked, missed, worst = 1, 1, float(record["value"])
+    except (AttributeError, KeyError, TypeError, ValueError):
         return
     quantity = _QUANTITIES[kind]
     key = Key(test=test, quantity=quantity, name=limit.name or quantity.value)
@@ -94,7 +100,7 @@ def _broken(record: Mapping[str, Any]) -> Iterator[tuple[Key, Target]]:
         bound=limit.bound,
         text=limit.text,
     )
-    yield key, _target(LimitDistance(limit=shown, checked=1, missed=1, worst=worst))
+    yield key, _target(LimitDistance(limit=shown, checked=checked, missed=missed, worst=worst))
 
 
 def _target(distance: LimitDistance) -> Target:

@@ -18,6 +18,7 @@ from pytest_repro.plugin.command import command_line_id, interpreter_options, ke
         ("--timeout=5 --import-mode importlib --repro-seed=4", "--timeout=5 --import-mode importlib"),
         ("--no-repro-reseed -s --runxfail", "--no-repro-reseed -s --runxfail"),
         ("--pyargs tests -kname -m slow --lf", ""),
+        ("--repro-tag before tests -s --repro-keep=5", "-s"),
         ("--repro-match lost tests -s --repro-match=signature.json", "-s"),
     ],
 )

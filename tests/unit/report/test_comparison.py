@@ -33,6 +33,7 @@ from pytest_repro.report.comparison.measured import (
     sample_of,
 )
 from pytest_repro.report.comparison.shift import shift_between
+from pytest_repro.report.comparison.targets import targets_of
 from pytest_repro.store import STATE, SessionFolder, read_json, write_json
 from tests.unit.report.session_records import batch, failure, write_session
 
@@ -346,3 +347,21 @@ def test_ties_and_zeros_are_no_trouble() -> None:
     assert (same.change, same.effect) == (Change.SAME, 0.0)
     more = _row(judge(_measured([0.0] * 10), _measured([5.0] * 10)))
     assert (more.change, more.effect) == (Change.HIGHER, None)
+
+
+def test_limits_of_the_gate_are_targets_kept_or_not(tmp_path: Path) -> None:
+    """With how far the value was that is nearest to breaking them."""
+    duration = {"kind": "max_duration", "name": "", "relation": "<=", "bound": 4e9, "text": "4s"}
+    rate = {"kind": "metric", "name": "rate", "relation": ">=", "bound": 8.0, "text": "rate>=8"}
+    counts = {"test": "t::a", "checked": 5}
+    held = [
+        {**counts, **duration, "missed": 0, "worst": 3e9},
+        {**counts, **rate, "missed": 1, "worst": 6.0},
+        {**counts, "kind": "of another version"},
+    ]
+    session = write_session(tmp_path, kind="verify", summary={"held_limits": held})
+    found = targets_of(read_entry(session.path))
+    assert {key.name: target.word for key, target in found.items()} == {
+        "duration": "yes (limit <= 4.00 s: kept, the nearest of all, by 25 %)",
+        "rate": "no (limit >= 8: 1 of 5 values miss it, the worst by 25 %)",
+    }

@@ -39,6 +39,18 @@ def test_the_slowest_execution_of_any_run_breaks_a_limit() -> None:
     assert (findings.unrecorded, findings.gaps) == ((), ())
 
 
+def test_a_limit_that_is_kept_is_told_with_its_nearest_value() -> None:
+    """A reader of the record sees what was asked for, not only what was missed."""
+    limits = [parse_limit(DURATION, "5s"), parse_limit(METRIC, "rate>=8"), parse_limit(PHASE, "op=1s")]
+    fast = _took(1, 4 * 10**9, metrics={"rate": _measure(9, 30)})
+    slow = _took(2, 3 * 10**9, metrics={"rate": _measure(5, 40)})
+    held = hold(limits, [_run(1, t=fast), _run(2, t=slow)]).held
+    assert [(one.test, one.limit.kind, one.checked, one.missed, one.worst) for one in held] == [
+        ("t", DURATION, 2, 0, 4 * 10**9),
+        ("t", METRIC, 2, 1, 5),
+    ]
+
+
 def test_a_mark_holds_in_the_place_of_the_session_for_its_test_alone() -> None:
     """Also where it allows more; limits on other names stay."""
     session = [parse_limit(PHASE, "op=1us"), parse_limit(PHASE, "to_torch=1us")]
