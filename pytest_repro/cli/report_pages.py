@@ -19,6 +19,7 @@ from pytest_repro.report.documents.material import Material
 from pytest_repro.report.documents.pages import execution_report, pull_request, write_report
 from pytest_repro.scaffold.settings import find_settings
 from pytest_repro.scaffold.templates import find_overrides
+from pytest_repro.store import by_time
 
 BASE = click.option(
     "--base", metavar="REF", help="What the branch is held against (default: the project's main branch)."
@@ -78,7 +79,7 @@ def describe_change(
 
 def _material(catalogue: Catalogue, names: Sequence[str], base: str | None) -> Material:
     named = tuple(catalogue.find(name) for name in names)
-    entries = tuple(sorted(named, key=lambda entry: entry.id)) or tuple(catalogue.entries())
+    entries = tuple(sorted(named, key=lambda entry: by_time(entry.path))) or tuple(catalogue.entries())
     if not entries:
         catalogue.find("latest")
     settings = find_settings(catalogue.root)

@@ -11,7 +11,7 @@ from pytest_repro.store.json_files import (
     write_json,
 )
 from pytest_repro.store.owners import HEIR, OWNER, is_left_behind, note_owner, processor_record
-from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store, tag_of
+from pytest_repro.store.sessions import FOLDER, KEPT_SESSIONS, Store, by_time, tag_of
 from pytest_repro.store.state import FACTS, STATE, SUMMARY, SessionState, session_state, told_state
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "SessionFolder",
     "SessionState",
     "Store",
+    "by_time",
     "each_json_line",
     "file_identity",
     "is_left_behind",

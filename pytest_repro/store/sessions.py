@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +16,9 @@ FOLDER = ".pytest_repro"
 
 KEPT_SESSIONS = 20
 """Newest sessions that stay when a new one begins, beside those that still run or have a tag."""
+
+_PARTS = 16**4
+"""Parts of a second that ids of sessions tell apart, which so sort by time."""
 
 _SELF_IGNORING = "# Made by pytest-repro: results are not part of the project.\n*\n"
 
@@ -42,10 +44,11 @@ class Store:
         Returns:
             The folder; where it could not be made, its `problem` says why.
         """
-        name = f"{now:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}"
-        session = SessionFolder(self.folder / "sessions" / name)
+        second = f"{now:%Y%m%d-%H%M%S}-{kind}"
+        part = now.microsecond * _PARTS // 10**6
+        session = SessionFolder(self.folder / "sessions" / f"{second}-{part:04x}")
         try:
-            session.path.mkdir(parents=True)
+            session = self._made(second, part)
             ignore = self.folder / ".gitignore"
             if not ignore.exists():
                 ignore.write_text(_SELF_IGNORING, encoding="utf-8")
@@ -55,11 +58,25 @@ class Store:
             self.prune(keep=keep)
         return session
 
+    def _made(self, second: str, part: int) -> SessionFolder:
+        """Makes the folder of a session that begins in this part of a second, or in the next free one."""
+        path = self.folder / "sessions" / f"{second}-{part:04x}"
+        while path.is_dir() and part + 1 < _PARTS:
+            part += 1
+            path = path.with_name(f"{second}-{part:04x}")
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if not path.is_dir() or part + 1 == _PARTS:
+                raise
+            return self._made(second, part + 1)
+        return SessionFolder(path)
+
     def sessions(self) -> list[Path]:
         """Returns the folders of all sessions, oldest first."""
         folder = self.folder / "sessions"
         try:
-            return sorted(path for path in folder.iterdir() if path.is_dir())
+            return sorted((path for path in folder.iterdir() if path.is_dir()), key=by_time)
         except OSError:
             return []
 
@@ -81,6 +98,13 @@ class Store:
                 if not path.exists():
                     removed.append(path)
         return removed
+
+
+def by_time(path: Path) -> tuple[str, str, str]:
+    """Returns what sorts folders of sessions by time: second, part of it, and what they do."""
+    second, dash, rest = path.name[:15], path.name[15:16], path.name[16:]
+    kind, _, part = rest.rpartition("-")
+    return second + dash, part, kind
 
 
 def tag_of(path: Path) -> str | None:

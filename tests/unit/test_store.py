@@ -45,6 +45,20 @@ def test_a_session_gets_a_folder_that_git_ignores(tmp_path: Path) -> None:
     assert (tmp_path / ".pytest_repro" / ".gitignore").read_text(encoding="utf-8").endswith("*\n")
 
 
+def test_sessions_of_one_second_are_in_the_order_in_which_they_began(tmp_path: Path) -> None:
+    """Whatever they do: `latest` is the one that began last. Two of one moment have ids of their own."""
+    store = Store(tmp_path)
+    began = [
+        store.begin(kind, now=NOW.replace(microsecond=microsecond)).path
+        for kind, microsecond in (("verify", 10), ("stress", 30), ("stress", 30), ("bisect", 400_000))
+    ]
+    assert store.sessions() == began
+    assert [path.name[-4:] for path in began] == ["0000", "0001", "0002", "6666"]
+    last = NOW.replace(microsecond=999_999)
+    assert store.begin("stress", now=last).problem is None
+    assert "File exists" in str(store.begin("stress", now=last).problem)
+
+
 def test_each_line_is_on_disk_as_soon_as_it_is_added(tmp_path: Path) -> None:
     """A crash right after the call loses nothing."""
     session = SessionFolder(tmp_path)
