@@ -100,7 +100,7 @@ def failures_frame(path: Path) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-class Codes:
+class _Codes:
     """Names as small numbers, in the order in which they came."""
 
     def __init__(self) -> None:
@@ -117,8 +117,7 @@ class Codes:
         self.codes.append(self._known.setdefault(name, len(self._known)))
 
 
-def is_time(value: object) -> bool:
-    """Tells whether it is a number of nanoseconds that a clock can show."""
+def _is_time(value: object) -> bool:
     return isinstance(value, int) and abs(value) < 1 << 62
 
 
@@ -128,7 +127,7 @@ class _Columns:
     def __init__(self) -> None:
         self.run, self.counts, self.first, self.step = (array("q") for _ in range(4))
         self.started_ns, self.durations_ns, self.outcome_counts = (array("q") for _ in range(3))
-        self.tests, self.workers, self.outcomes = Codes(), Codes(), Codes()
+        self.tests, self.workers, self.outcomes = _Codes(), _Codes(), _Codes()
 
     def add(self, run: int, batch: Mapping[str, Any]) -> None:
         number = sum(count for _, count in batch["outcomes"])
@@ -137,7 +136,7 @@ class _Columns:
             durations = array("q", batch["durations_ns"])
         except (KeyError, OverflowError, TypeError):
             return
-        if len(durations) != number or not number or not is_time(started_ns):
+        if len(durations) != number or not number or not _is_time(started_ns):
             return
         self.durations_ns.extend(durations)
         self.run.append(run)
@@ -205,7 +204,9 @@ def _before(durations: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> np
 
 
 def categories(
-    codes: Sequence[int], names: Sequence[str], counts: np.ndarray[Any, Any] | None = None
+    codes: Sequence[int] | np.ndarray[Any, Any],
+    names: Sequence[str],
+    counts: np.ndarray[Any, Any] | None = None,
 ) -> pd.Categorical:
     """Returns a column of names.
 

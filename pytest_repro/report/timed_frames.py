@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.model import Stage
-from pytest_repro.report.frames import Codes, categories, is_time, iteration_folders, records_in
+from pytest_repro.report.frames import categories, iteration_folders, records_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,143 +48,114 @@ def timed_frames(path: Path) -> Timed:
     """
     import pandas as pd
 
-    gathered = _Gathered()
+    phases = _Rows(_PHASE_NAMES, _PHASE_NUMBERS, kind="q")
+    metrics = _Rows(_METRIC_NAMES, _METRIC_NUMBERS, kind="d")
+    peaks_bytes: dict[tuple[str, str], int] = {}
     for run, folder in iteration_folders(path):
         for record in records_in(folder / PROFILES):
             # A record may come from anybody's folder: what is not ours is left out.
             with contextlib.suppress(AttributeError, KeyError, OverflowError, TypeError, ValueError):
                 if _is_profile(record):
-                    gathered.add(run, record)
-    phases, metrics = gathered.phases.columns(), gathered.metrics.columns()
+                    phases.add(run, record["iteration"], *_phases_of(record))
+                    metrics.add(run, record["iteration"], *_metrics_of(record))
+                    _add_peaks(peaks_bytes, record)
+    told = phases.columns()
     return Timed(
-        phases=pd.DataFrame(phases, copy=False),
-        metrics=pd.DataFrame(metrics, copy=False),
-        peaks_bytes=gathered.peaks_bytes,
+        phases=pd.DataFrame({**told, "is_cold": told["is_cold"].astype(bool)}, copy=False),
+        metrics=pd.DataFrame(metrics.columns(), copy=False),
+        peaks_bytes=peaks_bytes,
     )
 
 
-class _Gathered:
-    def __init__(self) -> None:
-        self.phases = _Table(
-            named=("test", "worker", "outcome", "contended", "phase"),
-            whole=("duration_ns", "unfenced_ns", "size_bytes", "calls"),
-            flags=("is_cold",),
-            order=_PHASE_COLUMNS,
-        )
-        self.metrics = _Table(named=("test", "outcome", "metric"), floats=("value",), order=_METRIC_COLUMNS)
-        self.peaks_bytes: dict[tuple[str, str], int] = {}
-
-    def add(self, run: int, record: Mapping[str, Any]) -> None:
-        test, iteration = record["test"], record["iteration"]
-        outcome, worker = str(record.get("outcome", "")), str(record.get("worker", ""))
-        sums: dict[str, list[int]] = {}
-        for phase in record["phases"]:
-            for place, size_bytes in (phase.get("peak_bytes") or {}).items():
-                key = (test, str(place))
-                self.peaks_bytes[key] = max(self.peaks_bytes.get(key, 0), int(size_bytes))
-            if not phase.get("within"):
-                _add_phase(sums, phase)
-        contended = str(record.get("contended", ""))
-        for name, (duration_ns, unfenced_ns, size_bytes, calls, is_cold) in sums.items():
-            self.phases.add(
-                run,
-                iteration,
-                names=(test, worker, outcome, contended, name),
-                numbers=(duration_ns, unfenced_ns, size_bytes, calls, is_cold),
-            )
-        for one in record.get("metrics", ()):
-            names = (test, outcome, str(one["name"]))
-            self.metrics.add(run, iteration, names=names, numbers=(float(one["value"]),))
+_PHASE_NAMES = ("test", "worker", "outcome", "contended", "phase")
+_PHASE_NUMBERS = ("duration_ns", "unfenced_ns", "size_bytes", "calls", "is_cold")
+_METRIC_NAMES = ("test", "outcome", "metric")
+_METRIC_NUMBERS = ("value",)
+_CALL = Stage.CALL.value
 
 
-def _add_phase(sums: dict[str, list[int]], phase: Mapping[str, Any]) -> None:
-    stage = phase.get("stage", Stage.CALL.value)
-    name = phase["name"] if stage == Stage.CALL.value else f"{stage}: {phase['name']}"
-    told = sums.setdefault(name, [0, 0, 0, 0, 0])
-    told[0] += phase["duration_ns"]
-    told[1] += phase["unfenced_ns"]
-    told[2] += (phase.get("transfer") or {}).get("size_bytes", 0)
-    told[3] += phase.get("calls", 1)
-    told[4] |= bool(phase.get("cold"))
+def _phases_of(record: Mapping[str, Any]) -> tuple[list[tuple[str, ...]], list[int]]:
+    """Returns names and numbers of the phases of one iteration, added up by their name."""
+    sums: dict[str, list[int]] = {}
+    for phase in record["phases"]:
+        if phase.get("within"):
+            continue
+        stage = phase.get("stage", _CALL)
+        name = phase["name"] if stage == _CALL else f"{stage}: {phase['name']}"
+        told = sums.setdefault(name, [0, 0, 0, 0, 0])
+        transfer = phase.get("transfer")
+        told[0] += phase["duration_ns"]
+        told[1] += phase["unfenced_ns"]
+        told[2] += transfer.get("size_bytes", 0) if transfer else 0
+        told[3] += phase.get("calls", 1)
+        told[4] |= bool(phase.get("cold"))
+    shared = (record["test"], *(str(record.get(name, "")) for name in ("worker", "outcome", "contended")))
+    return [(*shared, name) for name in sums], [number for told in sums.values() for number in told]
 
 
-_PHASE_COLUMNS = (
-    "run",
-    "test",
-    "iteration",
-    "worker",
-    "outcome",
-    "contended",
-    "phase",
-    "duration_ns",
-    "unfenced_ns",
-    "size_bytes",
-    "calls",
-    "is_cold",
-)
-_METRIC_COLUMNS = ("run", "test", "iteration", "outcome", "metric", "value")
+def _metrics_of(record: Mapping[str, Any]) -> tuple[list[tuple[str, ...]], list[float]]:
+    metrics = record.get("metrics", ())
+    shared = record["test"], str(record.get("outcome", ""))
+    names: list[tuple[str, ...]] = [(*shared, str(one["name"])) for one in metrics]
+    return names, [float(one["value"]) for one in metrics]
 
 
-class _Table:
-    """Rows as columns of small numbers, beside `run` and `iteration`, which each has.
+def _add_peaks(peaks_bytes: dict[tuple[str, str], int], record: Mapping[str, Any]) -> None:
+    for phase in record["phases"]:
+        for place, size_bytes in (phase.get("peak_bytes") or {}).items():
+            key = (record["test"], str(place))
+            peaks_bytes[key] = max(peaks_bytes.get(key, 0), int(size_bytes))
+
+
+class _Rows:
+    """Rows of some iterations each: few different names, and numbers; both in as few objects as can be.
 
     Args:
-        named: Columns of names, few of which are different.
-        whole: Columns of whole numbers.
-        flags: Columns of booleans.
-        floats: Columns of numbers.
-        order: All columns.
+        names: Columns of names.
+        numbers: Columns of numbers.
+        kind: Of the numbers, as `array` has it.
     """
 
-    def __init__(
-        self,
-        *,
-        named: tuple[str, ...],
-        whole: tuple[str, ...] = (),
-        flags: tuple[str, ...] = (),
-        floats: tuple[str, ...] = (),
-        order: tuple[str, ...],
-    ) -> None:
-        self._runs, self._iterations = array("i"), array("q")
-        self._names = {name: Codes() for name in named}
-        kinds = dict.fromkeys(whole, "q") | dict.fromkeys(flags, "b") | dict.fromkeys(floats, "d")
-        self._numbers: dict[str, array[Any]] = {name: array(kind) for name, kind in kinds.items()}
-        self._flags = flags
-        self._order = order
+    def __init__(self, names: tuple[str, ...], numbers: tuple[str, ...], *, kind: str) -> None:
+        self._names, self._numbers, self._kind = names, numbers, kind
+        self._runs, self._iterations, self._counts = array("i"), array("q"), array("i")
+        self._codes = array("i")
+        self._known: dict[tuple[str, ...], int] = {}
+        self._values: array[Any] = array(kind)
 
-    def add(self, run: int, iteration: int, *, names: tuple[str, ...], numbers: tuple[float, ...]) -> None:
-        """Adds a row: names and numbers in the order of their columns.
+    def add(
+        self, run: int, iteration: int, names: Sequence[tuple[str, ...]], numbers: Sequence[float]
+    ) -> None:
+        """Adds the rows of an iteration: for each its names, and for all together their numbers.
 
         Raises:
-            ValueError: A number is none that can be; then nothing is added.
+            TypeError, OverflowError: A number is none that can be; then nothing is added.
         """
-        if not all(_fits(number) for number in (iteration, *numbers)):
-            raise ValueError(f"{numbers} of iteration {iteration} do not fit")
+        values, number = array(self._kind, numbers), array("q", [iteration])
+        codes = array("i", [self._known.setdefault(each, len(self._known)) for each in names])
+        self._values.extend(values)
+        self._codes.extend(codes)
         self._runs.append(run)
-        self._iterations.append(iteration)
-        for codes, name in zip(self._names.values(), names, strict=True):
-            codes.add(name)
-        for column, number in zip(self._numbers.values(), numbers, strict=True):
-            column.append(number)
+        self._iterations.extend(number)
+        self._counts.append(len(names))
 
     def columns(self) -> dict[str, Any]:
-        """Returns the columns in their order."""
+        """Returns all columns, `run` and `iteration` among them."""
         import numpy as np
 
-        columns: dict[str, Any] = {"run": np.asarray(self._runs), "iteration": np.asarray(self._iterations)}
-        columns |= {name: categories(codes.codes, codes.names) for name, codes in self._names.items()}
-        columns |= {name: np.asarray(column) for name, column in self._numbers.items()}
-        columns |= {name: columns[name].astype(bool) for name in self._flags}
-        return {name: columns[name] for name in self._order}
-
-
-def _fits(number: object) -> bool:
-    return isinstance(number, float) or is_time(number)
+        counts, codes = np.asarray(self._counts), np.asarray(self._codes)
+        values = np.asarray(self._values).reshape(-1, len(self._numbers))
+        repeated = {"run": self._runs, "iteration": self._iterations}
+        columns: dict[str, Any] = {
+            name: np.repeat(np.asarray(each), counts) for name, each in repeated.items()
+        }
+        for place, name in enumerate(self._names):
+            known = dict.fromkeys(each[place] for each in self._known)
+            code_of = {each: code for code, each in enumerate(known)}
+            of_kind = np.asarray([code_of[each[place]] for each in self._known], dtype=np.int32)
+            columns[name] = categories(of_kind[codes] if len(of_kind) else codes, list(known))
+        return columns | {name: values[:, place] for place, name in enumerate(self._numbers)}
 
 
 def _is_profile(record: Mapping[str, Any]) -> bool:
-    return (
-        isinstance(record.get("test"), str)
-        and isinstance(record.get("iteration"), int)
-        and isinstance(record.get("phases"), list)
-    )
+    return isinstance(record.get("test"), str) and isinstance(record.get("phases"), list)

@@ -27,6 +27,8 @@ STRETCH_NS = 250_000_000
 """Least length of one: what disturbs a machine lasts that long, so it disturbs neighbours together."""
 
 _LEAST_IN_ORDER = 4
+_PHASE = ["test", "phase", "is_cold"]
+_METRIC = ["test", "metric"]
 _RUNS = "runs.jsonl"
 _PASSING = (Outcome.PASSED.value, Outcome.XFAILED.value)
 
@@ -302,14 +304,16 @@ def _read_timed(path: Path, gathered: _Gathered) -> None:
         gathered.values[key] = sample_of(np.asarray([size_bytes], dtype=float))
     if _is_gate_without_iterations(path, gathered):
         return
-    phases, metrics = (rows[rows["outcome"].isin(_PASSING)] for rows in (timed.phases, timed.metrics))
-    for (test, phase, is_cold), of_phase in phases.groupby(["test", "phase", "is_cold"], observed=True):
+    phases = timed.phases.loc[timed.phases["outcome"].isin(_PASSING), [*_PHASE, "duration_ns"]]
+    metrics = timed.metrics.loc[timed.metrics["outcome"].isin(_PASSING), [*_METRIC, "value"]]
+    del timed
+    for (test, phase, is_cold), of_phase in phases.groupby(_PHASE, observed=True):
         name = f"{phase} (first call)" if is_cold else str(phase)
         key = Key(test=str(test), quantity=Quantity.PHASE, name=name)
         gathered.values[key] = sample_of(
             of_phase["duration_ns"].to_numpy(), span_ns=gathered.spans_ns.get(str(test))
         )
-    for (test, metric), of_metric in metrics.groupby(["test", "metric"], observed=True):
+    for (test, metric), of_metric in metrics.groupby(_METRIC, observed=True):
         key = Key(test=str(test), quantity=Quantity.METRIC, name=str(metric))
         gathered.values[key] = sample_of(
             of_metric["value"].to_numpy(), span_ns=gathered.spans_ns.get(str(test))

@@ -146,27 +146,31 @@ def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
     for test, rows in frame.groupby("test", observed=True):
         longest = rows.groupby("phase", observed=True)["duration_ns"].sum().sort_values(ascending=False)
         named = list(longest.index[:_MOST_PHASES])
-        told_rows = rows.assign(phase=rows["phase"].astype(str).where(rows["phase"].isin(named), _OTHERS))
         names = [str(name) for name in named] + ([_OTHERS] if len(longest) > len(named) else [])
         by = ["run", "iteration"]
-        outcomes = told_rows.groupby(by, observed=True)["outcome"].first().astype(str)
-        kept = sample_places((outcomes != "passed").to_numpy(), most=_MOST_STACKED)
+        iterations = rows.drop_duplicates(by).sort_values(by)[[*by, "outcome"]]
+        failing = (iterations["outcome"] != "passed").to_numpy()
+        kept = sample_places(failing, most=_MOST_STACKED)
+        shown = iterations.iloc[kept][by]
+        of_shown = rows.merge(shown, on=by)
+        told_rows = of_shown.assign(
+            phase=of_shown["phase"].astype(str).where(of_shown["phase"].isin(named), _OTHERS)
+        )
         told = {
             "test": str(test),
             "names": names,
-            "count": len(outcomes),
-            "iteration": packed(outcomes.index.get_level_values("iteration").to_numpy()[kept], "u32"),
-            "failing": packed((outcomes != "passed").to_numpy()[kept], "u16"),
+            "count": len(iterations),
+            "iteration": packed(shown["iteration"].to_numpy(), "u32"),
+            "failing": packed(failing[kept], "u16"),
             "contended": next((str(why) for why in rows["contended"].unique() if why), None),
         }
-        runs = outcomes.index.get_level_values("run").to_numpy()
-        if runs.any():
-            told["run"] = packed(runs[kept], "u32")
+        if iterations["run"].any():
+            told["run"] = packed(shown["run"].to_numpy(), "u32")
         for column in ("duration_ns", "unfenced_ns"):
             table = told_rows.pivot_table(
                 index=by, columns="phase", values=column, aggfunc="sum", fill_value=0, observed=True
-            )
-            told[column] = [packed(table[name].to_numpy()[kept] / 1e6, "f32") for name in names]
+            ).reindex(columns=names, fill_value=0)
+            told[column] = [packed(table[name].to_numpy() / 1e6, "f32") for name in names]
         found.append(told)
     return sorted(found, key=lambda one: -int(str(one["count"])))[:_MOST_TABLES]
 
