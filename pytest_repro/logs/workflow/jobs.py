@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_repro.errors import LogError
 from pytest_repro.logs.workflow.document import Mapping, Node, Scalar, Sequence, read_document
 from pytest_repro.logs.workflow.matrix import Combination, expand, name_segments
+from pytest_repro.logs.workflow.needs import needs_of
 from pytest_repro.logs.workflow.records import Detail, EnvValue, Level, Place, Text
 from pytest_repro.logs.workflow.scope import WORKSPACE, Scope, value_of
 from pytest_repro.logs.workflow.values import Number, Open, Partial, Unresolved, Value, text_of
@@ -207,6 +208,7 @@ def _combinations(call: _Call, key: Scalar, node: Mapping) -> Iterator[Job]:
     scope = call.scope.with_contexts(
         github=_with_job(call.scope, key.text), secrets=_unknown("secrets"), vars=_unknown("vars")
     )
+    scope = scope.with_contexts(needs=needs_of(call.workflow, node, scope))
     condition = node.scalar("if")
     decided = scope.condition(condition)
     if decided is False:

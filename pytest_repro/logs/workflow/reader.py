@@ -85,8 +85,9 @@ def _chosen(jobs: list[Job], shown: str, root: Path, wanted: str | None, hints: 
     named = named_job(jobs, name, named_by=named_by, shown=shown) if name is not None else jobs
     if wanted is not None and hints.job is not None and len(named) > 1:
         named = _narrowed(named, hints.job)
-    if hints.job is not None:
-        named = [with_told_values(one, " ".join(hints.job.split())) for one in named]
+    told = hints.job if hints.job is not None else wanted
+    if told is not None:
+        named = [with_told_values(one, " ".join(told.split())) for one in named]
     if len(named) == 1:
         return _Candidate(job=named[0], steps=steps_of(named[0], root))
     read = [_Candidate(job=one, steps=steps_of(one, root)) for one in named]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pytest_repro.logs.workflow.document import Mapping, Node, Scalar
 from pytest_repro.logs.workflow.jobs import Job
 from pytest_repro.logs.workflow.matrix import name_segments
 from pytest_repro.logs.workflow.values import Open, Partial, Unresolved
@@ -13,6 +14,11 @@ from pytest_repro.logs.workflow.values import Open, Partial, Unresolved
 _MOST_UNKNOWN, _LONGEST_NAME = 5, 500
 """More would take long to be read."""
 
+_USE = re.compile(r"\bmatrix\.(?P<key>[A-Za-z_][\w-]*)")
+_KINDS = {
+    "runs-on": re.compile(r"(?:ubuntu|macos|windows)-[\w.-]+|self-hosted"),
+    "python-version": re.compile(r"(?:pypy-?)?[23]\.\d+t?(?:\.\d+)?(?:-\w+)*"),
+}
 _KEY = re.compile(r"\$\{\{\s*matrix\.(?P<key>[\w-]+)\s*\}\}")
 
 
@@ -25,7 +31,9 @@ def with_told_values(job: Job, name: str) -> Job:
     """
     for parts in job.names:
         keys = _keys(job, parts)
-        if any(keys) and None in parts and (told := _told(parts, keys, name)):
+        told = _told(parts, keys, name) if any(keys) and None in parts else {}
+        told = told or _told_by_kind(job, parts, name)
+        if told:
             values = {**job.combination.values, **told}
             known = Open("matrix", values) if isinstance(job.combination.values, Open) else values
             return replace(
@@ -89,3 +97,44 @@ def _told(parts: tuple[str | None, ...], keys: list[str | None], name: str) -> d
                 return {}
             told[key] = least
     return told
+
+
+def _told_by_kind(job: Job, parts: tuple[str | None, ...], name: str) -> dict[str, str]:
+    """Reads the values of a matrix of which not even the keys are known, where only one key can have each.
+
+    A runner is for the key that `runs-on` asks for, a version for the one that `python-version` asks for, and
+    a single value for the only key that the job asks for.
+    """
+    values = job.combination.values
+    if not isinstance(values, Open) or values or parts.count(None) != 1 or len(name) > _LONGEST_NAME:
+        return {}
+    match = re.fullmatch(_pattern(parts, "(.+)"), name)
+    if match is None:
+        return {}
+    segments = match[1].split(", ")
+    uses = set(_uses(job.node, ()))
+    keys = {key for key, _ in uses}
+    if len(segments) == 1 and len(keys) == 1:
+        return {keys.pop(): segments[0]}
+    told: dict[str, str] = {}
+    for kind, pattern in _KINDS.items():
+        fitting = [segment for segment in segments if pattern.fullmatch(segment)]
+        asked = {key for key, used in uses if used == kind}
+        if len(fitting) == 1 and len(asked) == 1:
+            told[asked.pop()] = fitting[0]
+    return told
+
+
+def _uses(node: Node, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yields each key of the matrix that a job asks for, with the setting that it asks for it in."""
+    if isinstance(node, Scalar):
+        setting = path[0] if path[:1] == ("runs-on",) else path[-1] if path else ""
+        for found in _USE.finditer(node.text):
+            yield found["key"], setting
+    elif isinstance(node, Mapping):
+        for key, value in node.entries:
+            if (*path, key.text) != ("strategy",):
+                yield from _uses(value, (*path, key.text))
+    else:
+        for item in node.items:
+            yield from _uses(item, path)

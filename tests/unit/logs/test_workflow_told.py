@@ -76,3 +76,68 @@ def test_variables_that_are_too_many_to_be_read_are_said(tmp_path: Path) -> None
     facts = read(tmp_path, text, "test")
     assert len(facts.env) == 500
     assert [note.text for note in facts.notes] == ["of 501 variables of one env the first 500 are read"]
+
+
+WHOLE = """\
+on: push
+jobs:
+  plan:
+    outputs:
+      matrix: ${{{{ steps.set.outputs.matrix }}}}
+    steps:
+      - id: set
+        run: {run}
+  test:
+    needs: plan
+    strategy: {{matrix: "${{{{ fromJSON(needs.plan.outputs.matrix) }}}}"}}
+    runs-on: ${{{{ matrix.os }}}}
+    steps:
+      - uses: actions/setup-python@v5
+        with: {{python-version: "${{{{ matrix.python }}}}"}}
+      - run: pytest --os ${{{{ matrix.os }}}} --py ${{{{ matrix.python }}}}{more}
+"""
+GENERATED = "python plan.py >> $GITHUB_OUTPUT"
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        """echo 'matrix={"os":["ubuntu-latest"],"python":["3.11","3.12"]}' >> "$GITHUB_OUTPUT\"""",
+        r"""echo "matrix={\"os\":[\"ubuntu-latest\"],\"python\":[\"3.12\"]}" >> $GITHUB_OUTPUT""",
+        """echo '::set-output name=matrix::{"os":["ubuntu-latest"],"python":["3.12"]}'""",
+        GENERATED,
+    ],
+)
+def test_a_matrix_that_another_job_makes_is_read_or_told(tmp_path: Path, run: str) -> None:
+    """From its script where that writes it as a literal, else from the name of the job in the log."""
+    workflow = WHOLE.format(run="|\n          " + run, more="")
+    facts = read(tmp_path, workflow, "test (ubuntu-latest, 3.12)")
+    assert facts.job.text == "test (ubuntu-latest, 3.12)"
+    assert facts.command is not None
+    assert (facts.command.text, facts.command.is_known) == ("pytest --os ubuntu-latest --py 3.12", True)
+    assert bool(facts.notes) == (run == GENERATED), "what is only told says so"
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        'echo "matrix=$(python plan.py)" >> $GITHUB_OUTPUT',
+        "if [ $X ]; then\n          echo 'matrix={}' >> $GITHUB_OUTPUT\n          fi",
+        "echo 'matrix={}' >> $GITHUB_OUTPUT\n          echo 'matrix={}' >> $GITHUB_OUTPUT",
+        "echo ${{ vars.X }} >> $GITHUB_OUTPUT\n          echo 'matrix={}' >> $GITHUB_OUTPUT",
+    ],
+)
+def test_an_output_that_is_no_literal_is_not_known(tmp_path: Path, run: str) -> None:
+    """What a program, a condition or a second line decides is left to the job's name."""
+    facts = read(tmp_path, WHOLE.format(run="|\n          " + run, more=""), "test (windows-2022, 3.13t)")
+    assert facts.command is not None
+    assert facts.command.text == "pytest --os windows-2022 --py 3.13t"
+
+
+def test_values_of_which_nothing_tells_the_key_stay_unknown(tmp_path: Path) -> None:
+    """Two versions in the name may be anything's."""
+    workflow = WHOLE.format(run=GENERATED, more=" --extra ${{ matrix.extra }}")
+    facts = read(tmp_path, workflow, "test (ubuntu-latest, 3.12, 3.9)")
+    assert facts.command is not None
+    assert "--os ubuntu-latest --py ${{ matrix.python }} --extra" in facts.command.text
+    assert not facts.command.is_known

@@ -279,6 +279,43 @@ def test_options_of_pyproject_are_read_from_both_tables(tmp_path: Path) -> None:
         assert read_project(tmp_path, "test_a.py").options == {"anyio_mode": "auto", "xfail_strict": "True"}
 
 
+@pytest.mark.parametrize(
+    ("conftest", "test", "kind", "reason"),
+    [
+        ("", "def test_a(snapshot): ...", FormKind.IN_PLACE, "snapshot looks for files beside"),
+        ("", "def test_a(data_regression): ...", FormKind.IN_PLACE, "data_regression looks for files"),
+        ("", "@pytest.mark.vcr\ndef test_a(): ...", FormKind.IN_PLACE, "the mark vcr looks for files"),
+        ("", "def test_a(request):\n    request.path", FormKind.IN_PLACE, "request.path is asked for"),
+        ("return request.fspath", "def test_a(data): ...", FormKind.IN_PLACE, "request.fspath is asked for"),
+        ("return request.fspath", "def test_a(): ...", FormKind.STANDALONE, ""),
+        (
+            "",
+            "def test_a(pytestconfig):\n    pytestconfig.rootpath",
+            FormKind.CHILD,
+            "pytestconfig.rootpath is",
+        ),
+        (
+            "return request.config.rootdir",
+            "def test_a(data): ...",
+            FormKind.CHILD,
+            "config.rootdir is asked for",
+        ),
+        ("return 1", "def test_a(data): ...", FormKind.STANDALONE, ""),
+    ],
+)
+def test_what_looks_for_data_by_its_place_stays_there(
+    tmp_path: Path, conftest: str, test: str, kind: FormKind, reason: str
+) -> None:
+    """A copy would fail for lack of its data once the cause is mended, and never pass."""
+    (tmp_path / "conftest.py").write_text(
+        f"import pytest\n@pytest.fixture\ndef data(request):\n    {conftest or 'pass'}\n"
+    )
+    (tmp_path / "test_a.py").write_text(f"import pytest\n{test}\n")
+    found = forms_of(tmp_path, "test_a.py::test_a", "tests/test_x_repro.py")
+    assert found.forms[0].kind is kind
+    assert reason in " ".join(found.reasons)
+
+
 def form(kind: FormKind) -> Form:
     return Form(kind=kind, case="test_a")
 
