@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass, field
 
 from pytest_repro.logs.commands import Branches, pytest_command, told_command, unittest_command
+from pytest_repro.logs.directories import DirectoryReader
 from pytest_repro.logs.records import Found, LogLine, Origin, Variable
 from pytest_repro.logs.secrets import is_secret
+from pytest_repro.logs.times import Span
 
 MOST_VARIABLES = 400
 MOST_CHARACTERS = 40_000
@@ -90,6 +92,10 @@ class EnvironmentReader:
         self._secret_values: set[str] = set()
         self.commands: list[Found] = []
         self._told: list[Found] = []
+        self._directories = DirectoryReader()
+        self._command_directory: Found | None = None
+        self.job_span = Span()
+        self.step_span = Span()
         self._named: dict[bool, list[Found]] = {True: [], False: []}
         self.last_variables: dict[str, Variable] = {}
         self.images: list[Found] = []
@@ -134,6 +140,11 @@ class EnvironmentReader:
         return found[0] if len({one.value for one in found}) == 1 else None
 
     @property
+    def directory(self) -> Found | None:
+        """The folder that the last command ran in, None where it is the one that the step began in."""
+        return self._command_directory
+
+    @property
     def unittest_call(self) -> Found | None:
         """The call of a unittest runner in the present step's script."""
         return self._step.unittest
@@ -150,22 +161,33 @@ class EnvironmentReader:
         self._in_header = False
         self._exports.clear()
         self._shown.clear()
+        self._directories.begin_step()
+        self._command_directory = None
+        self.job_span = Span()
+        self.step_span = Span()
 
     def feed(self, line: LogLine) -> None:
         """Takes the next line."""
         text = line.text.rstrip()
         self._columns(line)
         if not text:
+            self._stamp(line)
             return
         job = _JOB.fullmatch(text) if text.startswith("Complete job name") else None
         if job is not None and self._column[0] is None:
             self._job = Found(value=job["job"], line=line.number)
-        if text.startswith(_STEP_STARTS) and self._opens_step(line, text):
+        opens = text.startswith(_STEP_STARTS) and self._opens_step(line, text)
+        self._stamp(line)
+        if opens:
             return
         if self._in_header:
             self._header_line(line, text)
         else:
             self._body_line(line, text)
+
+    def _stamp(self, line: LogLine) -> None:
+        self.job_span.feed(line)
+        self.step_span.feed(line)
 
     def _columns(self, line: LogLine) -> None:
         if line.job is None or (line.job, line.step) == self._column:
@@ -174,8 +196,10 @@ class EnvironmentReader:
             self._exports.clear()
             self._shown.clear()
             self._job = Found(value=line.job, line=line.number)
+            self.job_span = Span()
         self._column = (line.job, line.step)
         self._step = Step(title=line.step, line=line.number, variables=dict(self._step.variables))
+        self._enter_step()
         self._in_header = False
 
     def _opens_step(self, line: LogLine, text: str) -> bool:
@@ -208,6 +232,13 @@ class EnvironmentReader:
         named = self._column[1] or title
         self._step = Step(title=named, line=line.number)
         self._exports.clear()
+        if self._column[1] is None:
+            self._enter_step()
+
+    def _enter_step(self) -> None:
+        self._directories.begin_step()
+        self._command_directory = None
+        self.step_span = Span()
 
     def _header_line(self, line: LogLine, text: str) -> None:
         if text.strip() == "env:":
@@ -243,11 +274,14 @@ class EnvironmentReader:
 
     def _script_line(self, line: LogLine, text: str) -> None:
         self._branches.feed(text)
+        if self._branches.is_taken:
+            self._directories.feed(line.number, text)
         command = pytest_command(text) if self._branches.is_taken else None
         if command is not None:
             found = Found(value=command, line=line.number)
             self._step.commands.append(found)
             self.commands.append(found)
+            self._command_directory = self._directories.present
         else:
             self._unittest_call(line, text.strip())
         self._export(line, text.strip())
@@ -258,6 +292,7 @@ class EnvironmentReader:
         command = unittest_command(text, in_script=True) if "test" in text or "trial" in text else None
         if command is not None:
             self._step.unittest = Found(value=command, line=line.number)
+            self._command_directory = self._directories.present
 
     def _export(self, line: LogLine, text: str) -> bool:
         match = _EXPORT.fullmatch(text) if "export " in text or "declare -x" in text else None
@@ -289,6 +324,8 @@ class EnvironmentReader:
                 found.append(Found(value=match["value"].strip(), line=line.number))
 
     def _traced(self, line: LogLine, text: str) -> None:
+        if not self._step.sessions:
+            self._directories.feed(line.number, text)
         command = pytest_command(text) if not text.startswith(("E ", ">", "    ")) else None
         died = _SHELL_DEATH.fullmatch(text) if ": line " in text else None
         told = died["command"] if died is not None and "pytest" in died["command"] else None
@@ -305,6 +342,7 @@ class EnvironmentReader:
         found = Found(value=command, line=line.number)
         self._step.traced.append(found)
         self.commands.append(found)
+        self._command_directory = self._directories.present
 
     def _shown_variable(self, line: LogLine, match: re.Match[str] | None) -> None:
         if match is None or len(self._shown) >= MOST_VARIABLES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_repro.logs.records import Found, Runner, Variable
+from pytest_repro.logs.times import Span
 from pytest_repro.model import Frame, Outcome, Stage
 
 LONGEST_BLOCK_LINES = 4000
@@ -23,6 +24,7 @@ class Block:
         worker: xdist's worker id.
         runner: Which test runner printed it.
         is_named_below: Whether the name follows the text, as trial prints it.
+        example: Where Hypothesis's example begins: 0-based in `lines`, and 1-based in the log.
     """
 
     line: int
@@ -33,6 +35,7 @@ class Block:
     worker: str | None = None
     runner: Runner = Runner.PYTEST
     is_named_below: bool = False
+    example: tuple[int, int] | None = None
 
     def add(self, text: str) -> None:
         """Appends a line of text, as long as there is room."""
@@ -98,6 +101,9 @@ class Evidence:
     job: Found | None = None
     step: Found | None = None
     variables: tuple[Variable, ...] = ()
+    directory: Found | None = None
+    job_span: Span = field(default_factory=Span)
+    step_span: Span = field(default_factory=Span)
     python: Found | None = None
     pytest: Found | None = None
     platform: Found | None = None

@@ -82,14 +82,15 @@ class Framing:
                 break
         self._lines = self._lines[len(lines) :]
         self._size = sum(len(text) for _, text, _, _ in self._lines)
-        for (number, _, job, step), text in zip(lines, texts, strict=True):
+        for (number, whole, job, step), text in zip(lines, texts, strict=True):
             if text is None:
                 continue
+            framed = None if text is whole else whole
             if "\r" not in text and "section_" not in text and "travis_" not in text:
-                yield LogLine(number=number, text=text, job=job, step=step)
+                yield LogLine(number=number, text=text, job=job, step=step, framed=framed)
                 continue
             for part in _parts(text):
-                yield LogLine(number=number, text=part, job=job, step=step)
+                yield LogLine(number=number, text=part, job=job, step=step, framed=framed)
 
 
 class Columns:

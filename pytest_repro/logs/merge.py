@@ -15,7 +15,15 @@ from pytest_repro.logs.blocks import (
 )
 from pytest_repro.logs.evidence import Block, Evidence, Mention
 from pytest_repro.logs.nodeids import from_header, header_name
-from pytest_repro.logs.rebuilt import from_accidents, from_headless, rebuilt, with_kind
+from pytest_repro.logs.rebuilt import (
+    blob_of,
+    example_of,
+    from_accidents,
+    from_headless,
+    rebuilt,
+    subtest_of,
+    with_kind,
+)
 from pytest_repro.logs.records import CiFailure, Found, LogOutcome, Runner
 from pytest_repro.logs.unittest_output import named_blocks
 from pytest_repro.model import Frame, Outcome, Stage
@@ -326,8 +334,16 @@ def _failure(mention: Mention, block: Block | None) -> CiFailure:
             test_place=facts.test_place,
             text=facts.text,
             worker=mention.worker or (block.worker if block is not None else None),
+            subtest=_described(mention.subtest) or subtest_of(block),
+            example=example_of(block),
+            blob=blob_of(block),
         )
     )
+
+
+def _described(subtest: str | None) -> str | None:
+    """How a subtest is described, where it is described at all."""
+    return None if subtest in (None, "<subtest>", "(<subtest>)") else subtest
 
 
 def _summary_error(text: str) -> tuple[str | None, str | None]:

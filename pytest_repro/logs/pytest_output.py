@@ -11,6 +11,7 @@ from pytest_repro.logs.accidents import AccidentReader
 from pytest_repro.logs.annotations import AnnotationReader
 from pytest_repro.logs.blocks import line_error
 from pytest_repro.logs.evidence import Block, Evidence, Mention
+from pytest_repro.logs.examples import is_head
 from pytest_repro.logs.headers import UsageReader, field, versions
 from pytest_repro.logs.nesting import RESULTS, Nesting
 from pytest_repro.logs.nodeids import (
@@ -285,6 +286,8 @@ class PytestReader:
         if worker is not None and self._block is not None:
             self._block.worker = worker["worker"]
             return
+        if self._block is not None and self._block.example is None and is_head(text):
+            self._block.example = len(self._block.lines), line.number
         self._add_to_block(text)
         if text.startswith(("FAILED ", "ERROR ")) and "::" in text and not self._nesting.is_captured:
             self._short(line, text)  # a log in which the summary's own title was cut out

@@ -80,6 +80,9 @@ def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
             job=environment.job,
             step=environment.step,
             variables=environment.variables,
+            directory=environment.directory,
+            job_span=environment.job_span,
+            step_span=environment.step_span,
             python=environment.python,
         )
 
@@ -148,6 +151,9 @@ def _session(evidence: Evidence, passed: frozenset[str]) -> Session:
         platform=evidence.platform,
         rootdir=evidence.rootdir,
         plugins=evidence.plugins,
+        directory=evidence.directory if command is not None else None,
+        job_times=evidence.job_span.times,
+        step_times=None if evidence.lost_its_beginning else evidence.step_span.times,
         timeout=evidence.timeout,
         variables=evidence.variables,
         summary=evidence.summary,

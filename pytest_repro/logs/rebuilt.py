@@ -10,9 +10,10 @@ from pathlib import PureWindowsPath
 
 from pytest_repro.logs.blocks import BlockFacts, frame_of, frames_of, read_block, same_file
 from pytest_repro.logs.evidence import Accident, Block, Evidence
-from pytest_repro.logs.nodeids import from_header, is_test_file
+from pytest_repro.logs.examples import read_blob, read_example
+from pytest_repro.logs.nodeids import from_header, is_balanced, is_test_file
 from pytest_repro.logs.patterns import METHOD
-from pytest_repro.logs.records import CiFailure, Runner
+from pytest_repro.logs.records import Argument, CiFailure, Found, Runner
 from pytest_repro.model import Frame, Outcome, Stage
 
 _TIMEOUT = re.compile(r"(?:Failed: )?Timeout (?:>|\(>)[\d.]+")
@@ -30,6 +31,7 @@ _FIXTURE = re.compile(r"(?:setUp|tearDown)(?:Class|Module)")
 _NAMELESS = "_ErrorHolder"
 """What nose2 prints for a class or a module that could not be set up."""
 _CPP_PLACE = re.compile(r"(?:TT_\w+|\w+) @ (?P<file>[^\s:]+\.\w+):(?P<line>\d+)")
+_SUBTEST_OF_METHOD = re.compile(r"(?<=\)) (?:\[.*\]|\(.*\)).*$")
 _SUBTEST = re.compile(r"(?<=\w) (?:\[.*\]|\(.*\)).*$")
 
 
@@ -80,8 +82,37 @@ def rebuilt(block: Block, evidence: Evidence) -> CiFailure | None:
             text=facts.text,
             worker=block.worker,
             runner=block.runner,
+            subtest=subtest_of(block),
+            example=example_of(block),
+            blob=blob_of(block),
         )
     )
+
+
+def subtest_of(block: Block | None) -> str | None:
+    """Reads from a header how a subtest is described: `[warm] (litres=3)`; None where it names no subtest."""
+    if block is None:
+        return None
+    match = (_SUBTEST_OF_METHOD if block.runner is Runner.UNITTEST else _SUBTEST).search(block.name)
+    if match is None or not is_balanced(block.name[: match.start()]):
+        return None
+    return match[0].strip()
+
+
+def example_of(block: Block | None) -> tuple[Argument, ...]:
+    """Reads the arguments of Hypothesis's example from a block."""
+    if block is None or block.example is None:
+        return ()
+    index, line = block.example
+    return read_example(block.lines[index:], line)
+
+
+def blob_of(block: Block | None) -> Found | None:
+    """Reads from a block how Hypothesis comes back to the example."""
+    if block is None or block.example is None:
+        return None
+    index, line = block.example
+    return read_blob(block.lines[index:], line)
 
 
 def _below_rule(block: Block) -> Sequence[str]:

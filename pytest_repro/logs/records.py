@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
 from pytest_repro.model import Frame, Outcome, Stage
+
+_PLUGIN = re.compile(r"(?P<name>[A-Za-z].*?)-(?P<version>v?\d[^\s-]*(?:-[\w.]+)?)")
 
 
 class Runner(str, Enum):
@@ -41,6 +44,7 @@ class LogLine:
         step: Name of the step where the line itself says it.
         begins: Name of the file that begins here, of a log that was put together from several; the line
             stands before the file's own first one.
+        framed: The line with the prefixes that were taken off it, None where there were none.
     """
 
     number: int
@@ -48,6 +52,7 @@ class LogLine:
     job: str | None = None
     step: str | None = None
     begins: str | None = None
+    framed: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +91,49 @@ class Found:
 
     value: str
     line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One argument of a falsifying example.
+
+    Attributes:
+        name: Name of the parameter.
+        value: Its value as Hypothesis prints it, in one line.
+        line: 1-based line of the log.
+    """
+
+    name: str
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """A plugin of pytest, as a session names it.
+
+    Attributes:
+        name: Its name without `pytest-`.
+        version: Its version.
+        line: 1-based line of the log.
+    """
+
+    name: str
+    version: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """When a job or a step began and ended, as the stamps before its lines say.
+
+    Attributes:
+        first: Stamp of its first line, as printed.
+        last: Stamp of its last line, as printed.
+    """
+
+    first: Found
+    last: Found
 
 
 class Origin(str, Enum):
@@ -143,6 +191,9 @@ class CiFailure:
         worker: xdist's worker id.
         runner: Which test runner it was.
         passed_later: Whether the same test passed in a later session or attempt of this log.
+        subtest: How the subtest that failed first is described, such as `[warm] (litres=3)`.
+        example: Arguments of Hypothesis's falsifying example.
+        blob: The decorator with which Hypothesis comes back to that example.
     """
 
     nodeid: str
@@ -158,6 +209,9 @@ class CiFailure:
     worker: str | None = None
     runner: Runner = Runner.PYTEST
     passed_later: bool = False
+    subtest: str | None = None
+    example: tuple[Argument, ...] = ()
+    blob: Found | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +228,10 @@ class Session:
         pytest: Version of pytest.
         platform: `sys.platform` as pytest prints it.
         rootdir: pytest's root directory.
-        plugins: pytest's plugins with their versions.
+        plugins: pytest's plugins with their versions, in one line.
+        directory: Folder that the command ran in, where the log shows that it is not where the step began.
+        job_times: When the job began and ended.
+        step_times: When the step began and ended.
         timeout: pytest-timeout's limit, as printed.
         variables: Environment variables of the step that ran it.
         summary: pytest's last line, without its frame of `=`.
@@ -192,11 +249,26 @@ class Session:
     platform: Found | None = None
     rootdir: Found | None = None
     plugins: Found | None = None
+    directory: Found | None = None
+    job_times: Times | None = None
+    step_times: Times | None = None
     timeout: Found | None = None
     variables: tuple[Variable, ...] = ()
     summary: Found | None = None
     outcome: LogOutcome = LogOutcome.NO_TEST_FAILURE
     lost_its_beginning: bool = False
+
+    @property
+    def plugin_versions(self) -> tuple[Plugin, ...]:
+        """Pytest's plugins one by one."""
+        if self.plugins is None:
+            return ()
+        found = map(_PLUGIN.fullmatch, self.plugins.value.split(", "))
+        return tuple(
+            Plugin(name=match["name"], version=match["version"], line=self.plugins.line)
+            for match in found
+            if match is not None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,9 @@ def _signature_json(reproduction: Reproduction, form: Form | None) -> str:
         "signature": signature_to_dict(signature) if signature else None,
         "is_flaky": reproduction.is_flaky,
         "form": form.kind.name.lower() if form else None,
+        "subtest": reproduction.subtest,
+        "example": dict(reproduction.example),
+        "versions": dict(reproduction.versions),
         "originals": {file: list(files) for file, files in form.originals.items()} if form else {},
     }
     return json.dumps(record, indent=2) + "\n"

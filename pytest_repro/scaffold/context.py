@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_repro.errors import ScaffoldError
 from pytest_repro.logs.history import WorkerHistory
-from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Variable
+from pytest_repro.logs.records import CiFailure, Found, LogReport, Runner, Session, Variable
 from pytest_repro.model import Outcome, Signature
 from pytest_repro.scaffold.arguments import Arguments, Known, read_arguments
 from pytest_repro.scaffold.choose import chosen
@@ -101,6 +101,9 @@ class Reproduction:
         suite: What the workflow runs, where no failing test is known.
         options: Arguments for pytest that CI gives by `PYTEST_ADDOPTS` or in its command.
         history: What the failing test's process ran before it, None where the log does not tell.
+        subtest: How the failing subtest is described, None where none is.
+        example: Arguments of Hypothesis's falsifying example, as it prints them.
+        versions: Python, pytest and its plugins in CI, by name.
     """
 
     name: Safe
@@ -126,6 +129,9 @@ class Reproduction:
     suite: Suite | None = None
     options: tuple[str, ...] = ()
     history: WorkerHistory | None = None
+    subtest: str | None = None
+    example: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def order_file(self) -> Safe | None:
@@ -213,7 +219,16 @@ def plan(
         signature=signature_of(failure, report) if failure else None,
         has_log=True,
         history=history_of(failure) if failure and can_run else None,
+        subtest=failure.subtest if failure else None,
+        example={one.name: one.value for one in failure.example} if failure else {},
+        versions=_versions(report.session),
     )
+
+
+def _versions(session: Session) -> dict[str, str]:
+    found = {"Python": session.python, "pytest": session.pytest}
+    plugins = {one.name: one.version for one in session.plugin_versions}
+    return {name: one.value for name, one in found.items() if one is not None} | plugins
 
 
 def _command_options(command: Found | None, source: TestSource | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_repro.logs.records import CiFailure, Found, LogReport, ToldFact
+from pytest_repro.logs.records import CiFailure, Found, LogReport, Times, ToldFact
 from pytest_repro.model import Frame, Outcome
 from pytest_repro.scaffold.facts import Fact
 from pytest_repro.scaffold.render import Safe, one_line
@@ -35,6 +35,9 @@ def facts_of(report: LogReport, failure: CiFailure | None) -> list[Fact]:
         _fact("Job", session.job),
         _fact("Step", session.step),
         _fact("Command", session.command),
+        _fact("Working directory", session.directory),
+        *_times_facts("Job", session.job_times),
+        *_times_facts("Step", session.step_times),
     ]
     if failure is not None:
         stage = f" in {failure.stage.value}" if failure.stage else ""
@@ -45,6 +48,9 @@ def facts_of(report: LogReport, failure: CiFailure | None) -> list[Fact]:
             _text_fact("Place", _place(failure.place)),
             _text_fact("Place in the test", _place(failure.test_place)),
             _text_fact("xdist worker", failure.worker),
+            _text_fact("Subtest", failure.subtest),
+            _example_fact(failure),
+            _fact("Hypothesis comes back to it by", failure.blob),
         ]
     else:
         facts.append(Fact(label=Safe("Outcome of the run"), value=report.outcome.value))
@@ -61,6 +67,19 @@ def facts_of(report: LogReport, failure: CiFailure | None) -> list[Fact]:
         *(_told_fact(one) for one in report.told),
     ]
     return [fact for fact in facts if fact is not None]
+
+
+def _times_facts(label: str, times: Times | None) -> list[Fact | None]:
+    if times is None:
+        return []
+    return [_fact(f"{label} began", times.first), _fact(f"{label} ended", times.last)]
+
+
+def _example_fact(failure: CiFailure) -> Fact | None:
+    if not failure.example:
+        return None
+    value = ", ".join(f"{one.name}={one.value}" for one in failure.example)
+    return Fact(label=Safe("Falsifying example"), value=value, line=failure.example[0].line)
 
 
 def _told_fact(told: ToldFact) -> Fact:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import os
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_repro.errors import ScaffoldError
+from pytest_repro.logs.reader import read_log
 from pytest_repro.logs.records import CiFailure, LogReport, Origin, Session, Variable
 from pytest_repro.model import Frame, Outcome, Signature
 from pytest_repro.scaffold.context import plan, signature_of
@@ -166,4 +168,50 @@ def test_every_file_of_the_layout_is_there(tmp_path: Path) -> None:
     assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == {
         *("run_test.sh", "README.md", "signature.json", "pytest.ini", ".gitignore"),
         *("tests/test_x_1_repro.py", "logs/.gitkeep"),
+    }
+
+
+DETAILED_LOG = """\
+2026-03-01T10:00:00.1000000Z ##[group]Run cd plant
+2026-03-01T10:00:00.2000000Z cd plant
+2026-03-01T10:00:00.3000000Z pytest -x
+2026-03-01T10:00:00.4000000Z shell: bash
+2026-03-01T10:00:00.5000000Z ##[endgroup]
+2026-03-01T10:00:01.0000000Z platform linux -- Python 3.12.1, pytest-8.3.5, pluggy-1.5.0
+2026-03-01T10:00:01.1000000Z plugins: xdist-3.6.1, hypothesis-6.100.0
+2026-03-01T10:00:02.0000000Z =================================== FAILURES ===================================
+2026-03-01T10:00:02.1000000Z _______________________________ test_pump [warm] _______________________________
+2026-03-01T10:00:02.2000000Z E   OSError: no pump
+2026-03-01T10:00:02.3000000Z E   Falsifying example: test_pump(
+2026-03-01T10:00:02.4000000Z E       bars=2,
+2026-03-01T10:00:02.5000000Z E   )
+2026-03-01T10:00:02.6000000Z tests/test_pump.py:7: OSError
+2026-03-01T10:00:02.7000000Z =========================== short test summary info ============================
+2026-03-01T10:00:02.8000000Z SUBFAILED[warm] tests/test_pump.py::test_pump - OSError: no pump
+"""
+
+
+def test_examples_subtests_versions_folders_and_times_reach_the_folder(tmp_path: Path) -> None:
+    """The README tells each with its line, the signature's file holds what programs may want."""
+    reproduction = plan(
+        "x", report=read_log(io.BytesIO(DETAILED_LOG.encode())), folder=tmp_path / "x", source_root=tmp_path
+    )
+    folder = made(tmp_path / "x", reproduction)
+    readme = (folder / "README.md").read_text()
+    for told in (
+        "**Working directory**: `plant` (line 2",
+        "**Step began**: `2026-03-01T10:00:00.1000000Z` (line 1",
+        "**Step ended**: `2026-03-01T10:00:02.8000000Z` (line 16",
+        "**Subtest**: `[warm]`",
+        "**Falsifying example**: `bars=2` (line 12",
+    ):
+        assert told in readme
+    record = json.loads((folder / "signature.json").read_text())
+    assert record["subtest"] == "[warm]"
+    assert record["example"] == {"bars": "2"}
+    assert record["versions"] == {
+        "Python": "3.12.1",
+        "pytest": "8.3.5",
+        "xdist": "3.6.1",
+        "hypothesis": "6.100.0",
     }
