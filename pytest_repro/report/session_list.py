@@ -85,9 +85,12 @@ _STATUSES = {0: "passed", 1: "failed", 2: "interrupted", 3: "internal error", 4:
 def work_of(entry: SessionEntry) -> str:
     """Returns how much a session did: iterations or runs, tests, time."""
     iterations, asked = entry.total("iterations_executed"), entry.total("runs_asked")
+    passed = entry.total("runs_passed")
+    # A certificate asks for runs of each side, and none of the base is to pass.
+    runs = "" if asked is None else counted(asked, "run")
     parts = [
         counted(iterations, "iteration") if iterations is not None else "",
-        f"{entry.total('runs_passed') or 0} of {counted(asked, 'run')}" if asked is not None else "",
+        f"{passed:,} of {runs}" if runs and passed is not None else runs and f"{runs} each",
         seconds(entry.duration_ns) if entry.duration_ns is not None else "",
     ]
     return ", ".join(filter(None, parts))

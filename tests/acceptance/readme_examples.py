@@ -6,18 +6,24 @@ Each output in the README stands in a fenced block behind a comment `<!-- output
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.unit.report.session_records import failure, write_session
+from pytest_repro.cli.report import main as report
+from tests.acceptance.readme_store import LEFT_BEHIND, write_store
+from tests.repositories import Checkout
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -81,14 +87,16 @@ class Example:
         files: Made before, by name.
         exit_status: What it must end with.
         needs: Module without which it cannot run here.
-        sessions: Whether the folder holds the sessions of `_write_sessions`.
+        is_in_store: Whether the folder holds what `write_store` writes.
+        shows: Pattern of a file that the command has written, shown after it.
     """
 
     command: str
     files: dict[str, str] = field(default_factory=dict)
     exit_status: int = 0
     needs: str | None = None
-    sessions: bool = False
+    is_in_store: bool = False
+    shows: str | None = None
 
 
 EXAMPLES = {
@@ -106,34 +114,69 @@ EXAMPLES = {
     ),
     "verify": Example(command="pytest --verify-runs 5", files={"test_packets.py": PACKETS_FIXED}),
     "timing": Example(command="pytest --repro-timing", files={"test_gather.py": GATHER}),
-    "show": Example(command="repro-report show before", sessions=True),
-    "evidence": Example(command="repro-report evidence", sessions=True, exit_status=1),
+    "list": Example(command="repro-report list", is_in_store=True),
+    "show": Example(command="repro-report show before", is_in_store=True),
+    "compare": Example(command="repro-report compare before after", is_in_store=True),
+    "html": Example(command="repro-report html before", is_in_store=True),
+    "markdown": Example(
+        command="repro-report markdown --desc packets", is_in_store=True, shows="outputs/*_packets.md"
+    ),
+    "pr": Example(command="repro-report pr", is_in_store=True),
+    "evidence": Example(command="repro-report evidence", is_in_store=True, exit_status=1),
+    "pr_check": Example(command="repro-report pr-check", is_in_store=True, files=LEFT_BEHIND, exit_status=1),
+    "metrics": Example(command="repro-report metrics", is_in_store=True),
+    "prune": Example(command="repro-report prune --keep 1", is_in_store=True),
     "scaffold": Example(command="repro-scaffold queue-drains --log ci.log", files={"ci.log": CI_LOG}),
 }
 
 
-def run_example(example: Example, folder: Path) -> str:
+def run_example(example: Example, folder: Path, store: Path) -> str:
     """Runs one example in this empty folder and returns what it printed.
+
+    Args:
+        example: Which one.
+        folder: Where.
+        store: What `write_store` has written: once, as most examples read it and are done in milliseconds.
 
     Raises:
         AssertionError: It did not end with its exit status.
     """
+    if example.is_in_store:
+        shutil.copytree(store, folder, dirs_exist_ok=True)
     for name, text in example.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    if example.sessions:
-        _write_sessions(folder)
+    if example.is_in_store and example.files:
+        Checkout(folder).git("add", "--all")
     words = shlex.split(example.command)
+    if words[0] == "repro-report":
+        status, output = _run_here(words[1:], folder)
+    else:
+        status, output = _run_process(words, folder)
+    assert status == example.exit_status, output
+    if example.shows is not None:
+        (written,) = folder.glob(example.shows)
+        output += f"$ cat {example.shows}\n{written.read_text(encoding='utf-8')}"
+    return "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
+
+
+def _run_here(arguments: list[str], folder: Path) -> tuple[int, str]:
+    printed, before = io.StringIO(), Path.cwd()
+    os.chdir(folder)
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed), patch.dict(os.environ, COLUMNS="80"):
+            return report(arguments), printed.getvalue()
+    finally:
+        os.chdir(before)
+
+
+def _run_process(words: list[str], folder: Path) -> tuple[int, str]:
     scripts = {
         "pytest": [sys.executable, str(Path(sys.executable).parent / "pytest")],
         "repro-scaffold": [
             sys.executable,
             "-c",
             "import sys; from pytest_repro.cli.scaffold import main; sys.exit(main())",
-        ],
-        "repro-report": [
-            sys.executable,
-            "-c",
-            "import sys; from pytest_repro.cli.report import main; sys.exit(main())",
         ],
     }
     # Without the tracer of a coverage run: what is timed under one is marked as contended.
@@ -148,58 +191,7 @@ def run_example(example: Example, folder: Path) -> str:
         text=True,
         check=False,
     )
-    output = done.stdout + done.stderr
-    assert done.returncode == example.exit_status, output
-    return "\n".join(line.rstrip() for line in output.strip().splitlines())
-
-
-def _write_sessions(folder: Path) -> None:
-    """Writes a stress run that failed and a gate after it: small, and the same each time."""
-    first = failure(
-        "test_packets.py::test_packets_arrive", 7, message="assert 9 == 10", seed=4, elapsed_ns=3_100_000
-    )
-    test = {
-        "test": "test_packets.py::test_packets_arrive",
-        "planned": 50,
-        "outcomes": {"passed": 47, "failed": 3},
-        "stages_ns": [1, 2, 3],
-        "fastest_ns": 1,
-        "slowest_ns": 2,
-        "first_failure": first,
-    }
-    replay = "python -m pytest test_packets.py::test_packets_arrive --repro-seed 1 --repro-replay 7"
-    bug = {"signature": first["signature"], "failures": 3, "tests": [test["test"]], "first": first}
-    git = {"commit": "4f2d8a90c1b7", "branch": "fix/packets", "is_dirty": False}
-    facts = {"git": git, "host": "lab3", "cpus": 8, "python": "3.12.1", "versions": {"pytest": "9.2.0"}}
-    write_session(
-        folder,
-        facts={**facts, "tag": "before", "command": "pytest --repro-stress 50 --repro-tag before"},
-        summary={
-            "exit_status": 1,
-            "iterations_executed": 50,
-            "failures": 3,
-            "base_seed": 1,
-            "tests": [test],
-            "bugs": [bug | {"replay": replay}],
-        },
-    )
-    changed = {**git, "is_dirty": True, "difference": "08c1d5f2a7e94b36"}
-    said = "stable: 5 of 5 runs passed: a failure rate above 45 % is ruled out at 95 % confidence"
-    write_session(
-        folder,
-        kind="verify",
-        minute=25,
-        facts={**facts, "git": changed, "command": "pytest --verify-runs 5"},
-        summary={
-            "kind": "verify",
-            "verdict": "stable",
-            "exit_status": 0,
-            "runs_asked": 5,
-            "runs_passed": 5,
-            "said": [said],
-            "runs": [{"run": run, "exit_status": 0, "duration_ns": 400_000_000} for run in range(1, 6)],
-        },
-    )
+    return done.returncode, done.stdout + done.stderr
 
 
 _CHANGING = (
@@ -232,34 +224,49 @@ _CHANGING = (
 )
 
 
-def masked(output: str) -> list[str]:
+_CHANGING_OF_STORE = (
+    (re.compile(r"\b(\d{8}-\d{6}-\w+)-[0-9a-f]{4}\b"), r"\1-CHANCE"),
+    # When a report is made.
+    (re.compile(r"\b\d{4}-\d\d-\d\d([_ ])\d\d[-:]\d\d[-:]\d\d(?= UTC$|_packets)", re.MULTILINE), r"DATE\1"),
+    (re.compile(r"(?:/[\w.+-]+)+/(?=\.pytest_repro/)"), "/FOLDER/"),
+    (re.compile(r"^ +[\d.]+ k?B +(?=\w+\.json$)", re.MULTILINE), "SIZE "),
+)
+"""Of examples in the store: nothing in them is measured, so all other numbers are compared."""
+
+
+def masked(output: str, *, is_in_store: bool = False) -> list[str]:
     """Returns the lines of an output without what changes from run to run and from machine to machine."""
-    for pattern, replacement in _CHANGING:
+    for pattern, replacement in _CHANGING_OF_STORE if is_in_store else _CHANGING:
         output = pattern.sub(replacement, output)
     return [line.strip() for line in output.splitlines() if line.strip()]
 
 
-_BLOCK = re.compile(r"(<!-- output of: (\w+) -->\n```console\n)(.*?)(\n```)", re.DOTALL)
+_BLOCK = re.compile(
+    r"(?P<begin><!-- output of: (?P<name>\w+) -->\n(?P<fence>`{3,})console\n)"
+    r"(?P<body>.*?)(?P<end>\n(?P=fence)\n)",
+    re.DOTALL,
+)
 
 
 def shown_outputs(readme: str) -> dict[str, str]:
     """Returns the outputs that the README shows, by name, without their command line."""
-    return {name: body.partition("\n")[2] for _, name, body, _ in _BLOCK.findall(readme)}
+    return {block["name"]: block["body"].partition("\n")[2] for block in _BLOCK.finditer(readme)}
 
 
 def shown_commands(readme: str) -> dict[str, str]:
     """Returns the commands above these outputs, by name."""
-    return {name: body.partition("\n")[0].removeprefix("$ ") for _, name, body, _ in _BLOCK.findall(readme)}
+    first = ((block["name"], block["body"].partition("\n")[0]) for block in _BLOCK.finditer(readme))
+    return {name: line.removeprefix("$ ") for name, line in first}
 
 
 def with_outputs(readme: str, outputs: dict[str, str]) -> str:
     """Returns the README with these commands and outputs in its blocks."""
 
     def replaced(block: re.Match[str]) -> str:
-        name = block[2]
+        name = block["name"]
         if name not in outputs:
             return block[0]
-        return f"{block[1]}$ {EXAMPLES[name].command}\n{outputs[name]}{block[4]}"
+        return f"{block['begin']}$ {EXAMPLES[name].command}\n{outputs[name]}{block['end']}"
 
     return _BLOCK.sub(replaced, readme)
 
@@ -267,9 +274,12 @@ def with_outputs(readme: str, outputs: dict[str, str]) -> str:
 def main() -> None:
     """Writes the outputs of all examples, or of those named as arguments, into the README."""
     outputs = {}
-    for name in sys.argv[1:] or EXAMPLES:
-        with tempfile.TemporaryDirectory() as folder:
-            outputs[name] = _tidied(run_example(EXAMPLES[name], Path(folder)), Path(folder))
+    with tempfile.TemporaryDirectory() as store:
+        write_store(Path(store))
+        for name in sys.argv[1:] or EXAMPLES:
+            with tempfile.TemporaryDirectory() as folder:
+                printed = run_example(EXAMPLES[name], Path(folder), Path(store))
+                outputs[name] = _tidied(printed, Path(folder))
     text = README.read_text(encoding="utf-8")
     README.write_text(with_outputs(text, outputs), encoding="utf-8")
 

@@ -21,13 +21,24 @@ from tests.acceptance.readme_examples import (
     shown_commands,
     shown_outputs,
 )
+from tests.acceptance.readme_store import write_store
 from tests.acceptance.verify_scenarios import SCENARIOS
 
 TEXT = README.read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The records that the examples of `repro-report` read."""
+    folder = tmp_path_factory.mktemp("store")
+    write_store(folder)
+    return folder
+
+
 @pytest.mark.parametrize("name", list(EXAMPLES))
-def test_every_output_in_the_readme_is_what_its_command_prints(name: str, tmp_path: Path) -> None:
+def test_every_output_in_the_readme_is_what_its_command_prints(
+    name: str, tmp_path: Path, store: Path
+) -> None:
     """Word for word, but for times, folders and which worker was first."""
     example = EXAMPLES[name]
     assert shown_commands(TEXT)[name] == example.command
@@ -35,7 +46,9 @@ def test_every_output_in_the_readme_is_what_its_command_prints(name: str, tmp_pa
         pytest.skip(f"{example.needs} is not installed here")
     if pytest.version_tuple < (9, 0):
         pytest.skip("the README shows outputs of pytest 9")
-    assert masked(shown_outputs(TEXT)[name]) == masked(run_example(example, tmp_path))
+    shown, printed = shown_outputs(TEXT)[name], run_example(example, tmp_path, store)
+    is_in_store = example.is_in_store
+    assert masked(shown, is_in_store=is_in_store) == masked(printed, is_in_store=is_in_store)
 
 
 def test_the_first_command_needs_no_package_of_the_developers() -> None:

@@ -126,7 +126,7 @@ def impact_lines(comparison: Comparison) -> list[str]:
     lines: list[str] = []
     for row in shown[:5]:
         before, after = _numbers(row)
-        if len({one.key.test for one in rows}) > 1:
+        if len(shown) > 1 or len({one.key.test for one in rows}) > 1:
             lines += [f"{markdown_code(row.key.test)}, {markdown_code(row.key.name)}:", ""]
         lines += [
             f"- **Before**: {before}",

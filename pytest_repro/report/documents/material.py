@@ -109,8 +109,7 @@ def page_context(material: Material, *, base_hint: str) -> dict[str, Any]:
         "certificate": None if certificate is None else certificate_context(certificate),
         "newest": _session_row(newest.entry),
         "story": _story(failing, verdicts),
-        "impact": _impact(material, entries)
-        or (None if certificate is None else certificate_impact(certificate)),
+        "impact": _impact(material, entries, certificate),
         "impact_hint": base_hint,
         "timed": None if timed is None else timed.entry.id,
         "timing": [] if timed is None else _timing(timed),
@@ -272,15 +271,21 @@ def _verdict(entry: SessionEntry) -> dict[str, Any]:
     }
 
 
-def _impact(material: Material, entries: Sequence[SessionEntry]) -> Safe | None:
-    """Returns the comparison of the sessions that were named, or of those tagged before and after."""
+def _impact(
+    material: Material, entries: Sequence[SessionEntry], certificate: SessionEntry | None
+) -> Safe | None:
+    """Returns the comparison of the sessions that were named, or of those tagged before and after.
+
+    Where they are not to be compared the medians of the certificate stand behind the reason.
+    """
+    measured = None if certificate is None else certificate_impact(certificate)
     pair = material.named if len(material.named) >= 2 else _tagged(entries)
     if pair is None:
-        return None
+        return measured
     try:
         comparison = compare_sessions(pair[0], pair[-1])
     except ReproError as error:
-        return _said(error)
+        return Safe("\n\n".join(filter(None, (_said(error), measured))))
     # Each name in it has passed through the filters of `render`, and all else is numbers and words of ours.
     return Safe("\n".join(impact_lines(comparison)))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.errors import StoreError
+from pytest_repro.model import Stage
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.frames import failures_frame, iterations_frame
 from pytest_repro.report.page.arrays import packed, sample_places
@@ -25,6 +26,7 @@ _MOST_METRICS = 200
 _MOST_TABLES = 100
 _MOST_TEXT = 20_000
 _OTHERS = "other phases"
+_CALL = Stage.CALL.value
 
 
 def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[str, Any]:
@@ -215,13 +217,14 @@ def _timing(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         place = one.get("bottleneck")
         rows = [
             [
-                " / ".join([*row["within"], row["name"]]),
+                ("" if row.get("stage", _CALL) == _CALL else f"{row['stage']}: ")
+                + " / ".join([*row["within"], row["name"]]),
                 f"{row['calls']:,}",
                 seconds(row["total_ns"]),
                 f"{100 * row['share']:.1f} %" if row.get("share") is not None else "",
                 seconds(row["unfenced_ns"]),
                 f"{row['size_bytes']:,}" if row["size_bytes"] else "",
-                "bottleneck" if place == [*row["within"], row["name"]] else "",
+                "bottleneck" if place == [row.get("stage", _CALL), *row["within"], row["name"]] else "",
             ]
             for row in _sequence(one.get("phases"))[:50]
         ]

@@ -85,6 +85,13 @@ def test_a_list_tells_how_each_session_ended(root: Path) -> None:
     ]
 
 
+def test_a_list_tells_the_runs_of_a_certificate(tmp_path: Path) -> None:
+    """So many of each side, of which those of the base are not to pass."""
+    write_session(tmp_path, kind="certificate", summary={"verdict": "certified", "runs_asked": 3})
+    (entry,) = Catalogue(tmp_path).entries()
+    assert (result_of(entry), work_of(entry)) == ("certified", "3 runs each, 10.0 s")
+
+
 def test_a_program_is_told_the_same(root: Path) -> None:
     """With the units in the names."""
     row = session_row(Catalogue(root).find("before"))

@@ -153,6 +153,23 @@ def _write_run(folder: Path, failing: dict[str, Any] | None, *, replay: str) -> 
     (folder / "summary.json").write_text(json.dumps({"format_version": 1, "bugs": bugs}))
 
 
+def test_the_bottleneck_is_marked(tmp_path: Path) -> None:
+    """Of phases with one name the one of the test itself, not that of a fixture."""
+    phase = {
+        "within": [],
+        "name": "op",
+        "calls": 1,
+        "total_ns": 5_000,
+        "unfenced_ns": 1_000,
+        "size_bytes": None,
+    }
+    phases = [phase | {"stage": "setup"}, phase | {"stage": "call"}]
+    timing = [{"test": TEST, "bottleneck": ["call", "op"], "phases": phases}]
+    session = write_session(tmp_path, kind="timing", summary={"timing": timing})
+    rows = page_data(read_entry(session.path))["timing"][0]["rows"]
+    assert [(row[0], row[-1]) for row in rows] == [("setup: op", ""), ("op", "bottleneck")]
+
+
 def test_what_did_not_run_is_told(tmp_path: Path) -> None:
     """An interrupted session shows more than what it finished."""
     tests = [{"test": TEST, "planned": 10, "missing": 7}, {"test": "b", "planned": 10, "missing": 0}]
