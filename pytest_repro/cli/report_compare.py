@@ -10,6 +10,7 @@ import click
 
 from pytest_repro.cli.report_names import SESSION
 from pytest_repro.errors import OptionError
+from pytest_repro.model import EXIT_INCOMPLETE
 from pytest_repro.report.catalogue import Catalogue
 from pytest_repro.report.comparison.compared import compare_sessions
 from pytest_repro.report.comparison.conditions import Condition
@@ -22,6 +23,7 @@ from pytest_repro.report.comparison.text import (
     comparison_markdown,
     comparison_record,
     comparison_tables,
+    unchecked_demands,
 )
 from pytest_repro.report.words import visible
 
@@ -36,7 +38,8 @@ EXIT_BROKEN = 1
     "fail_on",
     multiple=True,
     metavar="LIMIT",
-    help="Exit with 1 if a certain difference goes beyond it, such as 'to_torch>+10%'; repeatable.",
+    help="Exit with 1 if a certain difference goes beyond it, such as 'to_torch>+10%', and with 6 if that "
+    "cannot be told; repeatable.",
 )
 @click.option(
     "--least-effect",
@@ -82,15 +85,17 @@ def compare(
     )
     rows = comparison.judgement.rows
     check_demands(demands, rows)
-    broken = broken_demands(demands, rows)
-    comparison = replace(comparison, broken=broken)
+    broken, unchecked = broken_demands(demands, rows), unchecked_demands(demands, rows)
+    comparison = replace(comparison, broken=broken, unchecked=unchecked)
     if as_json:
         click.echo(json.dumps(comparison_record(comparison), indent=2))
     elif as_markdown:
         click.echo(comparison_markdown(comparison), nl=False)
     else:
         _print(comparison, with_all=with_all)
-    return EXIT_BROKEN if broken else 0
+    if broken:
+        return EXIT_BROKEN
+    return EXIT_INCOMPLETE if unchecked else 0
 
 
 def _print(comparison: Comparison, *, with_all: bool) -> None:
@@ -99,7 +104,7 @@ def _print(comparison: Comparison, *, with_all: bool) -> None:
     for word, entry in (("before:", comparison.before), ("after: ", comparison.after)):
         click.echo(f"{word} {entry.id}  {visible(entry.command)}")
     console = Console(highlight=False)
-    for test, table in comparison_tables(comparison, with_all=with_all):
+    for test, table in comparison_tables(comparison, with_all=with_all, width=console.width):
         click.echo(test)
         console.print(table)
     for line in comparison_lines(comparison, with_all=with_all):

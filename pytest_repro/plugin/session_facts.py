@@ -28,6 +28,9 @@ _RECORDED_VARIABLE = re.compile(
 )
 _LARGEST_READ_BYTES = 1 << 20
 
+_CODE = ("--", ":/", *(f":(exclude,top,glob)**/{name}/**" for name in ("__pycache__", ".pytest_cache")))
+"""All but what Python and pytest leave behind, which a project need not ignore and which is no change."""
+
 
 def begin_session(config: pytest.Config, kind: str, *, run_folder: Path | None) -> SessionFolder:
     """Makes the folder of this session and writes what it is about to run.
@@ -90,7 +93,7 @@ def git_facts(root: Path) -> dict[str, Any] | None:
     commit = _git(root, "rev-parse", "HEAD")
     if commit is None:
         return None
-    is_dirty = bool(_git(root, "status", "--porcelain"))
+    is_dirty = bool(_git(root, "status", "--porcelain", *_CODE))
     return {
         "commit": commit,
         "branch": _git(root, "symbolic-ref", "--quiet", "--short", "HEAD"),
@@ -102,7 +105,7 @@ def git_facts(root: Path) -> dict[str, Any] | None:
 def _difference(root: Path) -> str | None:
     """Returns what tells one set of local changes from another: a digest of them, new files included."""
     changed = _git(root, "diff", "HEAD", "--no-ext-diff", "--no-textconv", "--binary")
-    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--full-name", ":/")
+    new = _git(root, "ls-files", "--others", "--exclude-standard", "-z", "--full-name", *_CODE)
     top = _git(root, "rev-parse", "--show-toplevel")
     if changed is None or new is None or top is None:
         return None

@@ -15,6 +15,7 @@ from pytest_repro.cli.report import main, report
 from pytest_repro.cli.report_names import SESSION
 from pytest_repro.report.catalogue import Catalogue
 from pytest_repro.report.session_list import Look, session_lines
+from pytest_repro.store import STATE, read_json, write_json
 from tests.unit.report.session_records import batch, write_session
 
 
@@ -100,12 +101,44 @@ def test_a_misspelt_command_ends_with_4(capsys: pytest.CaptureFixture[str]) -> N
     assert "No such command 'lst'" in capsys.readouterr().err
 
 
-def _two(tmp_path: Path) -> None:
+def _two(tmp_path: Path, *, processor: dict[str, int] | None = None) -> None:
     for minute, (tag, base) in enumerate((("before", 10**9), ("after", 2 * 10**9))):
         lines = [batch("t::a", [("passed", 8)], [base + i for i in range(8)])]
-        write_session(
+        session = write_session(
             tmp_path, minute=minute, facts={"tag": tag}, records={"iterations.jsonl": lines}, summary={}
         )
+        state = read_json(session.path / STATE)
+        write_json(session.path / STATE, {**state, "processor": processor})
+
+
+def test_a_limit_that_cannot_be_checked_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the machine was shared nothing is said of times: exit status 6, unless that is accepted."""
+    _two(tmp_path, processor={"ran_ns": 10**9, "waited_ns": 10**9})
+    call = ["--root", str(tmp_path), "compare", "before", "after", "--fail-on"]
+    assert main([*call, "duration>+10%"]) == 6
+    shown = capsys.readouterr().out
+    assert "--fail-on 'duration>+10%' was not checked: what it looks at could not be judged" in shown
+    assert "contended (it waited 50 % of its time for a processor)" in shown
+    assert main([*call, "failure_rate>+10%"]) == 0
+    assert main([*call, "duration>+10%", "--even-if", "contended"]) == 1
+    assert main([*call, "duration>+10%", "--json"]) == 6
+    capsys.readouterr()
+
+
+def test_names_are_whole_where_a_terminal_is_narrow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intervals give way."""
+    _two(tmp_path)
+    call = ["--root", str(tmp_path), "compare", "before", "after"]
+    for columns, has_intervals in (("70", False), ("110", True)):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert main(call) == 0
+        shown = capsys.readouterr().out
+        assert "  failure rate " in shown
+        assert ("95 % interval" in shown) is has_intervals
 
 
 def test_two_sessions_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

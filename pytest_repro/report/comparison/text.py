@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 
-_COLUMNS = ("before", "after", "change", "95 % interval", "is")
+_INTERVAL = "95 % interval"
+_COLUMNS = ("before", "after", "change", _INTERVAL, "is")
+_LONGEST_NAME = 30
+"""Of a row, where the terminal is narrow."""
 
 _MOST_SAME = 40
 """Rows without a difference that the terminal shows; all others are always shown."""
@@ -39,6 +42,7 @@ class Comparison:
         judgement: What differs.
         objections: What speaks against comparing them, accepted by the user or told with the rows.
         broken: Demands that it breaks, each with the row that shows it.
+        unchecked: Demands that say nothing, as what they look at could not be judged.
         notes: What else is to be said.
         targets: Limits on record of the second session, and whether it keeps to them.
     """
@@ -48,12 +52,19 @@ class Comparison:
     judgement: Judgement
     objections: tuple[Objection, ...] = ()
     broken: tuple[tuple[Demand, Row], ...] = ()
+    unchecked: tuple[Demand, ...] = ()
     notes: tuple[str, ...] = ()
     targets: Mapping[Key, Target] = field(default_factory=dict)
 
 
-def comparison_tables(comparison: Comparison, *, with_all: bool) -> Iterator[tuple[str, Table]]:
-    """Yields each test with its rows for a terminal: all that differ, and some that do not."""
+def comparison_tables(comparison: Comparison, *, with_all: bool, width: int) -> Iterator[tuple[str, Table]]:
+    """Yields each test with its rows for a terminal: all that differ, and some that do not.
+
+    Args:
+        comparison: The comparison.
+        with_all: Whether all rows are shown.
+        width: Of the terminal; where it has no room for names and intervals, the intervals are left out.
+    """
     from rich.cells import cell_len
     from rich.markup import escape
     from rich.table import Table
@@ -61,14 +72,18 @@ def comparison_tables(comparison: Comparison, *, with_all: bool) -> Iterator[tup
     shown = _shown(comparison.judgement.rows, with_all=with_all)
     texts = {row.key: (*_numbers(row), _change_text(row), _interval(row), verdict_word(row)) for row in shown}
     widths = [max(map(cell_len, column)) for column in zip(_COLUMNS, *texts.values(), strict=True)]
+    names = min(_LONGEST_NAME, max((cell_len(visible(row.key.name)) for row in shown), default=0))
+    places = [place for place, name in enumerate(_COLUMNS) if name != _INTERVAL]
+    if 2 + names + sum(widths) + 2 * len(_COLUMNS) <= width:
+        places = list(range(len(_COLUMNS)))
     for test, rows in groupby(shown, key=lambda row: row.key.test):
         table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
-        for name, width in zip(_COLUMNS, widths, strict=True):
-            justify: Literal["left", "right"] = "left" if name == _COLUMNS[-1] else "right"
-            table.add_column(name, justify=justify, no_wrap=True, min_width=width)
+        for place in places:
+            justify: Literal["left", "right"] = "left" if place == len(_COLUMNS) - 1 else "right"
+            table.add_column(_COLUMNS[place], justify=justify, no_wrap=True, min_width=widths[place])
         for row in rows:
-            cells = (f"  {visible(row.key.name)}", *texts[row.key])
+            cells = (f"  {visible(row.key.name)}", *(texts[row.key][place] for place in places))
             table.add_row(*map(escape, cells), style=_STYLES.get(row.change, ""))
         yield visible(test), table
 
@@ -109,6 +124,8 @@ def comparison_lines(comparison: Comparison, *, with_all: bool) -> Iterator[str]
     for demand, row in comparison.broken:
         place = f"{visible(row.key.test)}: {row.key.name}"
         yield f"--fail-on {demand.text!r} is broken by {place} {_change_text(row)}"
+    for demand in comparison.unchecked:
+        yield f"--fail-on {demand.text!r} was not checked: what it looks at could not be judged"
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -175,6 +192,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
             {"demand": demand.text, "test": row.key.test, "name": row.key.name}
             for demand, row in comparison.broken
         ],
+        "unchecked": [demand.text for demand in comparison.unchecked],
         "notes": list(comparison.notes),
     }
 
@@ -266,3 +284,13 @@ def _improvement(row: Row) -> str:
 def broken_demands(demands: Iterable[Demand], rows: Sequence[Row]) -> tuple[tuple[Demand, Row], ...]:
     """Returns each demand with each row that breaks it."""
     return tuple((demand, row) for demand in demands for row in rows if demand.is_broken_by(row))
+
+
+def unchecked_demands(demands: Iterable[Demand], rows: Sequence[Row]) -> tuple[Demand, ...]:
+    """Returns the demands that say nothing: a row of theirs is contended, or all have too few values."""
+    return tuple(
+        demand
+        for demand in demands
+        if any(demand.concerns(row) and row.change is Change.CONTENDED for row in rows)
+        or all(row.change is Change.UNKNOWN for row in rows if demand.concerns(row))
+    )

@@ -67,6 +67,8 @@ def test_local_changes_are_told_apart(tmp_path: Path) -> None:
     clean = git_facts(tmp_path)
     assert clean is not None
     assert (clean["branch"], clean["is_dirty"], clean["difference"]) == ("main", False, None)
+    checkout.write({"__pycache__/a.pyc": "1", "sub/.pytest_cache/b": "2"})
+    assert git_facts(tmp_path) == clean, "what Python and pytest leave behind is no change"
     digests = []
     for name, text in (("a.py", "2\n"), ("new ü.py", "1\n"), ("new ü.py", "2\n"), ("a.py", "2\n")):
         checkout.write({name: text})
