@@ -24,6 +24,7 @@ from pytest_repro.signature import (
     [
         ("<Mock at 0x7f11aa>", "<Mock at 0x55d0b7c2>"),
         ("assert 0.123 < 1e-3", "assert 4.5 < 1e-3"),
+        ("{} != {1: [<a.b[25 chars]d50>]}", "{} != {1: [<a.b[9 chars]ea10>]}"),
         (
             "no file /tmp/pytest-of-root/pytest-12/test_x0/a.txt",
             "no file /tmp/pytest-of-ci/pytest-3/test_x1/a.txt",

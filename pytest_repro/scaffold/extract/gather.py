@@ -140,7 +140,7 @@ class Module:
             for unit in self._units
             if _gives(unit, fixtures, replaced) or unit.binds & (names | _HOOKS_OF_CONFTEST)
         ]
-        return self._gathered(seeds, is_conftest=True, replaced=replaced)
+        return self._gathered(seeds, wanted=fixtures | names, replaced=replaced)
 
     def has(self, name: str) -> bool:
         """Whether the module gives a name a value."""
@@ -276,11 +276,15 @@ class Module:
         return None
 
     def _gathered(
-        self, seeds: Sequence[Unit], *, is_conftest: bool = False, replaced: frozenset[str] = frozenset()
+        self,
+        seeds: Sequence[Unit],
+        *,
+        wanted: frozenset[str] | None = None,
+        replaced: frozenset[str] = frozenset(),
     ) -> Gathered:
         kept = list(seeds)
         requested: set[str] = set()
-        if not is_conftest:
+        if wanted is None:  # it is the test's own module
             kept += [unit for unit in self._units if unit.binds & _HOOKS and unit not in kept]
             kept += [unit for unit in self._units if any(map(is_autouse, unit.nodes)) and unit not in kept]
         kept += [
@@ -303,7 +307,7 @@ class Module:
             if not acting:
                 break
             kept += acting
-        needed = frozenset().union(*(unit.uses for unit in kept), requested, _HOOKS)
+        needed = frozenset().union(*(unit.uses for unit in kept), requested, _HOOKS, wanted or ())
         ordered = [unit for unit in self._units if unit in kept]
         first = [unit for unit in ordered if unit.only is not None and is_future(unit.only)]
         binds = frozenset().union(*(unit.binds for unit in kept)) if kept else frozenset()

@@ -32,11 +32,13 @@ def import_text(node: Import, needed: AbstractSet[str], package: str) -> str:
 
     Args:
         node: The import.
-        needed: Names that are used; the others are left out.
+        needed: Names that are used; the others are left out, and with all of them the import.
         package: Dotted name of the package that relative imports start from, empty outside of any.
     """
     aliases = [each for each in node.names if each.name == "*" or bound_name(node, each) in needed]
     names = [f"{each.name} as {each.asname}" if each.asname else each.name for each in aliases]
+    if not names:
+        return ""
     if isinstance(node, ast.Import):
         return "".join(f"import {name}\n" for name in names)
     head = f"from {absolute(node, package)} import "

@@ -27,6 +27,7 @@ _CARRIED = (
     "env",
     "doctest_optionflags",
     "doctest_encoding",
+    "disable_test_id_escaping_and_forfeit_all_rights_to_community_support",
     "DJANGO_SETTINGS_MODULE",
     "django_find_project",
 )

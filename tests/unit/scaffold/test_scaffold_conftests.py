@@ -27,7 +27,7 @@ def size(request):
 
 
 def first_form(root: Path, *, outer: str, inner: str, test: str, options: tuple[str, ...] = ()) -> Form:
-    (root / "tests").mkdir()
+    (root / "tests").mkdir(exist_ok=True)
     (root / "conftest.py").write_text(outer)
     (root / "tests/conftest.py").write_text(inner)
     (root / "tests/test_a.py").write_text(test)
@@ -52,6 +52,28 @@ def test_of_fixtures_with_one_name_those_that_count_are_kept(
     assert form.kind is FormKind.STANDALONE
     text = form.code + form.conftest
     assert {each for each in ("outer", "inner", "near", "def other") if each in text} == kept
+
+
+@pytest.mark.parametrize(
+    ("inner", "brought"),
+    [
+        ("from .support import value, unused  # noqa\n", "from tests.support import value\n"),
+        ("from tests.support import unused, value as value\n", "from tests.support import value as value\n"),
+        (
+            "from tests.support import other as value\nimport os\n",
+            "from tests.support import other as value\n",
+        ),
+    ],
+)
+def test_a_fixture_that_a_conftest_imports_comes_by_its_import(
+    tmp_path: Path, inner: str, brought: str
+) -> None:
+    """Nothing in the file uses the name: the test asks for it."""
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/__init__.py").touch()
+    form = first_form(tmp_path, outer="", inner=inner, test=ASKS_VALUE)
+    assert form.kind is FormKind.STANDALONE
+    assert form.conftest == brought
 
 
 def test_one_name_twice_in_conftest_files_is_reached(tmp_path: Path) -> None:
