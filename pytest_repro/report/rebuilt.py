@@ -195,6 +195,8 @@ def _row(record: Mapping[str, Any], bottleneck: tuple[str, ...] | None) -> Row:
         share=float(record["share"]),
         is_open=bool(record["is_open"]),
         is_fenced=bool(record["is_fenced"]),
+        # Older records do not have it.
+        lacks_fence=bool(record.get("lacks_fence", False)),
     )
     if operation is not None or row.place != bottleneck:
         return row

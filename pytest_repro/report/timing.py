@@ -58,6 +58,7 @@ def _row_record(row: Row) -> dict[str, Any]:
         "largest_ns": row.largest_ns,
         "is_open": row.is_open,
         "is_fenced": row.is_fenced,
+        "lacks_fence": row.lacks_fence,
     }
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_repro.timing.memory import PROCESS
 from pytest_repro.timing.names import cells, fitted, printable
 from pytest_repro.timing.series_lines import series_lines
-from pytest_repro.timing.summary import HOST
 from pytest_repro.timing.tally import breakdowns
 from pytest_repro.timing.units import humanise_bytes, humanise_ns, humanise_rate, humanise_share
 from pytest_repro.timing.verdict import label_of, verdict
@@ -195,10 +194,10 @@ def _entries(row: Row, breakdown: Breakdown) -> Iterator[tuple[str, Row | None]]
 def _notes(breakdown: Breakdown) -> list[str]:
     notes = [verdict(breakdown), _operand_note(breakdown), _threads_note(breakdown)]
     notes += [_peak_note(peak) for peak in breakdown.peaks]
-    device_rows = [row for row in breakdown.rows if row.name != HOST]
-    if len({row.is_fenced for row in device_rows}) > 1:
+    if any(row.is_fenced for row in breakdown.rows) and any(row.lacks_fence for row in breakdown.rows):
         notes.append(
-            "Not all could be fenced (a trace or a graph was captured): those times are of the calls alone."
+            "Not all could be fenced (as while a trace or a graph is captured): those times are of the calls "
+            "alone."
         )
     return [note for note in (*notes, *breakdown.problems) if note]
 

@@ -40,6 +40,7 @@ class Row:
         is_bottleneck: Whether this phase has the largest part of its own.
         is_open: Whether the test ended, raised or died inside it.
         is_fenced: Whether all of it was fenced.
+        lacks_fence: Whether a call that ended, and that may concern a device, was not.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Row:
     is_bottleneck: bool = False
     is_open: bool = False
     is_fenced: bool = False
+    lacks_fence: bool = False
 
     @property
     def path(self) -> tuple[str, ...]:

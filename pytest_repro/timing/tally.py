@@ -135,6 +135,7 @@ class _Sum:
     longest_ns: int = -1
     is_open: bool = False
     is_fenced: bool = True
+    lacks_fence: bool = False
 
     def add(self, phase: Phase) -> None:
         duration_ns = phase.duration_ns
@@ -146,6 +147,7 @@ class _Sum:
         self.unfenced_ns += phase.unfenced_ns
         self.is_open = self.is_open or phase.is_open
         self.is_fenced = self.is_fenced and phase.fenced
+        self.lacks_fence |= not (phase.fenced or phase.on_host or phase.is_open)
         moved = phase.transfer
         if moved is not None:
             self.size_bytes = (self.size_bytes or 0) + moved.size_bytes
@@ -172,6 +174,7 @@ class _Sum:
             share=self.total_ns / whole_ns if whole_ns else 0.0,
             is_open=self.is_open,
             is_fenced=self.is_fenced,
+            lacks_fence=self.lacks_fence,
         )
 
 

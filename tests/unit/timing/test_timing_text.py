@@ -156,7 +156,21 @@ def test_unfenced_parts_are_said() -> None:
     profile = gather()
     captured = Phase(name="op", operation="ttnn.add", start_ns=0, call_ns=MS)
     lines = table_lines([gather(phases=(*profile.phases[:1], captured))])
-    assert "Not all could be fenced (a trace or a graph was captured)" in lines[-2] + lines[-1]
+    assert "Not all could be fenced (as while a trace or a graph is captured)" in lines[-2] + lines[-1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Phase(name="op", operation="torch.add", start_ns=0, call_ns=MS, on_host=True),
+        by_hand("decode", MS, is_open=True),
+    ],
+    ids=["work of the host", "a phase in which the process died"],
+)
+def test_what_needs_no_fence_or_had_no_end_lacks_none(other: Phase) -> None:
+    """No capture is told of where nothing was captured."""
+    fenced = by_hand("load", MS, fenced=True)
+    assert "fenced (" not in "".join(table_lines([gather(phases=(fenced, other))]))
 
 
 def test_a_test_without_phases_has_no_table() -> None:
