@@ -142,8 +142,9 @@ class Sentinel:
             return None
         stacks = read_stacks(Path(watched.stack_file))
         ran_out_of_memory = self._memory.any_since()
-        died_ns = stacks_taken_ns(Path(watched.stack_file), self._clock())
-        phases = read_phases(Path(watched.position_file), died_ns)
+        ended_ns = self._examination and self._examination.ended_ns(position)
+        until_ns = ended_ns or stacks_taken_ns(Path(watched.stack_file), self._clock())
+        phases = read_phases(Path(watched.position_file), until_ns)
         death = describe_death(
             position,
             code=code_of_fatal_signal(stacks) or (-signal.SIGKILL if ran_out_of_memory else None),

@@ -101,8 +101,11 @@ class FamilyWatch:
 
     def _read(self) -> None:
         self._position = read_position(position_path(self._folder, self._place.id))
-        died_ns = stacks_taken_ns(stacks_path(self._folder, self._place.id), self._clock())
-        self._phases = read_phases(position_path(self._folder, self._place.id), died_ns)
+        ended_ns = None
+        if self._examination is not None and self._position is not None:
+            ended_ns = self._examination.ended_ns(self._position)
+        until_ns = ended_ns or stacks_taken_ns(stacks_path(self._folder, self._place.id), self._clock())
+        self._phases = read_phases(position_path(self._folder, self._place.id), until_ns)
         self._stacks = take_stacks(stacks_path(self._folder, self._place.id))
 
     def death(self, code: int, *, test: str, printed: str) -> dict[str, Any]:

@@ -217,25 +217,28 @@ class WorkerDeaths:
         if is_after and not last:
             return WorkerDeath(position=position, how=how)
         self._crashes += 1
+        ended_ns = None
         stacks = read_stacks(stacks_path(self._folder, worker))
         if is_after:
             death = self._death_after(
                 replace(position, iteration=last), code=code, stacks=stacks, is_counted=is_counted
             )
         else:
+            examination = self._watchdog.examination(worker)
+            ended_ns = examination and examination.ended_ns(position)
             death = describe_death(
                 position,
                 code=code,
                 root=self._root,
                 stacks=stacks,
-                examination=self._watchdog.examination(worker),
+                examination=examination,
                 ran_out_of_memory=self._memory.any_since(),
                 has_lost_channel=code is None,
             )
         failure = self._failure(death, test=test, worker=worker)
         self.booked[worker] = None
-        died_ns = stacks_taken_ns(stacks_path(self._folder, worker), seen_ns)
-        profile = self._left_behind(node, death.position, test=test, outcome=death.outcome, until_ns=died_ns)
+        until_ns = ended_ns or stacks_taken_ns(stacks_path(self._folder, worker), seen_ns)
+        profile = self._left_behind(node, death.position, test=test, outcome=death.outcome, until_ns=until_ns)
         return WorkerDeath(
             position=position, failure=failure, is_counted=is_counted, how=how, profile=profile
         )

@@ -38,6 +38,14 @@ class Examination:
     triage: str | None = None
     code: int | None = None
 
+    def ended_ns(self, position: Position) -> int | None:
+        """Returns when a hanging iteration was given up, None for a crash; looking into it took more time.
+
+        Args:
+            position: Where the process was.
+        """
+        return None if self.hung_ns is None else position.began_ns + self.hung_ns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:

@@ -190,13 +190,21 @@ def test_every_hang_is_ended_and_named_where_it_is(
     assert test["outcomes"] == {"passed": 9 - len(chosen), "hang": len(chosen)}
     failures = failures_of(pytester)
     assert {*failures} == chosen
+    phases = {
+        profile["iteration"]: profile["phases"][-1]
+        for profile in json_lines(session_folder(pytester) / "profiling.jsonl")
+    }
     for number, failure in failures.items():
         assert failure["message"].startswith("hung for ")
+        hung_s = float(failure["message"].removeprefix("hung for ").removesuffix(" s"))
         assert failure["stage"] == {2: "setup", 7: "teardown"}.get(number, "call")
         assert failure["signature"]["function"] == FUNCTIONS[number]
         assert re.search(f"--repro-triage:\n{told}", failure["text"])
         if number not in (2, 7):
             assert "(call, phase x)" in failure["text"]
+            assert phases[number]["is_open"]
+            # Without the time that looking into the process took.
+            assert phases[number]["duration_ns"] < (hung_s + 0.1) * 1e9
     assert "stopped by a signal (SIGSTOP)" in failures[8]["text"]
     if 5 in chosen:
         assert "in waits_for_ours\n" in failures[5]["text"]

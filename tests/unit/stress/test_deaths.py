@@ -152,6 +152,7 @@ def test_a_hang_says_all_that_is_known() -> None:
     hang = death(-9, stacks="", examination=found, ran_out_of_memory=True)
     assert hang.outcome is Outcome.HANG
     assert hang.message == "hung for 61.2 s"
+    assert found.ended_ns(position(began_ns=1_000)) == 61_240_001_000
     first, stacks, native, triage = hang.text.split("\n\n")
     assert first == "hung for 61.2 s in iteration 1,204 (call)"
     assert stacks.endswith("in test_a")
