@@ -68,6 +68,8 @@ class Settling:
         self._tensors = tensors
         self._devices = devices
         self._copies = _COPIES if accelerator is None else _COPIES | {accelerator}
+        self._is_host_only = accelerator is None
+        self._sends = self._copies - {"to", "cpu", "copy_"}
         self.names = self._copies | _READS | _CREATIONS | _BLOCKING
         """Names of calls that need `settle`; all others are operations."""
 
@@ -88,6 +90,43 @@ class Settling:
     def largest(self, args: Sequence[Any], result: Any) -> Transfer | None:
         """Returns what is known of the largest tensor that a call worked on."""
         return self._tensors.largest(args, result)
+
+    def expected(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        """Returns what a call should be: what it is told to be while it lasts, and if it does not return."""
+        if name in _READS:
+            return TO_TORCH
+        if name in _BLOCKING:
+            return OP
+        try:
+            if self._is_host_only:
+                return self._host_phase(name, args, kwargs)
+            return self._expected(name, args, kwargs)
+        except Exception as error:
+            # As in `settle`, the call must not fail.
+            if is_interrupt(error):
+                raise
+            return OP
+
+    def _expected(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+        source, target = self._ends(name, args, kwargs, None)
+        is_from = self._is_on_device(source)
+        is_to = self._is_on_device(target) if name == "copy_" else self._names_device(name, args, kwargs)
+        if is_from:
+            # Between two devices it is an operation.
+            return TO_TORCH if is_to is False else OP
+        return TO_DEVICE if is_to else OP if name == "copy_" else self._host_phase(name, args, kwargs)
+
+    def _names_device(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool | None:
+        """Returns whether a call names a device, False if it names the host, None if it names neither."""
+        if name == "cpu" or name in self._sends:
+            return name != "cpu"
+        for value in (kwargs.get("device"), *args[1:]):
+            if self._is_device(value):
+                return not str(value).startswith(("cpu", "meta"))
+            end = self._tensors.end(value)
+            if end is not None:
+                return end.is_on_device
+        return self._is_on_device(self._tensors.end(args[0])) if name == "new_tensor" else None
 
     def settle(
         self, span: Span, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
@@ -123,7 +162,9 @@ class Settling:
             span.settle(OP, transfer=partial(self._transfer, name, source, target) if is_between else None)
         else:
             phase = self._host_phase(name, args, kwargs)
-            if phase != OP:
+            if phase == OP:
+                span.settle(OP)
+            else:
                 self._moved(span, phase, name, source, target, is_blocking=False)
 
     def note(self, args: Sequence[Any], result: Any) -> bool:
@@ -176,6 +217,8 @@ class Settling:
         """Returns the phase of a call that stays on the host: a device that is named counts as one."""
         if name == "cpu":
             return TO_TORCH
+        if name in self._sends:
+            return TO_DEVICE
         device = kwargs.get("device")
         if device is None:
             device = next((value for value in args[1:] if self._is_device(value)), None)

@@ -232,7 +232,8 @@ def mode_class(  # noqa: C901 - its one method
             named = kwargs or {}
             name, text = (name_of(func), label) if isinstance(label, str) else (label.name, label.label)
             is_host = on_host or settling.is_on_host(name, args, named)
-            span = self.recorder.automatic(OP, text, on_host=is_host)  # type: ignore[union-attr]
+            phase = OP if isinstance(label, str) else settling.expected(name, args, named)
+            span = self.recorder.automatic(phase, text, on_host=is_host)  # type: ignore[union-attr]
             if span is None:
                 return call(func, args, kwargs)
             with span:

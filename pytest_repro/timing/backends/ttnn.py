@@ -11,7 +11,14 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.timing.backend import OP, SYNCHRONIZE, TO_DEVICE, TO_TORCH
-from pytest_repro.timing.backends.ttnn_tensors import Devices, device_of, largest_of, transfer_of
+from pytest_repro.timing.backends.ttnn_tensors import (
+    Devices,
+    device_of,
+    largest_of,
+    placed_of,
+    read_of,
+    transfer_of,
+)
 from pytest_repro.timing.call_sites import CallSites, frame_above, leave_out
 from pytest_repro.timing.patches import Patches
 
@@ -156,7 +163,8 @@ class _Calls:
         """Makes a call in the name of the line at which a frame stands."""
         call = self._sites.caller(frame)
         try:
-            span = self._recorder.automatic(phase, name)
+            # While it lasts, and if it does not return, it is told to be what it should be.
+            span = self._recorder.automatic(self._expected(phase, name, args, kwargs), name)
             if span is None:
                 return call(original, args, kwargs)
             self._devices.note(args, kwargs)
@@ -168,6 +176,12 @@ class _Calls:
             raise
         return result
 
+    def _expected(self, phase: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+        if name in _READS:
+            return TO_TORCH
+        is_send = name in _SENDS and self._devices.within((*args, *kwargs.values()))
+        return TO_DEVICE if is_send else phase
+
     def _settle(
         self,
         span: Span,
@@ -178,18 +192,21 @@ class _Calls:
         result: Any,
     ) -> None:
         self._devices.note((result,), {})
+        values = (*args, *kwargs.values())
         if name in _SENDS:
-            target = args[1] if name.startswith("ttnn.copy_") and len(args) > 1 else result
+            target = placed_of(values) if name.startswith("ttnn.copy_") else result
             span.on_host = device_of(target) is None
-            if not span.on_host:
+            if span.on_host:
+                span.settle(OP)
+            else:
                 span.settle(TO_DEVICE, transfer=partial(transfer_of, target))
         elif name in _READS:
             is_blocking = kwargs.get("blocking", True) is not False
-            span.settle(TO_TORCH, is_blocking=is_blocking, transfer=partial(transfer_of, *args[:1]))
+            span.settle(TO_TORCH, is_blocking=is_blocking, transfer=partial(read_of, values))
         elif phase == SYNCHRONIZE or (name == "ttnn.execute_trace" and kwargs.get("blocking", True)):
             span.settle(phase, is_blocking=True)
         if span.name == OP:
-            span.works_on(partial(largest_of, (*args, *kwargs.values(), result)))
+            span.works_on(partial(largest_of, (*values, result)))
 
 
 def _closing_modules(ttnn: Any) -> list[Any]:

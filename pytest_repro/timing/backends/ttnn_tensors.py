@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_repro.model import Transfer
@@ -35,6 +36,14 @@ class Devices:
             for part in value if isinstance(value, (list, tuple)) else (value,):
                 self._note_one(part)
 
+    def within(self, values: Iterable[Any]) -> bool:
+        """Returns whether a device, or a tensor on one, is among some values."""
+        return any(
+            isinstance(value, self._device_class)
+            or (isinstance(value, self._tensor_class) and device_of(value) is not None)
+            for value in values
+        )
+
     def clear(self) -> None:
         """Forgets all devices: a reference to one would keep it alive."""
         self._used.clear()
@@ -52,10 +61,24 @@ class Devices:
 def device_of(tensor: Any) -> Any | None:
     """Returns the device that a ttnn tensor is on; None for one on the host and for other values."""
     method = getattr(tensor, "device", None)
-    if not callable(method):
+    if not callable(method) or not hasattr(tensor, "is_allocated"):
         return None
     # A deallocated tensor has no device to wait for.
     return method() if tensor.is_allocated() else None
+
+
+def placed_of(values: Iterable[Any]) -> Any | None:
+    """Returns the first tensor on a device among some values, None if there is none."""
+    return next((value for value in values if device_of(value) is not None), None)
+
+
+def read_of(values: Sequence[Any]) -> Transfer | None:
+    """Returns what a call that was given these values has read; no byte of a tensor that was on the host."""
+    placed = placed_of(values)
+    if placed is not None:
+        return transfer_of(placed)
+    tensor = next((value for value in values if hasattr(value, "is_allocated")), None)
+    return None if tensor is None else replace(transfer_of(tensor), size_bytes=0)
 
 
 def transfer_of(tensor: Any) -> Transfer:

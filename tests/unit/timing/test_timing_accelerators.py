@@ -124,6 +124,45 @@ def test_each_direction_is_told_by_where_the_tensors_are(
 
 
 @pytest.mark.parametrize(
+    ("name", "args", "kwargs", "phase"),
+    [
+        ("to", (host, CUDA), {}, "to_device"),
+        ("to", (host, device), {}, "to_device"),
+        ("cuda", (host,), {}, "to_device"),
+        ("npu", (host,), {}, "to_device"),
+        ("copy_", (device, host), {}, "to_device"),
+        ("tensor", ([1.0],), {"device": "cuda"}, "to_device"),
+        ("new_tensor", (device, [1.0]), {}, "to_device"),
+        ("to", (host, "cpu"), {}, "to_device"),
+        ("to", (device, "cpu"), {}, "to_torch"),
+        ("to", (device, host), {}, "to_torch"),
+        ("to", (device,), {"device": CPU}, "to_torch"),
+        ("as_tensor", (device,), {"device": "cpu"}, "to_torch"),
+        ("cpu", (device,), {}, "to_torch"),
+        ("cpu", (host,), {}, "to_torch"),
+        ("copy_", (host,), {"src": device}, "to_torch"),
+        ("item", (device,), {}, "to_torch"),
+        ("tolist", (host,), {}, "to_torch"),
+        ("to", (device, CUDA_1), {}, "op"),
+        ("cuda", (device,), {}, "op"),
+        ("copy_", (device, other), {}, "op"),
+        ("copy_", (host, host), {}, "op"),
+        ("to", (device, object()), {}, "op"),
+        ("to", (host,), {}, "op"),
+        ("new_tensor", (host, [1.0]), {}, "op"),
+        ("as_tensor", ([1.0],), {}, "op"),
+        ("nonzero", (device,), {}, "op"),
+        ("to", (), {}, "op"),
+    ],
+)
+def test_a_call_is_known_before_it_is_done(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any], phase: str
+) -> None:
+    """One that hangs or fails is the open phase of a log under its right name."""
+    assert Settling(FakeTensors(), set(), "npu").expected(name, args, kwargs) == phase
+
+
+@pytest.mark.parametrize(
     ("name", "args", "kwargs", "is_on_host"),
     [
         ("add", (host, host), {}, True),

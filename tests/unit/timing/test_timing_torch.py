@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,6 +130,20 @@ def test_an_operation_that_raises_is_open(recorder: Recorder) -> None:
         torch.ones(2, 3) @ torch.ones(2, 3)
     *_, last = recorder.finish()[0]
     assert (last.operation, last.is_open) == ("torch.matmul", True)
+
+
+def test_a_transfer_that_raises_is_open_as_what_it_should_be(recorder: Recorder) -> None:
+    """A copy for which there is no memory is told as one, and so is a read-back of what is no number."""
+    x = torch.ones(3)
+    for call in (x.item, partial(x.to, device="cuda:99"), partial(torch.tensor, ["a"], device="cuda:99")):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever torch raises
+            call()
+    phases = [phase for phase in recorder.finish()[0] if phase.is_open]
+    assert [(phase.name, phase.operation) for phase in phases] == [
+        ("to_torch", "torch.item"),
+        ("to_device", "torch.to"),
+        ("to_device", "torch.tensor"),
+    ]
 
 
 def test_after_detaching_no_mode_is_left() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -141,6 +142,40 @@ def test_every_way_back_is_seen(harness: Harness, device: Any) -> None:
         "ttnn.Tensor.cpu",
         "ttnn.Tensor.to_torch",
     ]
+    # The last one found its data on the host.
+    assert [phase.transfer.size_bytes for phase in phases if phase.transfer] == [8192, 8192, 8192, 0]
+
+
+def test_arguments_may_be_named(harness: Harness, device: Any) -> None:
+    """What is moved has its size, whichever way the call was written."""
+    import ttnn
+
+    host, x = tensor(), tensor(device)
+    harness.recorder.begin()
+    ttnn.copy_host_to_device_tensor(host_tensor=host, device_tensor=x)
+    ttnn.to_torch(tensor=x)
+    phases = device_phases(harness)
+    assert [(phase.name, phase.transfer and phase.transfer.size_bytes) for phase in phases] == [
+        ("to_device", 8192),
+        ("to_torch", 8192),
+    ]
+
+
+def test_a_call_that_does_not_return_is_what_it_should_be(harness: Harness, device: Any) -> None:
+    """In the log of a test that hangs or fails inside a read-back, that is the open phase."""
+    import ttnn
+
+    x = tensor(device)
+    harness.recorder.begin()
+    for call in (
+        partial(ttnn.to_torch, x, dtype="none"),
+        partial(ttnn.to_device, x, device, memory_config="none"),
+        partial(ttnn.add, x, "none"),
+    ):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever ttnn raises
+            call()
+    phases = [phase for phase in device_phases(harness) if phase.is_open]
+    assert [phase.name for phase in phases] == ["to_torch", "to_device", "op"]
 
 
 def test_operators_and_submodules_are_seen(harness: Harness, device: Any) -> None:
