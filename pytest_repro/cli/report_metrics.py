@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 
 from pytest_repro.report.catalogue import Catalogue
-from pytest_repro.report.metrics import metrics_lines, metrics_of
+from pytest_repro.report.metrics import metrics_of
+from pytest_repro.report.metrics_tables import metrics_lines
 
 
 @click.command()

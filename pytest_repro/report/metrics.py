@@ -14,8 +14,6 @@ from typing import Any
 from pytest_repro.errors import StoreError
 from pytest_repro.report.attempts import Standing, Status, has_failed, standing_of, status_of
 from pytest_repro.report.catalogue import Catalogue, SessionEntry
-from pytest_repro.report.columns import aligned
-from pytest_repro.report.words import counted, seconds, visible
 from pytest_repro.signature import signature_from_dict
 from pytest_repro.store import SessionState
 
@@ -101,56 +99,6 @@ def metrics_of(roots: Sequence[Path]) -> dict[str, Any]:
         "each": [_record(work) for work in works],
         "signatures": _signatures(entries),
     }
-
-
-def metrics_lines(metrics: Mapping[str, Any], *, width: int | None = None) -> list[str]:
-    """Returns the same for a terminal.
-
-    Args:
-        metrics: What `metrics_of` returns.
-        width: Of the terminal, None where nothing is cut.
-    """
-    sessions = metrics["sessions"]
-    names = [*(status.value.lower() for status in Status), "unknown"]
-    counts = [
-        [what, *(f"{metrics[key][name]:,}" for name in names)]
-        for what, key in (("reports", "reports"), ("branches or tags", "works"))
-    ]
-    broken = f", {sessions['broken_off']:,} broken off" if sessions["broken_off"] else ""
-    lines = [
-        *aligned([["", *names], *counts]),
-        "",
-        f"{counted(sessions['all'], 'session')}, {sessions['failing']:,} with the failure{broken}",
-    ]
-    if metrics["each"]:
-        header = ["sessions", "status", "reproduced in", "fixed in", "runs", "branch or tag"]
-        records = list(metrics["each"])
-        if len(records) > 1:
-            records.append(
-                {"sessions": sessions["all"], "status": "median", "name": "", **metrics["medians"]}
-            )
-        rows = [_cells(record) for record in records]
-        lines += ["", *aligned([header, *rows], width=width)]
-    if metrics["signatures"]:
-        header = ["sessions", "failures", "key", "most frequent signatures"]
-        rows = [
-            [f"{one['sessions']:,}", f"{one['failures']:,}", one["key"], visible(one["title"])]
-            for one in metrics["signatures"]
-        ]
-        lines += ["", *aligned([header, *rows], width=width)]
-    return lines
-
-
-def _cells(record: Mapping[str, Any]) -> list[str]:
-    times = [record["to_reproduce_ns"], record["to_fix_ns"]]
-    runs = record["runs"]
-    return [
-        f"{record['sessions']:,}",
-        record["status"],
-        *("-" if time is None else seconds(time) for time in times),
-        "-" if runs is None else f"{runs:,}",
-        visible(record["name"]),
-    ]
 
 
 def _works(root: Path) -> Iterator[Work]:

@@ -29,12 +29,15 @@ _OTHERS = "other phases"
 _CALL = Stage.CALL.value
 
 
-def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[str, Any]:
+def page_data(
+    entry: SessionEntry, *, most_points: int = MOST_POINTS, work: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Returns what the page tells; a record that cannot be read is told among its `problems`.
 
     Args:
         entry: The session.
         most_points: Durations that are drawn, at most.
+        work: What became of the work that it belongs to, as `metrics_record` returns it.
     """
     problems: list[str] = []
     summary = _read(entry.summary, problems) or {}
@@ -59,6 +62,7 @@ def page_data(entry: SessionEntry, *, most_points: int = MOST_POINTS) -> dict[st
         "timing": _timing(summary),
         "verdict": verdict_record(summary),
         "has_sides": has_sides(entry.path),
+        "work": work,
         "problems": problems,
     }
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from pytest_repro.cli.report import main
-from pytest_repro.report.metrics import metrics_lines, metrics_of
+from pytest_repro.report.metrics import metrics_of
+from pytest_repro.report.metrics_tables import metrics_lines
 from tests.unit.report.session_records import write_session
 
 MINUTE_NS = 60 * 10**9
@@ -133,3 +134,31 @@ def test_nothing_on_record_is_nothing_counted(tmp_path: Path) -> None:
     """And no table without a row."""
     lines = metrics_lines(metrics_of([tmp_path]))
     assert lines[-1] == "0 sessions, 0 with the failure"
+
+
+def test_the_page_tells_of_the_work_that_its_session_belongs_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tables as on the terminal; none where the session is the only one, or of another project."""
+    monkeypatch.chdir(tmp_path)
+    project, other = tmp_path / "project", tmp_path / "other"
+    _fixed(project, branch="fix/a")
+    alone = write_session(other, summary={"exit_status": 0})
+    for root, session, is_told in ((project, "latest", True), (other, "latest", False)):
+        assert main(["--root", str(root), "html", session, "--output", "page.html"]) == 0
+        data = _page_data(Path("page.html"))
+        assert (data["work"] is not None) is is_told
+        if is_told:
+            assert data["work"]["said"] == "5 sessions, 2 with the failure"
+            assert data["work"]["tables"][1]["rows"] == [
+                ["5", "success", "2 min 10 s", "7 min 0 s", "5", "fix/a"]
+            ]
+    assert main(["--root", str(project), "html", str(alone.path), "--output", "page.html"]) == 0
+    assert _page_data(Path("page.html"))["work"] is None
+    capsys.readouterr()
+
+
+def _page_data(page: Path) -> dict[str, Any]:
+    text = page.read_text(encoding="utf-8").partition('<script type="application/json" id="data">')[2]
+    data: dict[str, Any] = json.loads(text.partition("</script>")[0])
+    return data
