@@ -53,7 +53,7 @@ def _trial(side: Side, number: int, *, fails: bool, text: str, hash_seed: str = 
     return Trial(side=side, run=run, failures=seen)
 
 
-def _dossier(text: str = "test_a.py::test_a", *, base: int = 3, fix: int = 0, runs: int = 3) -> Dossier:
+def dossier_of(text: str = "test_a.py::test_a", *, base: int = 3, fix: int = 0, runs: int = 3) -> Dossier:
     trials = tuple(
         _trial(side, number, fails=number <= (base if side is Side.BASE else fix), text=text)
         for number in range(1, runs + 1)
@@ -80,7 +80,7 @@ def _dossier(text: str = "test_a.py::test_a", *, base: int = 3, fix: int = 0, ru
 
 def test_the_page_tells_what_a_stranger_needs() -> None:
     """Commits, trees, numbers, each run, how to repeat it."""
-    page = certificate_page(_dossier())
+    page = certificate_page(dossier_of())
     for text in (
         "**certified: the base failed in 3 of 3 runs, the fix in 0 of 3; if they failed alike, ",
         "that would have a chance of 5.0 % (Fisher's exact test)**",
@@ -101,8 +101,8 @@ def test_the_page_tells_what_a_stranger_needs() -> None:
 @given(ANY)
 def test_no_text_breaks_out_of_the_page(text: str) -> None:
     """Whatever tests, branches, files and commands are called, headings and tables are ours."""
-    page = certificate_page(_dossier(text or "x"))
-    plain = certificate_page(_dossier())
+    page = certificate_page(dossier_of(text or "x"))
+    plain = certificate_page(dossier_of())
 
     def skeleton(of: str) -> list[str]:
         return [line[:2] for line in of.split("\n") if line[:1] in ("#", "|")]
@@ -143,7 +143,7 @@ def _is_run(text: str, at: int, length: int) -> bool:
 
 def test_a_hash_seed_that_is_no_number_does_not_reach_the_table() -> None:
     """It is what a process says of itself."""
-    dossier = _dossier()
+    dossier = dossier_of()
     trials = (_trial(Side.BASE, 1, fails=True, text="t", hash_seed="1 | <b>"), *dossier.trials[1:])
     assert "| base | 1 | failed | 1 | 1 | 0 | 1.5 s | not known |" in certificate_page(
         replace(dossier, trials=trials)
@@ -154,17 +154,17 @@ def test_a_hash_seed_that_is_no_number_does_not_reach_the_table() -> None:
     ("dossier", "sentence", "step"),
     [
         (
-            _dossier(fix=1),
+            dossier_of(fix=1),
             "not certified: the fix fails: the base failed in 3 of 3 runs, the fix in 1 of 3",
             None,
         ),
         (
-            _dossier(base=0),
+            dossier_of(base=0),
             "not reproduced: nothing is proved: the base failed in 0 of 3 runs, the fix in 0 of 3",
             "if the fix is in the test itself, leave the base its own: --verify-test none",
         ),
         (
-            _dossier(base=2),
+            dossier_of(base=2),
             "not certified: too few runs: the base failed in 2 of 3 runs, the fix in 0 of 3; * 20 % (*)",
             "if the base goes on to fail as often and the fix never: --verify-runs 6",
         ),
@@ -185,7 +185,7 @@ def test_a_base_without_the_test_is_told_how_it_gets_it() -> None:
         run = Run(number=1, exit_status=exit_status, duration_ns=1, report=report)
         trials = (Trial(side=Side.BASE, run=run),)
         verdict = judge_certificate(trials, asked=3, confidence=0.95, wanted=None)
-        dossier = replace(_dossier(), trials=trials, verdict=verdict)
+        dossier = replace(dossier_of(), trials=trials, verdict=verdict)
         assert "name with --verify-test the files of tests that the base needs from the fix" in next_steps(
             dossier
         )
@@ -195,7 +195,7 @@ def test_a_crash_is_told_how_it_counts() -> None:
     """A process that died has no report; a worker of xdist that died is a failing test."""
     trials = (Trial(side=Side.BASE, run=Run(number=1, exit_status=-11, duration_ns=1, report=None)),)
     verdict = judge_certificate(trials, asked=3, confidence=0.95, wanted=None)
-    dossier = replace(_dossier(), trials=trials, verdict=verdict)
+    dossier = replace(dossier_of(), trials=trials, verdict=verdict)
     assert "a crash ends a run without a report: with -n 1 it is a failing test" in next_steps(dossier)
 
 
@@ -203,19 +203,19 @@ def test_clean_runs_of_the_fix_say_what_they_leave_open() -> None:
     """A fix that fails less often than the base may still fail: three clean runs say little of it alone."""
     remains = "of the fix alone, 3 clean runs rule out a failure rate above 63 % at 95 % confidence"
     remains += ", and no lower one"
-    assert remains in certificate_lines(_dossier())
-    assert f"- {remains}" in certificate_page(_dossier())
-    assert what_remains(_dossier(fix=1).verdict) is None
+    assert remains in certificate_lines(dossier_of())
+    assert f"- {remains}" in certificate_page(dossier_of())
+    assert what_remains(dossier_of(fix=1).verdict) is None
 
 
 def test_a_certificate_has_no_next_steps() -> None:
     """There is nothing left to do."""
-    assert next_steps(_dossier()) == []
+    assert next_steps(dossier_of()) == []
 
 
 def test_the_record_is_json_with_each_run() -> None:
     """For programs: rates from 0 to 1, durations in nanoseconds."""
-    record: dict[str, Any] = json.loads(json.dumps(certificate_record(_dossier())))
+    record: dict[str, Any] = json.loads(json.dumps(certificate_record(dossier_of())))
     assert (record["verdict"], record["exit_status"], record["runs_needed"]) == ("certified", 0, 3)
     assert record["base"]["failure_rate"] == 1.0
     assert record["fix"]["interval"] == pytest.approx([0.0, 0.7076], abs=1e-4)
@@ -254,8 +254,8 @@ def mine(tmp_path: Path) -> Path:
 def test_the_certificate_has_the_users_own_template(mine: Path) -> None:
     """As the project's file says; without one it is the package's."""
     assert certificate_templates(mine.parent) == mine
-    page = certificate_page(_dossier(), overrides=mine)
-    assert page == f"# {certificate_sentence(_dossier().verdict)}\n"
+    page = certificate_page(dossier_of(), overrides=mine)
+    assert page == f"# {certificate_sentence(dossier_of().verdict)}\n"
     (mine.parent / "pyproject.toml").unlink()
     assert certificate_templates(mine.parent) is None
 
@@ -263,10 +263,10 @@ def test_the_certificate_has_the_users_own_template(mine: Path) -> None:
 def test_a_template_that_cannot_be_filled_in_costs_no_certificate(mine: Path) -> None:
     """The package's own takes its place, and what is wrong is told."""
     (mine / "certificate.md.j2").write_text("{{ sentences }}\n")
-    page, problem = certificate_page_at_any_rate(_dossier(), overrides=mine)
-    assert page == certificate_page(_dossier())
+    page, problem = certificate_page_at_any_rate(dossier_of(), overrides=mine)
+    assert page == certificate_page(dossier_of())
     assert "did you mean sentence?" in str(problem)
-    assert certificate_page_at_any_rate(_dossier(), overrides=None) == (page, None)
+    assert certificate_page_at_any_rate(dossier_of(), overrides=None) == (page, None)
 
 
 def test_a_broken_template_of_the_certificate_is_told_before_any_run(mine: Path) -> None:

@@ -50,9 +50,9 @@ def report_of(**given: object) -> LogReport:
         nodeid=str(given.get("nodeid", "tests/test_a.py::test_a")),
         line=7,
         outcome=Outcome.FAILED,
-        exception="ValueError",
+        exception=str(given.get("exception", "ValueError")),
         message=str(given.get("message", "no")),
-        place=Frame(file="src/a.py", line=3),
+        place=Frame(file=str(given.get("place", "src/a.py")), line=3),
         text=str(given.get("text", "E   ValueError: no")),
     )
     variables = tuple(
@@ -64,9 +64,13 @@ def report_of(**given: object) -> LogReport:
         failures=(failure,),
         variables=variables,
         job=Found(value=str(given.get("job", "unit")), line=1),
+        step=Found(value=str(given.get("step", "Run tests")), line=1),
+        rootdir=Found(value=str(given.get("rootdir", "/w")), line=1),
+        plugins=Found(value=str(given.get("plugins", "xdist-3.6.1")), line=1),
         command=Found(value=str(given.get("command", "pytest -v")), line=2),
     )
-    return LogReport(line_count=9, session=session, failures=(failure,))
+    image = Found(value=str(given.get("image", "ubuntu")), line=1)
+    return LogReport(line_count=9, session=session, failures=(failure,), runner_image=(image,))
 
 
 def made(folder: Path, reproduction: Reproduction) -> Path:

@@ -83,6 +83,15 @@ DANGEROUS = (
     *("PATH", "BASH_ENV", "ENV", "LD_PRELOAD", "PYTHONSTARTUP", "PS4", "IFS", "PYTEST_ADDOPTS", "SHELLOPTS"),
     *("CDPATH", "PYTHONHOME", "PROMPT_COMMAND", "RANDOM", "SECONDS", "POSIXLY_CORRECT", "repro_log", "_"),
 )
+TEXTS = st.fixed_dictionaries(
+    dict.fromkeys(
+        (
+            *("nodeid", "message", "text", "exception", "place", "command"),
+            *("job", "step", "rootdir", "plugins", "image"),
+        ),
+        HOSTILE,
+    )
+)
 NAMES = HOSTILE | st.sampled_from(DANGEROUS)
 
 
@@ -132,15 +141,14 @@ def text_outside_code(markdown: str) -> tuple[str, set[str]]:
     return "\n".join(shown), kinds
 
 
-def check_inert(tmp_path: Path, texts: dict[str, str], value: str, name: str) -> None:
+def check_inert(tmp_path: Path, texts: dict[str, str], value: str, name: str, *, is_flaky: bool) -> None:
     nodeid = "tests/test_a.py::test_a[" + texts["nodeid"]
     given: dict[str, Any] = {**texts, "nodeid": nodeid, "variables": {"MODE": value, name: "MARK" + value}}
-    folder = scaffolded(tmp_path, **given)
+    folder = scaffolded(tmp_path, is_flaky=is_flaky, **given)
     code, arguments, environment, output = run_hostile(folder)
     assert code == 1, output
-    assert arguments == [
-        *("-u", "-m", "pytest", "tests/test_x_1_repro.py", "-x", "-v", "--repro-timing", "--timeout=60")
-    ]
+    asked = "--repro-stress-time 5m -n auto -x" if is_flaky else "-x -v --repro-timing --timeout=60"
+    assert arguments == ["-u", "-m", "pytest", "tests/test_x_1_repro.py", *asked.split()]
     kept = value.replace("\0", "").encode("utf-8", "replace").decode()
     assert environment["MODE"] == kept
     assert "MARK" not in "".join(environment.get(dangerous, "") for dangerous in DANGEROUS)
@@ -154,45 +162,36 @@ def check_inert(tmp_path: Path, texts: dict[str, str], value: str, name: str) ->
 
     readme = (folder / "README.md").read_text()
     assert not {"\x1b", "\x9b", "\u202e", "\u2066", "\u2028"} & set(readme)
-    _, expected = text_outside_code(readme_of_harmless(tmp_path))
+    _, expected = text_outside_code(readme_of_harmless(tmp_path, is_flaky=is_flaky))
     shown, kinds = text_outside_code(readme)
     assert kinds <= expected
     assert "touch pwned" not in shown
     assert "http" not in shown
 
 
-def readme_of_harmless(tmp_path: Path) -> str:
-    folder = scaffolded(tmp_path / "harmless", variables={"MODE": "1", "PATH": "/x", "a b": "c"})
+def readme_of_harmless(tmp_path: Path, *, is_flaky: bool) -> str:
+    variables = {"MODE": "1", "PATH": "/x", "a b": "c"}
+    folder = scaffolded(tmp_path / "harmless", is_flaky=is_flaky, variables=variables)
     return (folder / "README.md").read_text()
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    texts=st.fixed_dictionaries(
-        {"nodeid": HOSTILE, "message": HOSTILE, "text": HOSTILE, "job": HOSTILE, "command": HOSTILE}
-    ),
-    value=HOSTILE,
-    name=NAMES,
-)
-def test_no_text_of_a_log_breaks_out(tmp_path: Path, texts: dict[str, str], value: str, name: str) -> None:
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=TEXTS, value=HOSTILE, name=NAMES, is_flaky=st.booleans())
+def test_no_text_of_a_log_breaks_out(
+    tmp_path: Path, texts: dict[str, str], value: str, name: str, *, is_flaky: bool
+) -> None:
     """Bash runs the script, Python compiles the test, Markdown is parsed: hostile text stays text."""
-    check_inert(tmp_path, texts, value, name)
+    check_inert(tmp_path, texts, value, name, is_flaky=is_flaky)
 
 
 @pytest.mark.slow
-@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    texts=st.fixed_dictionaries(
-        {"nodeid": HOSTILE, "message": HOSTILE, "text": HOSTILE, "job": HOSTILE, "command": HOSTILE}
-    ),
-    value=HOSTILE,
-    name=NAMES,
-)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=TEXTS, value=HOSTILE, name=NAMES, is_flaky=st.booleans())
 def test_no_text_of_a_log_breaks_out_at_length(
-    tmp_path: Path, texts: dict[str, str], value: str, name: str
+    tmp_path: Path, texts: dict[str, str], value: str, name: str, *, is_flaky: bool
 ) -> None:
     """The same with many more texts."""
-    check_inert(tmp_path, texts, value, name)
+    check_inert(tmp_path, texts, value, name, is_flaky=is_flaky)
 
 
 def test_lines_of_a_megabyte_are_shown_short(tmp_path: Path) -> None:
