@@ -122,6 +122,7 @@ def _without_a_test(text: str, *, is_shell: bool) -> list[Context]:
         unread=(fact,),
         open=(fact,),
         conflicts=(conflict,),
+        looked_into=(fact,),
         in_plain_text=frozenset({text}),
     )
     no_test = replace(whole, nodeid=None, file=None, signature=None, history=None)

@@ -179,6 +179,7 @@ class Trial:
         self._mine = folder / "mine"
         self._mine.mkdir()
         self._taken: Taken | None = None
+        self._used: Callable[[Any, int], Any] = lambda value, _: value
         environment_of = rendering._environment
         # To read a template takes longer than to fill it in.
         self._environments: dict[tuple[str, Path | None], jinja2.Environment] = {}
@@ -187,7 +188,7 @@ class Trial:
             key = (template, overrides)
             if key not in self._environments:
                 self._environments[key] = environment_of(template, overrides)
-                self._environments[key].filters["taken"] = self._taken
+                self._environments[key].filters |= {"taken": self._taken, "used": self._used}
             return self._environments[key]
 
         monkeypatch.setattr(rendering, "_environment", with_taken)
@@ -204,6 +205,26 @@ class Trial:
             text = text[: use.start] + "taken" + text[use.start + len(use.filter) :]
             (self._mine / use.template).write_text(text, encoding="utf-8")
         return self._taken
+
+    def reached(self, uses: Sequence[Use]) -> set[Use]:
+        """Returns those uses in one template that any of its contexts reaches."""
+        self.without(None)
+        source = next(path for path in own_templates() if path.name == uses[0].template)
+        text = source.read_text(encoding="utf-8")
+        for number, use in sorted(enumerate(uses), key=lambda one: -one[1].start):
+            text = f"{text[: use.start]}used({number}) | {text[use.start :]}"
+            # `map("sh")` names a filter: it is told of where it is used, as it is.
+            text = re.sub(rf'map\("used\({number}\) \| (\w+)"\)', rf'used({number}) | map("\1")', text)
+        (self._mine / source.name).write_text(text, encoding="utf-8")
+        numbers: set[int] = set()
+
+        def used(value: Any, number: int) -> Any:
+            numbers.add(number)
+            return value
+
+        self._used = used
+        texts_of(source.name, "word", self._mine)
+        return {uses[number] for number in numbers}
 
     def breach(self, template: str, text: str) -> str | None:
         """Returns what breaks out if every text is this one, None if nothing does."""
@@ -281,6 +302,14 @@ def test_nothing_breaks_out_of_any_template(trial: Trial, template: str) -> None
     """Every text of every branch is hostile, each kind of hostile text in turn."""
     for text in HOSTILE:
         assert trial.breach(template, text) is None, text
+
+
+@pytest.mark.parametrize("template", sorted({use.template for use in USES}))
+def test_every_filter_of_a_template_is_reached(trial: Trial, template: str) -> None:
+    """One that no context reaches could be left out unnoticed: `hostile_contexts` is to reach it."""
+    uses = [use for use in USES if use.template == template]
+    reached = trial.reached(uses)
+    assert [f"line {use.line}: {use.expression}" for use in uses if use not in reached] == []
 
 
 @pytest.mark.slow
