@@ -84,8 +84,8 @@ function section(id, ...children) {
 const number = (value) => value.toLocaleString("en");
 function time(ms) {
   if (!isFinite(ms)) return "not known";
-  const digits = (value) => String(Number(value.toPrecision(3)));
-  return ms < 1 ? `${digits(ms * 1000)} µs` : ms < 1000 ? `${digits(ms)} ms` : `${digits(ms / 1000)} s`;
+  const value = Number(ms.toPrecision(3)), digits = (one) => String(Number(one.toPrecision(3)));
+  return value < 1 ? `${digits(value * 1000)} µs` : value < 1000 ? `${digits(value)} ms` : `${digits(value / 1000)} s`;
 }
 let colours = {};
 function readColours() {

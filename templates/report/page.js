@@ -75,6 +75,8 @@ function makeBugs() {
     bits.push(element("pre", { tabIndex: 0, role: "group", "aria-label": "Traceback" }, bug.text || bug.message || "no text was kept"));
     return element("details", { open: at === 0 }, ...bits);
   }));
+  const others = data.bugs_found - data.bugs.length;
+  if (others > 0) section("bugs", element("p", { className: "quiet" }, `${number(others)} more bugs with fewest failures are left out.`));
 }
 function makeTotals() {
   const holder = document.getElementById("totals");
@@ -86,19 +88,18 @@ function makeTotals() {
   }
   // Of base and fix together neither a rate nor a number of tests means anything: each strip has its own.
   if (drawn && !data.has_sides) {
-    const failures = lanes.reduce((sum, lane) => sum + lane.failures, 0);
+    const failures = drawn.failing;
     add(number(lanes.length + drawn.tests_left_out), lanes.length === 1 ? "test" : "tests");
     add(number(failures), failures === 1 ? "failing iteration" : "failing iterations", failures ? "bad" : "good");
     if (drawn.total) add(`${Number(((100 * failures) / drawn.total).toPrecision(2))} %`, "failure rate");
-    add(number(data.bugs.length), data.bugs.length === 1 ? "bug" : "bugs", data.bugs.length ? "bad" : "good");
+    add(number(data.bugs_found), data.bugs_found === 1 ? "bug" : "bugs", data.bugs_found ? "bad" : "good");
   }
   if (data.missing) add(number(data.missing), "did not run", "bad");
   if (!holder.children.length) add(data.timing.length ? number(data.timing.length) : "0", data.timing.length ? "timed tests" : "iterations on record");
 }
 function makeWorkers() {
   if (!drawn) return;
-  const counts = drawn.workers.map(() => [0, 0]);
-  for (const lane of lanes) for (let place = 0; place < lane.count; place++) { const one = counts[lane.worker[place]]; one[0]++; if (kinds[lane.kind[place]].fails) one[1]++; }
+  const counts = drawn.of_workers;
   section("workers", table(["worker", "iterations", "failing", "rate"], drawn.workers.map((name, at) => [name, number(counts[at][0]), number(counts[at][1]), `${counts[at][0] ? Number(((100 * counts[at][1]) / counts[at][0]).toPrecision(2)) : 0} %`]), [1, 2, 3]));
   if (data.devices.length) section("workers", element("h3", {}, "Devices"), table(["device", "workers", "iterations", "failing", "rate", "remark"], data.devices, [2, 3, 4]));
 }
@@ -153,7 +154,7 @@ if (phaseColumns.length) {
   listenToStack();
   const choice = document.getElementById("phase-test");
   choice.replaceChildren(...phaseColumns.map((one, at) => element("option", { value: at }, one.test)));
-  choice.addEventListener("change", () => { phaseView.test = Number(choice.value); phaseView.at = -1; makeStack(); });
+  choice.addEventListener("change", () => { phaseView.test = Number(choice.value); phaseView.at = -1; zoomPhases(0, Infinity); });
   for (const radio of document.querySelectorAll("[name=fence]")) radio.addEventListener("change", () => { phaseView.fence = radio.value; makeStack(); if (phaseView.at >= 0) tellPhases(phaseView.at); });
 }
 makePlots();

@@ -1,5 +1,5 @@
-// Durations and phases, on uPlot's axes.
-let scatter = null, histogram = null, stack = null;
+// Durations, on uPlot's axes.
+let scatter = null, histogram = null;
 const WHOLE = [1, 2, 5].flatMap((step) => Array.from({ length: 8 }, (_, power) => step * 10 ** power)).sort((a, b) => a - b);
 const SIDES = [null, 40, null, null]; // the last label stands half outside of the plot
 const plotWidth = (id) => Math.max(200, document.getElementById(id).clientWidth);
@@ -104,84 +104,4 @@ function tellDurations() {
   for (let bin = 0; bin < BINS; bin++) { shown += bins.passing[bin]; failing += bins.failing[bin]; }
   const text = `${number(shown + failing)} durations from ${time(ySpan[0] * 1.2)} to ${time(ySpan[1] / 1.2)}, ${number(failing)} of failing iterations`;
   for (const id of ["scatter", "histogram"]) document.getElementById(id).setAttribute("aria-label", text);
-}
-
-// Phases: a stacked column for each iteration; columns of one pixel show the longest iteration, failing first.
-const phaseColumns = data.phases.map((one) => ({ ...one, iteration: unpack(one.iteration), run: one.run && unpack(one.run), failing: unpack(one.failing), duration_ns: one.duration_ns.map(unpack), unfenced_ns: one.unfenced_ns.map(unpack) }));
-const PHASE_COLOURS = [6, 3, 7, 4, 5, 2, 1, 0]; // the colour of the first bug comes last
-const nameOf = (one, at) => (one.run && one.run[at] ? `run ${one.run[at]}${one.iteration[at] > 1 ? `: ${number(one.iteration[at])}` : ""}` : number(one.iteration[at]));
-const phaseView = { test: 0, fence: "duration_ns", at: -1 };
-function phaseTotals() {
-  const one = phaseColumns[phaseView.test], totals = new Float64Array(one.iteration.length);
-  for (const values of one[phaseView.fence]) for (let at = 0; at < totals.length; at++) totals[at] += values[at];
-  return totals;
-}
-function chosenColumns(width) {
-  const one = phaseColumns[phaseView.test], totals = phaseTotals(), count = totals.length;
-  const columns = Math.min(count, width), chosen = new Int32Array(columns).fill(-1);
-  for (let at = 0; at < count; at++) {
-    const column = Math.floor((at * columns) / count), old = chosen[column];
-    const isMore = old < 0 || one.failing[at] > one.failing[old] || (one.failing[at] === one.failing[old] && totals[at] > totals[old]);
-    if (isMore) chosen[column] = at;
-  }
-  return chosen;
-}
-function drawStack(plot) {
-  const one = phaseColumns[phaseView.test], { left, top, width, height } = plot.bbox, context = plot.ctx, ratio = devicePixelRatio || 1;
-  const chosen = chosenColumns(Math.floor(width / ratio)), step = width / chosen.length, most = plot.scales.y.max;
-  chosen.forEach((at, column) => {
-    let y = top + height;
-    one[phaseView.fence].forEach((values, phase) => {
-      const size = (values[at] / most) * height;
-      context.fillStyle = colours.kinds[PHASE_COLOURS[phase % 8]];
-      context.globalAlpha = phase >= 8 ? 0.55 : 1;
-      context.fillRect(left + column * step, y - size, Math.max(1, step - (step > 4 * ratio ? ratio : 0)), size);
-      y -= size;
-    });
-    context.globalAlpha = 1;
-    if (one.failing[at]) { context.fillStyle = colours.ink; triangle(context, left + (column + 0.5) * step, Math.max(y - 7 * ratio, top + 5 * ratio), 3.5 * ratio); }
-  });
-}
-function makeStack() {
-  const one = phaseColumns[phaseView.test], totals = phaseTotals();
-  const fenced = one.names.reduce((all, _, at) => all.map((value, i) => value + one.duration_ns[at][i]), Array.from(totals, () => 0));
-  const most = Math.max(...[0.001], fenced.reduce((a, b) => Math.max(a, b), 0), totals.reduce((a, b) => Math.max(a, b), 0)) * 1.1;
-  if (stack) stack.destroy();
-  document.getElementById("phase-legend").replaceChildren(...one.names.map((name, phase) => element("span", {}, element("i", { style: `background: var(--k${PHASE_COLOURS[phase % 8]}); opacity: ${phase >= 8 ? 0.55 : 1}` }), name)), element("span", {}, "▲ failing"));
-  const sampled = one.iteration.length < one.count ? ` ${number(one.iteration.length)} of ${number(one.count)} iterations are drawn, failing ones first.` : "";
-  document.getElementById("phase-note").textContent = (one.contended ? `Contended: ${one.contended}. ` : "") + "Fenced: the device has done the work. Unfenced: what a timer sees that does not wait for it." + sampled;
-  const label = `${one.names.length} phases of ${number(one.count)} iterations of ${one.test}, ${phaseView.fence === "duration_ns" ? "fenced" : "unfenced"}, up to ${time(most / 1.1)}`;
-  document.getElementById("stack").setAttribute("aria-label", label);
-  stack = new uPlot({
-    width: plotWidth("stack"), height: 260, padding: SIDES, cursor: { drag: { x: false, y: false }, y: false, points: { show: false } },
-    scales: { x: { time: false, range: () => [0, one.iteration.length] }, y: { range: () => [0, most] } },
-    axes: axes({ incrs: WHOLE, values: (_, all) => all.map((at) => (at < one.iteration.length ? nameOf(one, at) : "")) }, { values: (_, all) => all.map((value) => (value ? time(value) : "0")) }),
-    series: [{}, { paths: () => null, points: { show: false } }],
-    hooks: { draw: [drawStack], setCursor: [(plot) => {
-      if (plot.cursor.left === null || plot.cursor.left < 0) return;
-      const chosen = chosenColumns(Math.floor(plot.bbox.width / (devicePixelRatio || 1)));
-      const column = Math.floor((plot.cursor.left / plot.over.clientWidth) * chosen.length);
-      tellPhases(chosen[Math.max(0, Math.min(chosen.length - 1, column))]);
-    }] },
-  }, [[0, one.iteration.length], [0, most]], document.getElementById("stack"));
-}
-
-function tellPhases(at) {
-  const one = phaseColumns[phaseView.test], holder = document.getElementById("stack");
-  phaseView.at = Math.max(0, Math.min(one.iteration.length - 1, at));
-  const run = one.run && one.run[phaseView.at] ? `run ${one.run[phaseView.at]}, ` : "";
-  const text = `${run}iteration ${number(one.iteration[phaseView.at])}${one.failing[phaseView.at] ? " (failing)" : ""}: ` + one.names.map((name, phase) => `${name} ${time(one[phaseView.fence][phase][phaseView.at])}`).join(", ");
-  document.getElementById("phase-readout").textContent = text;
-  holder.setAttribute("aria-valuemax", one.iteration.length);
-  holder.setAttribute("aria-valuenow", phaseView.at + 1);
-  holder.setAttribute("aria-valuetext", text);
-}
-function listenToStack() {
-  document.getElementById("stack").addEventListener("keydown", (event) => {
-    const to = { ArrowRight: phaseView.at + 1, ArrowLeft: phaseView.at - 1, Home: 0, End: Infinity }[event.key];
-    if (to === undefined) return;
-    event.preventDefault();
-    tellPhases(to);
-    stack.setCursor({ left: ((phaseView.at + 0.5) / phaseColumns[phaseView.test].iteration.length) * stack.over.clientWidth, top: 5 }, false);
-  });
 }

@@ -53,6 +53,7 @@ def page_data(
         "session": _session(entry, summary),
         "drawn": drawn,
         "missing": _missing(summary),
+        "bugs_found": 0 if failures is None else int(failures["signature"].nunique(dropna=False)),
         "bugs": [] if failures is None else _bugs(failures, _replays(summary) | replays_of_runs(entry.path)),
         "phases": [] if timed is None or timed.phases.empty else _phases(timed.phases),
         "metrics": [] if timed is None or timed.metrics.empty else _metrics(timed.metrics),

@@ -90,6 +90,8 @@ def drawn_iterations(
                 for name, span in spans[:MOST_TESTS]
             ],
             "tests_left_out": max(0, len(spans) - MOST_TESTS),
+            "of_workers": _of_workers(columns["worker"], failing, len(table["worker"].cat.categories)),
+            "failing": int(failing.sum()),
             "points": int(keep.sum()),
             "total": len(table),
         },
@@ -147,6 +149,14 @@ def _test_record(name: str, columns: dict[str, Any]) -> dict[str, Any]:
         record["iteration"] = packed(iteration, "u32")
         record["run"] = packed_codes(runs)
     return record
+
+
+def _of_workers(worker: Any, failing: Any, workers: int) -> list[list[int]]:
+    """Returns for each worker its iterations and the failing ones of all tests, also of those left out."""
+    import numpy as np
+
+    ran, failed = (np.bincount(codes, minlength=workers) for codes in (worker, worker[failing]))
+    return [[int(one), int(other)] for one, other in zip(ran, failed, strict=True)]
 
 
 def _rate(failures: int, executed: int) -> str:

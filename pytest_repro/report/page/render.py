@@ -39,7 +39,7 @@ def page_text(data: dict[str, Any]) -> str:
     )
 
 
-_SCRIPTS = ("data.js", "strip.js", "plots.js", "page.js")
+_SCRIPTS = ("data.js", "strip.js", "plots.js", "phases.js", "page.js")
 
 
 def embedded_json(data: object) -> str:

@@ -170,6 +170,23 @@ def test_the_bottleneck_is_marked(tmp_path: Path) -> None:
     assert [(row[0], row[-1]) for row in rows] == [("setup: op", ""), ("op", "bottleneck")]
 
 
+def test_what_is_left_out_of_the_page_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures and workers of all tests, bugs of all failures, though the page shows fewer."""
+    monkeypatch.setattr("pytest_repro.report.page.iterations.MOST_TESTS", 1)
+    monkeypatch.setattr("pytest_repro.report.page.data._MOST_BUGS", 1)
+    lines = [
+        batch("a", [("failed", 2)], [1, 2]),
+        batch("b", [("failed", 1), ("passed", 2)], [1, 2, 3], worker="gw1"),
+    ]
+    failures = [failure("a", 1), failure("a", 2), failure("b", 1, message="other", worker="gw1")]
+    records = {"iterations.jsonl": lines, "failures.jsonl": failures}
+    data = page_data(read_entry(write_session(tmp_path, summary={}, records=records).path))
+    drawn = data["drawn"]
+    assert (len(drawn["tests"]), drawn["tests_left_out"], drawn["failing"]) == (1, 1, 3)
+    assert dict(zip(drawn["workers"], drawn["of_workers"], strict=True)) == {"main": [2, 2], "gw1": [3, 1]}
+    assert (len(data["bugs"]), data["bugs_found"]) == (1, 2)
+
+
 def test_what_did_not_run_is_told(tmp_path: Path) -> None:
     """An interrupted session shows more than what it finished."""
     tests = [{"test": TEST, "planned": 10, "missing": 7}, {"test": "b", "planned": 10, "missing": 0}]

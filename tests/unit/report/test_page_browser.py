@@ -103,6 +103,12 @@ def _wait_for_label(page: Any, pattern: str) -> None:
     expect(page.locator("#scatter")).to_have_attribute("aria-label", re.compile(pattern))
 
 
+def _wait_for_stack(page: Any, pattern: str) -> None:
+    from playwright.sync_api import expect
+
+    expect(page.locator("#stack")).to_have_attribute("aria-label", re.compile(pattern))
+
+
 def _wait_for_range(page: Any, pattern: str) -> None:
     from playwright.sync_api import expect
 
@@ -171,6 +177,38 @@ def test_phases_switch_to_the_unfenced_view(opened: Open) -> None:
     assert "to_device 3 ms" in page.inner_text("#phase-readout")
     page.check("[value=unfenced_ns]")
     assert "to_device 1 ms" in page.inner_text("#phase-readout")
+
+
+def test_phases_are_zoomed_by_keyboard_and_by_drag(opened: Open) -> None:
+    """Where the zoom is shown, and the highest column in sight gives the height; 0 shows all."""
+    page = opened()
+    stack = page.locator("#stack")
+    stack.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("+")
+    _wait_for_stack(page, "^1 phase of 5 of 10 iterations")
+    page.keyboard.press("0")
+    _wait_for_stack(page, "^1 phase of 10 of 10 iterations")
+    stack.scroll_into_view_if_needed()
+    box = page.locator("#stack .u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.31, box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.89, box["y"] + 40, steps=3)
+    page.mouse.up()
+    _wait_for_stack(page, "^1 phase of 6 of 10 iterations")
+
+
+def test_the_highest_hundredth_of_the_phases_can_be_cut(opened: Open, tmp_path: Path) -> None:
+    """One column of a second leaves the others to be seen."""
+    phases = [
+        [{"name": "op", "duration_ns": 10**9 if one == 7 else 10**6, "unfenced_ns": 1}] for one in range(200)
+    ]
+    profile = {"test": TEST, "worker": "main", "outcome": "passed"}
+    lines = [profile | {"iteration": one + 1, "phases": phases[one]} for one in range(200)]
+    page = opened(_written(tmp_path, write_session(tmp_path, records={"profiling.jsonl": lines}).path))
+    _wait_for_stack(page, "fenced, up to 1 s$")
+    page.check("#cut")
+    _wait_for_stack(page, "fenced, up to 1 ms$")
 
 
 def test_the_theme_follows_the_system_and_the_switch(opened: Open) -> None:
