@@ -191,6 +191,7 @@ def _with_code(project: Project, in_place: Form, child: Form, wanted: _Wanted) -
         NotPossibleError: It cannot be taken out of its file.
     """
     gathered = _case(project, wanted, asked=_asked_by(project))
+    _parsed(gathered.text)
     _check_place(gathered)
     reached = replace(
         in_place,
@@ -340,12 +341,19 @@ def _brought(project: Project, case: Gathered, options: Sequence[str]) -> dict[s
 def _from_conftest(text: str) -> frozenset[str]:
     """Returns names that code imports from a module `conftest` outside of packages."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(_parsed(text)):
         if isinstance(node, ast.ImportFrom) and node.module == "conftest" and not node.level:
             names.update(each.name for each in node.names)
         elif isinstance(node, ast.Import) and any(each.name == "conftest" for each in node.names):
             raise NotPossibleError("the module conftest is imported as a whole")
     return frozenset(names)
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError as error:
+        raise NotPossibleError(f"what was taken out is no Python: {error}") from error
 
 
 def _is_imported_alike(name: str, gathered: Gathered, brought: Mapping[str, Gathered]) -> bool:

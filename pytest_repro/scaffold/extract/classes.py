@@ -13,7 +13,7 @@ _SPECIAL = frozenset(
     {
         *("setup", "setup_method", "setup_class", "teardown", "teardown_method", "teardown_class"),
         *("setUp", "tearDown", "setUpClass", "tearDownClass", "asyncSetUp", "asyncTearDown"),
-        *("runTest", "pytestmark", "longMessage", "maxDiff"),
+        *("runTest", "pytestmark", "pytest_generate_tests", "longMessage", "maxDiff"),
     }
 )
 _PLAIN_BASES = frozenset({"object", "TestCase", "IsolatedAsyncioTestCase"})
@@ -63,8 +63,13 @@ def _kept(node: ast.ClassDef, path: Sequence[str], fixtures: AbstractSet[str]) -
         kept += [each for each in node.body if each not in kept and not _is_test(each)]
     seen = 0
     while seen < len(kept):
-        mentioned = set(_mentioned(kept[seen]))
-        kept += [each for each in node.body if each not in kept and mentioned & set(_bound(each))]
+        used = set(mentioned(kept[seen]))
+        called = set(mentioned(kept[seen], with_texts=False))
+        kept += [
+            each
+            for each in node.body
+            if each not in kept and (called if _is_test(each) else used) & set(_bound(each))
+        ]
         seen += 1
     return kept
 
@@ -73,6 +78,8 @@ def _is_needed(node: ast.stmt, fixtures: AbstractSet[str]) -> bool:
     if is_autouse(node) or fixture_name(node) in fixtures:
         return True
     names = set(_bound(node))
+    if names & fixtures and not isinstance(node, Function | ast.ClassDef):
+        return True  # what a hook of the module asks a class for
     if not names:
         # Something that is done when the class is made; its docstring is not.
         return not isinstance(node, ast.Pass) and not (
@@ -98,11 +105,16 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             yield (each.asname or each.name).partition(".")[0]
 
 
-def _mentioned(node: ast.stmt) -> Iterator[str]:
+def mentioned(node: ast.stmt, *, with_texts: bool = True) -> Iterator[str]:
+    """Yields names that a statement uses, also as attributes and, unless told otherwise, in texts."""
     for each in ast.walk(node):
         if isinstance(each, ast.Attribute):
             yield each.attr
         elif isinstance(each, ast.Name):
             yield each.id
-        elif isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value.isidentifier():
-            yield each.value
+        elif with_texts and isinstance(each, ast.Constant) and _is_name(each.value):
+            yield str(each.value)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value.isidentifier()

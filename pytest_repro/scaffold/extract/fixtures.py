@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
+_ASKS = frozenset({"usefixtures", "getfixturevalue", "lazy_fixture", "lf", "lfc", "fixture_ref"})
+
 
 def fixture_name(node: ast.AST) -> str | None:
     """Returns the name under which a function is a fixture; None where it is none."""
@@ -37,10 +39,18 @@ def requests(node: ast.AST) -> Iterator[str]:
     for each in ast.walk(node):
         if isinstance(each, Function):
             yield from _arguments(each)
-        elif isinstance(each, ast.Call) and _last_name(each.func) in ("usefixtures", "getfixturevalue"):
-            for argument in each.args:
-                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-                    yield argument.value
+        elif isinstance(each, ast.Call) and _last_name(each.func) in _ASKS:
+            names = [*_texts(each.args)]
+            yield from names
+            if len(names) < len(each.args):
+                # By a name that is made or handed in: any text may be it.
+                yield from (text for text in _texts(ast.walk(node)) if text.isidentifier())
+
+
+def _texts(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _arguments(node: Function) -> Iterator[str]:

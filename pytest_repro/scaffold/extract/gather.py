@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_repro.scaffold.extract.classes import kept_members, member_named, trimmed
+from pytest_repro.scaffold.extract.classes import kept_members, member_named, mentioned, trimmed
 from pytest_repro.scaffold.extract.fixtures import fixture_mark, fixture_name, is_autouse, requests
 from pytest_repro.scaffold.extract.imports import is_future, is_star
 from pytest_repro.scaffold.extract.names import names_in
@@ -31,7 +31,7 @@ _HOOKS = frozenset(
     }
 )
 _GENERATES, _ADDS_OPTIONS = "pytest_generate_tests", "pytest_addoption"
-_HOOKS_OF_CONFTEST = frozenset({"pytest_plugins"})
+_HOOKS_OF_CONFTEST = frozenset({"pytest_plugins", "pytest_make_parametrize_id"})
 _PRINTS = frozenset({"print", "unittest"})
 
 
@@ -219,6 +219,7 @@ class Module:
         kept: list[ast.stmt] = []
         current: ast.stmt | None = node
         rest = list(path[1:])
+        asked |= self._of_classes()
         edits = trimmed(self.source, node, rest, asked)
         while isinstance(current, ast.ClassDef):
             kept += [
@@ -237,6 +238,11 @@ class Module:
                     kept.append(inherited)
                     break
         return edits, marks, kept
+
+    def _of_classes(self) -> frozenset[str]:
+        """Names that a hook of the module, which makes sets of parameters, may ask a class for."""
+        hooks = [unit for unit in self._units if _GENERATES in unit.binds]
+        return frozenset(name for unit in hooks for node in unit.nodes for name in mentioned(node))
 
     def _bases(self, node: ast.ClassDef) -> Iterator[ast.ClassDef]:
         for base in node.bases:

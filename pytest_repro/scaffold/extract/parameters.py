@@ -40,11 +40,15 @@ class _Set:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parametrize:
-    """A call of `parametrize`: its list as it stands there, its sets, the list of their ids if given."""
+    """A call of `parametrize`: its list as it stands there, its sets, the list of their ids if given.
+
+    `computed` is what is given in the place of such a list.
+    """
 
     values: ast.expr
     sets: tuple[_Set, ...]
     ids: ast.List | ast.Tuple | None
+    computed: ast.expr | None = None
 
 
 def shortened(
@@ -157,7 +161,7 @@ def _lists(
         _set(names, index, each, ids.elts[index] if ids else None, is_computed=is_computed)
         for index, each in enumerate(shown.elts)
     )
-    return _Parametrize(values=values, sets=sets, ids=ids)
+    return _Parametrize(values=values, sets=sets, ids=ids, computed=given if is_computed else None)
 
 
 def _set(
@@ -264,8 +268,11 @@ def _edits(source: Source, call: _Parametrize, chosen: tuple[_Set, str]) -> Iter
     one, text = chosen
     start, end = source.span(call.values)
     # Standing alone it would be called by another number.
-    named = "" if one.is_own else f", ids=[{text!r}]"
+    named = "" if one.is_own or call.computed is not None else f", ids=[{text!r}]"
     yield Edit(start=start, end=end, text=f"[{source.segment(one.node)}]{named}")
+    if call.computed is not None and not one.is_own:
+        start, end = source.span(call.computed)
+        yield Edit(start=start, end=end, text=f"[{text!r}]")
     if call.ids is not None:
         start, end = source.span(call.ids)
         kept = call.ids.elts[call.sets.index(one)]

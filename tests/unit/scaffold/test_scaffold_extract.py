@@ -4,16 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_repro.model import Signature
 from pytest_repro.scaffold.extract.gather import Module
 from pytest_repro.scaffold.extract.names import names_in
 from pytest_repro.scaffold.extract.project import read_project
 from pytest_repro.scaffold.extract.written import NotPossibleError
-from pytest_repro.scaffold.forms import Form, FormKind, forms_of
-from pytest_repro.scaffold.proof import proved
-from pytest_repro.scaffold.signatures import Known
-from pytest_repro.scaffold.trial import Result, Trial
-from pytest_repro.signature import make_signature
+from pytest_repro.scaffold.forms import FormKind, forms_of
 
 KINDS = [FormKind.STANDALONE, FormKind.REACHED, FormKind.IN_PLACE, FormKind.CHILD]
 MODULE = '''\
@@ -180,6 +175,42 @@ def test_names_are_resolved_as_python_does(code: str, binds: set[str], uses: set
     assert names.uses <= uses | binds
 
 
+def test_a_set_whose_id_is_computed_gets_it_in_its_place() -> None:
+    """A second list of ids would be no Python."""
+    text = '@pytest.mark.parametrize("c", [None, 1.5, [2]], ids=str)\ndef test_a(c):\n    ...\n'
+    module = Module(text, package="")
+    assert "parametrize(\"c\", [1.5], ids=['1.5'])" in module.case(["test_a"], "1.5").text
+
+
+def test_what_makes_sets_of_parameters_keeps_what_it_asks_a_class_for() -> None:
+    """The module's hook by names in texts and attributes, the class's own by what it uses; other tests go."""
+    hook = (
+        "def pytest_generate_tests(metafunc):\n    metafunc.parametrize('v', getattr(metafunc.cls, 'sets'))\n"
+    )
+    case = "class TestA:\n    sets = ['test_w']\n    other = 2\n    def test_v(self, v): ...\n"
+    case += "    def test_w(self): ...\n"
+    text = Module(hook + case, package="").case(["TestA", "test_v"], "1").text
+    assert "sets = ['test_w']" in text
+    assert "other = 2" not in text
+    assert "def test_w" not in text
+    own = case.replace("    other", "    def pytest_generate_tests(self, metafunc): self.sets\n    other")
+    assert "def pytest_generate_tests" in Module(own, package="").case(["TestA", "test_v"], "1").text
+
+
+@pytest.mark.parametrize(
+    ("test", "requested"),
+    [
+        ("def test_a(request):\n    request.getfixturevalue('far')\n", {"request", "far"}),
+        ("def test_a(request, n=['far']):\n    request.getfixturevalue(n[0])\n", {"request", "far"}),
+        ("@parametrize('x', [lf('far')])\ndef test_a(x): ...\n", {"x", "far"}),
+        ("def test_a(request):\n    request.use('far')\n", {"request"}),
+    ],
+)
+def test_a_fixture_is_asked_for_by_its_name_too(test: str, requested: set[str]) -> None:
+    """Where the name is handed in, any text of the test may be it."""
+    assert Module(test, package="").case(["test_a"], None).requested == requested
+
+
 def test_what_is_not_there_is_said() -> None:
     """No case is written of a test that the module does not have."""
     with pytest.raises(NotPossibleError, match="test_gone is not defined in the module"):
@@ -314,101 +345,3 @@ def test_what_looks_for_data_by_its_place_stays_there(
     found = forms_of(tmp_path, "test_a.py::test_a", "tests/test_x_repro.py")
     assert found.forms[0].kind is kind
     assert reason in " ".join(found.reasons)
-
-
-def form(kind: FormKind) -> Form:
-    return Form(kind=kind, case="test_a")
-
-
-SAME = Trial(result=Result.SAME)
-NUMBERS = Trial(result=Result.SAME, has_other_numbers=True)
-OTHER = Trial(result=Result.OTHER, signature=Signature(exception="E", message="m"), differs=("message",))
-PASSED = Trial(result=Result.PASSED)
-UNKNOWN = Trial(result=Result.UNKNOWN, reason="no")
-
-
-@pytest.mark.parametrize(
-    ("trials", "chosen", "result"),
-    [
-        ((SAME,), 0, Result.SAME),
-        ((OTHER, SAME), 1, Result.SAME),
-        ((PASSED, OTHER, SAME), 2, Result.SAME),
-        ((OTHER, OTHER, OTHER), 0, Result.OTHER),
-        ((OTHER, PASSED, PASSED), 1, Result.PASSED),
-        ((UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN), 0, Result.UNKNOWN),
-        ((OTHER, PASSED, UNKNOWN, UNKNOWN), 2, Result.UNKNOWN),
-        ((UNKNOWN, UNKNOWN, UNKNOWN, OTHER), 3, Result.OTHER),
-        ((Trial(result=Result.PASSED, iterations=9),), 0, Result.PASSED),
-        ((NUMBERS, NUMBERS, SAME), 2, Result.SAME),
-        ((NUMBERS, OTHER, NUMBERS), 0, Result.SAME),
-    ],
-)
-def test_the_narrowest_form_that_tells_the_truth_is_taken(
-    trials: tuple[Trial, ...], chosen: int, result: Result
-) -> None:
-    """A form counts if it fails as CI did, numbers and all, or else if it does what the original does."""
-    left = iter(trials)
-    proof = proved([form(kind) for kind in KINDS], lambda _: next(left))
-    assert proof.chosen.kind is KINDS[chosen]
-    assert proof.trial is not None
-    assert proof.trial.result is result
-    assert next(left, None) is None, "all that were needed were tried, and no more"
-
-
-def test_a_generated_file_stands_for_the_one_that_its_code_is_from() -> None:
-    """The signature's file is the only thing that taking a case out changes."""
-    recorded = Signature(exception="E", message="m", file="tests/test_a.py")
-    known = Known(signature=recorded, originals={"tests/test_x_repro.py": ("tests/test_a.py",)})
-    here = Signature(exception="E", message="m", file="/tmp/x/tests/test_x_repro.py")
-    assert known.mapped(here) == recorded
-    assert known.differences(here) == ()
-    assert known.differences(Signature(exception="E", message="m", file="tests/test_b.py")) == ("file",)
-
-
-@pytest.mark.parametrize(
-    "shown",
-    [
-        "assert 12 == 2",
-        "assert 12 == 2\n + where 5",
-        "assert 12 ...",
-        "assert 12, 'test_x.py:7', <A at 0x7f>, 2, line 3, /tmp/pytest-of-x/pytest-3/a1",
-    ],
-)
-def test_the_numbers_of_a_message_tell_a_case_that_was_taken_out_wrongly(shown: str) -> None:
-    """A signature leaves them out; addresses, lines and temporary folders are others in each run."""
-    signature = Signature(exception="AssertionError", message="assert <n> == <n>")
-    known = Known(signature=signature, message="assert 12 == 2")
-    assert known.has_numbers_of(shown)
-    assert not known.has_numbers_of(shown.replace("12", "13"))
-    assert Known(signature=signature).has_numbers_of("assert 13 == 2"), "where they are not at hand"
-
-
-def test_the_name_of_a_generated_module_stands_for_the_original_one() -> None:
-    """Names of classes that a message or an exception shows begin with that of their module."""
-    recorded = Signature(exception="pkg.test_a.E", message="<class pkg.test_a.A>", file="src/pkg/test_a.py")
-    known = Known(signature=recorded, originals={"tests/test_x_repro.py": ("src/pkg/test_a.py",)})
-    here = Signature(
-        exception="test_x_repro.E", message="<class test_x_repro.A>", file="tests/test_x_repro.py"
-    )
-    assert known.mapped(here) == recorded
-    other = Signature(
-        exception="test_x_repro.E", message="<class my.test_x_repro.A>", file="src/pkg/test_a.py"
-    )
-    assert known.differences(other) == ("message",)
-
-
-@pytest.mark.parametrize("original", ["tests/test_v2.py", "tests/v2/test_a.py", "tests/test_a1b.py"])
-def test_numbers_in_the_names_of_modules_make_no_difference(original: str) -> None:
-    """Folders are named after issues, and a message has no numbers: nor has the name of a module in it."""
-    module = original.removesuffix(".py").replace("/", ".")
-    recorded = make_signature(exception=f"{module}.E", message=f"<{module}.A object> is not 12")
-    known = Known(
-        signature=recorded,
-        originals={"tests/test_gh_123_a_repro.py": (original,)},
-        message=f"<{module}.A object> is not 12",
-    )
-    message = "<test_gh_123_a_repro.A object> is not 12"
-    here = make_signature(exception="test_gh_123_a_repro.E", message=message)
-    assert known.differences(here) == ()
-    assert known.has_numbers_of(message)
-    assert not known.has_numbers_of(message.replace("12", "13"))
