@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pytest_repro.order.order_file import OrderEntry
+
+MASK = "***"
+"""What CI systems and our own copies of logs have in place of a secret."""
 
 _MOST_COMPARED = 2_000
 """So many node ids are looked through for one that is like a missing one."""
@@ -39,7 +43,7 @@ class Unmatched:
     Attributes:
         entry: The line.
         suggestions: Node ids that are like it; where `is_ambiguous`, those that it may mean.
-        is_ambiguous: Whether it fits tests of several files.
+        is_ambiguous: Whether it fits tests of several files, or several tests where a secret is masked.
     """
 
     entry: OrderEntry
@@ -74,7 +78,8 @@ def match_order(entries: Sequence[OrderEntry], collected: Sequence[Collected]) -
 
     A node id that is not found as it stands is looked for by the end of its path: a log of another machine
     may have another root, and so a longer or a shorter path. A line that names a file, a class or a
-    parametrised function means all of its tests, in the order in which they were collected.
+    parametrised function means all of its tests, in the order in which they were collected. The mask of a
+    secret stands for any text, if that is one test's.
     """
     index = _Index(collected)
     order: list[int] = []
@@ -114,6 +119,8 @@ class _Index:
             found = self._among(entry, PurePosixPath(file), name)
             if found:
                 return found
+        if MASK in names:
+            return self._masked(entry, PurePosixPath(file), names)
         self._missing += 1
         likely = self._like(entry.nodeid, file) if self._missing <= _MOST_HELPED else ()
         return Unmatched(entry=entry, suggestions=likely)
@@ -130,6 +137,20 @@ class _Index:
             ids = tuple(self._collected[by_path[path][0]].nodeid for path in fitting[:_MOST_SUGGESTED])
             return Unmatched(entry=entry, suggestions=ids, is_ambiguous=True)
         return by_path[fitting[0]] if fitting else []
+
+    def _masked(self, entry: OrderEntry, file: PurePosixPath, names: str) -> list[int] | Unmatched:
+        """Finds the test whose id a log, or our copy of it, has with the mask in place of a secret."""
+        pattern = re.compile(re.escape(names).replace(re.escape(MASK), ".+"), re.DOTALL)
+        found = self._among(entry, file, names.partition("[")[0])
+        if isinstance(found, Unmatched):
+            return found
+        fitting = [
+            place for place in found if pattern.fullmatch(self._collected[place].nodeid.partition("::")[2])
+        ]
+        if len(fitting) == 1:
+            return fitting
+        ids = tuple(self._collected[place].nodeid for place in fitting[:_MOST_SUGGESTED])
+        return Unmatched(entry=entry, suggestions=ids, is_ambiguous=bool(ids))
 
     def _agrees(self, file: PurePosixPath, path: str, place: int) -> bool:
         own = PurePosixPath(self._file(place) or path)

@@ -170,3 +170,27 @@ def test_what_the_ini_file_asks_for_can_be_left_out(suite: pytest.Pytester) -> N
     (suite.path / "order.txt").write_text("test_a.py\n")
     result = suite.runpytest_inprocess("--repro-stress=2", "-o", "repro_order=", "test_b.py")
     result.assert_outcomes(passed=2)
+
+
+def test_the_gate_runs_the_whole_order_in_each_of_its_runs(suite: pytest.Pytester) -> None:
+    """Beside `--junitxml`, which has each run of a test that stands there twice."""
+    (suite.path / "order.txt").write_text(
+        "test_b.py::test_victim\ntest_a.py::TestLeak\ntest_b.py::test_other\n"
+    )
+    result = run_pytest(suite, "--repro-order=order.txt", "--verify-runs=2")
+    result.stdout.fnmatch_lines(["run 1 of 2 passed: 3 tests in *", "run 2 of 2 passed: 3 tests in *"])
+    (suite.path / "order.txt").write_text("test_b.py::test_other\ntest_b.py::test_other\n")
+    assert run_pytest(suite, "--repro-order=order.txt", "--junitxml=report.xml").ret == 0
+    assert (suite.path / "report.xml").read_text().count('name="test_other"') == 2
+
+
+def test_names_in_any_script_are_found(pytester: pytest.Pytester) -> None:
+    """Of files, functions and parameters; pytest spells parameters out."""
+    text = (
+        "import pytest\n@pytest.mark.parametrize('v', ['ü'])\ndef test_größe(v): pass\ndef test_b(): pass\n"
+    )
+    (pytester.path / "test_データ.py").write_text(text, encoding="utf-8")
+    order = "test_データ.py::test_größe[\\xfc]\n"
+    (pytester.path / "order.txt").write_text(order, encoding="utf-8")
+    result = pytester.runpytest_inprocess("--repro-order=order.txt")
+    result.assert_outcomes(passed=1, deselected=1)

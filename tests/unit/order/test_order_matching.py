@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_repro.errors import OptionError
-from pytest_repro.order.matching import Collected, match_order
+from pytest_repro.logs import secret_keys
+from pytest_repro.order.matching import MASK, Collected, match_order
 from pytest_repro.order.order_file import OrderEntry, order_text, parse_order
 
 COLLECTED = [
@@ -71,6 +72,18 @@ def test_a_line_that_fits_several_files_is_not_guessed() -> None:
     assert unmatched.reason == (
         "o:7: test_a.py::test_1 may be any of tests/test_a.py::test_1, other/test_a.py::test_1"
     )
+
+
+def test_the_mask_of_a_secret_stands_for_the_text_of_one_test() -> None:
+    """More than one is not guessed, and what is masked in none is missing."""
+    assert MASK == secret_keys.MASK
+    assert places("work/tests/test_a.py::test_2[a***]") == (1,)
+    for nodeid, reason in (
+        ("tests/test_a.py::test_2[***]", "may be any of tests/test_a.py::test_2[a::b], tests/"),
+        ("tests/test_a.py::test_2[x***]", "o:7: no test tests/test_a.py::test_2[x***]"),
+    ):
+        (unmatched,) = match_order([OrderEntry(nodeid=nodeid, place="o:7")], COLLECTED).unmatched
+        assert reason in unmatched.reason
 
 
 def test_many_lines_that_name_no_test_cost_no_more_than_a_few() -> None:

@@ -53,7 +53,6 @@ CHECKED = {
     "bug.key": "hexadecimal digits; in a report they come from a record",
     "fact.label": "words of this program",
     "step": "words of this program, and hexadecimal digits",
-    "side.described": "in it a name of git's, which holds no mark: tried where it does",
 }
 """Values that hold no hostile text, and why: their filters are not to be held by any."""
 
