@@ -225,17 +225,16 @@ def resolve(config: pytest.Config) -> Options:
         only_gate = (*VERIFY_VALUES[1:], *VERIFY_LISTS, *VERIFY_FLAGS, *LIMIT_VALUES)
         for name in (name for name, *_ in only_gate):
             read.refuse_alone(name, "--verify-runs N", without="the gate")
-    timing = read.flag("repro-timing")
+    timing, profile = read_timing(config, read)
     if stress is None and not timing and is_own_session and not is_gate_asked_for(config):
         for name in ("repro-json", *(name for name, *_ in RECORD_VALUES)):
-            partner = "--repro-stress N, --verify-runs N or --repro-timing"
+            partner = "--repro-stress N, --verify-runs N, --repro-timing or --repro-profile"
             read.refuse_alone(name, partner, without="a session that is recorded")
     if config.getoption("collectonly", default=False):
         # What would be run is shown as it is without repetitions.
         stress = devices = None
     check_record_options(config)
     order = None if is_isolated() else read_order(config)
-    timing, profile = read_timing(config, read)
     return Options(
         stress=stress,
         timing=timing,

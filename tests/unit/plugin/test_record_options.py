@@ -35,6 +35,14 @@ def test_a_tag_is_recorded_and_sessions_with_one_are_kept(pytester: pytest.Pytes
     assert len(_sessions(pytester)) == 3
 
 
+@pytest.mark.parametrize("option", ["--repro-timing", "--repro-profile"])
+def test_a_session_that_is_only_timed_has_a_tag(pytester: pytest.Pytester, option: str) -> None:
+    """It is recorded too."""
+    pytester.makepyfile("def test_a(repro):\n    with repro.phase('a'): pass")
+    assert _session(pytester, option, "--repro-tag", "timed").ret == 0
+    assert [read_json(path / FACTS)["tag"] for path in _sessions(pytester)] == ["timed"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
