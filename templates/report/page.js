@@ -111,7 +111,7 @@ function makeTables() {
     section("verdict", element("p", {}, element("b", {}, first)), ...(others.length ? [list(others)] : []), ...(data.verdict.facts.length ? [table(["fact", "value"], data.verdict.facts)] : []));
   }
   if (data.runs.length) section("runs", table(["run", "outcome", "exit status", "time", "tests", "failing", "command"], data.runs, [0, 2, 3, 4]));
-  for (const one of data.timing) section("timing", element("h3", {}, element("code", {}, one.test)), ...(one.meaning ? [element("p", {}, one.meaning)] : []), ...(one.contended ? [element("p", { className: "quiet" }, `contended: ${one.contended}`)] : []), table(["phase", "calls", "total", "share", "unfenced", "bytes", "remark"], one.rows, [1, 2, 3, 4, 5]));
+  for (const one of data.timing) section("timing", element("h3", {}, element("code", {}, one.test), one.run ? ` (${one.run})` : ""), ...(one.meaning ? [element("p", {}, one.meaning)] : []), ...(one.contended ? [element("p", { className: "quiet" }, `contended: ${one.contended}`)] : []), table(["phase", "calls", "total", "share", "unfenced", "bytes", "remark"], one.rows, [1, 2, 3, 4, 5]));
   if (data.metrics.length) section("metrics", table(["test", "metric", "values", "lowest", "median", "highest", "in failing"], data.metrics, [2, 3, 4, 5, 6]));
   if (data.work) section("work", element("p", {}, data.work.said), ...data.work.tables.flatMap((one) => [element("h3", {}, one.title), table(one.header, one.rows, one.numbers)]));
   section("environment", element("div", { className: "replay" }, element("pre", { tabIndex: 0, role: "group", "aria-label": "Command of the session" }, data.session.command), copyButton(data.session.command)), ...(data.session.facts.length ? [table(["name", "value"], data.session.facts)] : []));

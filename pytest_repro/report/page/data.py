@@ -10,7 +10,7 @@ from pytest_repro.model import Stage
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.frames import failures_frame, iterations_frame
 from pytest_repro.report.page.arrays import packed, sample_places
-from pytest_repro.report.page.gate import replays_of_runs, run_rows, verdict_record
+from pytest_repro.report.page.gate import replays_of_runs, run_rows, timed_summary, verdict_record
 from pytest_repro.report.page.iterations import MOST_POINTS, drawn_iterations
 from pytest_repro.report.page.sides import has_sides, of_all_sides, timed_of_all_sides
 from pytest_repro.report.words import percent, seconds
@@ -60,7 +60,7 @@ def page_data(
         "devices": _devices(summary),
         "device_of": _device_of(summary),
         "runs": run_rows(summary),
-        "timing": _timing(summary),
+        "timing": _timing(*timed_summary(entry.path, summary)),
         "verdict": verdict_record(summary),
         "has_sides": has_sides(entry.path),
         "work": work,
@@ -216,7 +216,7 @@ def _device_of(summary: Mapping[str, Any]) -> dict[str, str]:
     return {worker: devices.pop() for worker, devices in found.items() if len(devices) == 1}
 
 
-def _timing(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _timing(summary: Mapping[str, Any], run: str) -> list[dict[str, Any]]:
     tables = []
     for one in _sequence(summary.get("timing"))[:_MOST_TABLES]:
         place = one.get("bottleneck")
@@ -236,6 +236,7 @@ def _timing(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         tables.append(
             {
                 "test": str(one.get("test")),
+                "run": run,
                 "meaning": one.get("meaning"),
                 "contended": one.get("contended") or None,
                 "rows": rows,

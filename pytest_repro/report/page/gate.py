@@ -68,14 +68,33 @@ def replays_of_runs(path: Path) -> dict[str, str]:
     folders = [folder for number, folder in iteration_folders(path) if number]
     found: dict[str, str] = {}
     for folder in folders[:_MOST_RUNS]:
-        try:
-            bugs = _list(read_json(folder / SUMMARY).get("bugs"))
-        except StoreError:
-            continue
-        for bug in filter(lambda one: isinstance(one, dict), bugs):
+        for bug in filter(lambda one: isinstance(one, dict), _list(_summary_of(folder).get("bugs"))):
             if isinstance(bug.get("replay"), str):
                 found.setdefault(signature_of(bug)[0], bug["replay"])
     return found
+
+
+def timed_summary(path: Path, summary: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    """Returns the summary that tells where the time went, and of which run it is.
+
+    Args:
+        path: Of the session.
+        summary: Its own; of a gate it says nothing of that, but those of its runs do: the newest one counts.
+    """
+    if not _list(summary.get("timing")):
+        for number, folder in reversed(iteration_folders(path)):
+            found = _summary_of(folder) if number else {}
+            if _list(found.get("timing")):
+                return found, f"run {number}"
+    return summary, ""
+
+
+def _summary_of(folder: Path) -> Mapping[str, Any]:
+    """Returns the summary of a run; nothing where it cannot be read."""
+    try:
+        return read_json(folder / SUMMARY)
+    except StoreError:
+        return {}
 
 
 def _texts(value: object) -> list[str]:

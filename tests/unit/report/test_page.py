@@ -154,7 +154,7 @@ def _write_run(folder: Path, failing: dict[str, Any] | None, *, replay: str) -> 
 
 
 def test_the_bottleneck_is_marked(tmp_path: Path) -> None:
-    """Of phases with one name the one of the test itself, not that of a fixture."""
+    """Of phases with one name that of the test, not of a fixture; in a gate those of its newest timed run."""
     phase = {
         "within": [],
         "name": "op",
@@ -166,8 +166,13 @@ def test_the_bottleneck_is_marked(tmp_path: Path) -> None:
     phases = [phase | {"stage": "setup"}, phase | {"stage": "call"}]
     timing = [{"test": TEST, "bottleneck": ["call", "op"], "phases": phases}]
     session = write_session(tmp_path, kind="timing", summary={"timing": timing})
-    rows = page_data(read_entry(session.path))["timing"][0]["rows"]
-    assert [(row[0], row[-1]) for row in rows] == [("setup: op", ""), ("op", "bottleneck")]
+    (told,) = page_data(read_entry(session.path))["timing"]
+    assert [(row[0], row[-1]) for row in told["rows"]] == [("setup: op", ""), ("op", "bottleneck")]
+    gate = write_session(tmp_path, kind="verify", summary={"verdict": "stable"})
+    for number, text in ((1, "{}"), (2, json.dumps({"timing": timing})), (3, "{]")):
+        (gate.path / f"run_{number}").mkdir()
+        (gate.path / f"run_{number}" / "summary.json").write_text(text)
+    assert page_data(read_entry(gate.path))["timing"] == [told | {"run": "run 2"}]
 
 
 def test_what_is_left_out_of_the_page_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
