@@ -14,10 +14,11 @@ import click
 
 from pytest_repro.cli.commands import CONTEXT_SETTINGS, run_command
 from pytest_repro.cli.lazy import LazyGroup
+from pytest_repro.errors import StoreError
 from pytest_repro.report.catalogue import Catalogue, find_root
 from pytest_repro.report.session_list import Look, session_lines, session_row
 from pytest_repro.report.words import counted
-from pytest_repro.store import KEPT_SESSIONS
+from pytest_repro.store import KEPT_SESSIONS, SessionState
 
 PROGRAM = "repro-report"
 
@@ -98,8 +99,19 @@ def prune(catalogue: Catalogue, *, keep: int, with_tags: bool) -> None:
     removed = catalogue.prune(keep=keep, with_tags=with_tags)
     for path in removed:
         click.echo(f"removed {path.name}")
-    left = len(catalogue.entries())
-    click.echo(f"{counted(len(removed), 'session')} removed, {left} left in {catalogue.folder}")
+    left = catalogue.entries()
+    click.echo(f"{counted(len(removed), 'session')} removed, {len(left)} left in {catalogue.folder}")
+    stuck = [
+        entry.id
+        for entry in left[: -keep or None]
+        if entry.state is not SessionState.RUNNING and (with_tags or entry.tag is None)
+    ]
+    if stuck:
+        raise StoreError(
+            f"{counted(len(stuck), 'session')} could not be removed: {', '.join(stuck[:5])}",
+            place=str(catalogue.folder),
+            next_step="Check who may write there.",
+        )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pytest_repro.report.catalogue import NEWEST, Catalogue, find_root
+from pytest_repro.report.words import visible
 
 
 class SessionName(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.2 on
@@ -18,15 +19,19 @@ class SessionName(click.ParamType):  # type: ignore[type-arg]  # generic from cl
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Offers the ids, newest first, and the tags."""
+        """Offers the ids, newest first, and the tags; after `latest~` how far back each session is."""
         del param
         root = ctx.find_root().params.get("root")
         entries = list(reversed(Catalogue(root or find_root(Path.cwd())).entries()))
         names = {NEWEST: "the newest session"}
-        for entry in entries:
-            if entry.tag:
+        is_counted = incomplete.startswith(f"{NEWEST}~")
+        for back, entry in enumerate(entries):
+            # Each stands on a line of its own on the way to the shell, whatever a record holds.
+            if entry.tag and entry.tag.isprintable():
                 names.setdefault(entry.tag, entry.id)
-            names[entry.id] = entry.command
+            names[visible(entry.id)] = visible(entry.command)
+            if is_counted and back:
+                names[f"{NEWEST}~{back}"] = entry.id
         fitting = (name for name in names if name.startswith(incomplete))
         return [CompletionItem(name, help=names[name]) for name in fitting]
 

@@ -31,6 +31,7 @@ class SessionEntry:
         facts: What it was about to run, and where: `session.json`; empty where that is lost.
         totals: The plain values of its summary; empty before its end.
         ended: When it ended, None where that is not known.
+        problem: Why one of its small files cannot be read; empty where they can, or are not there.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class SessionEntry:
     facts: Mapping[str, Any] = field(default_factory=dict)
     totals: Mapping[str, Any] = field(default_factory=dict)
     ended: datetime | None = None
+    problem: str = ""
 
     @property
     def id(self) -> str:
@@ -183,7 +185,8 @@ def read_entry(path: Path) -> SessionEntry:
     Args:
         path: Its folder.
     """
-    facts, state = _read(path / FACTS), _read(path / STATE)
+    problems: list[str] = []
+    facts, state = (_read(path / name, problems) for name in (FACTS, STATE))
     totals = state.get("totals")
     return SessionEntry(
         path=path,
@@ -192,6 +195,7 @@ def read_entry(path: Path) -> SessionEntry:
         facts=facts,
         totals=totals if isinstance(totals, dict) else {},
         ended=_time(state.get("ended")),
+        problem=problems[0] if problems else "",
     )
 
 
@@ -201,10 +205,12 @@ def find_root(start: Path) -> Path:
     return next((folder for folder in (start, *start.parents) if Store(folder).folder.is_dir()), start)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path, problems: list[str]) -> Mapping[str, Any]:
     try:
         return read_json(path)
-    except StoreError:
+    except StoreError as error:
+        if path.exists():
+            problems.append(str(error))
         return {}
 
 

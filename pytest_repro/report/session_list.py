@@ -58,12 +58,15 @@ def session_row(entry: SessionEntry) -> dict[str, Any]:
         "is_dirty": git.get("is_dirty"),
         "exit_status": entry.exit_status,
         "result": result_of(entry),
+        "problem": entry.problem or None,
         "totals": dict(entry.totals),
     }
 
 
 def result_of(entry: SessionEntry) -> str:
     """Returns how a session ended, in a word or two."""
+    if entry.problem:
+        return "unreadable"
     if entry.state is not SessionState.FINISHED:
         return "running" if entry.state is SessionState.RUNNING else "broken off"
     verdict = entry.totals.get("verdict")
@@ -97,4 +100,4 @@ def work_of(entry: SessionEntry) -> str:
 
 
 def _is_bad(entry: SessionEntry) -> bool:
-    return entry.state is SessionState.UNFINISHED or entry.exit_status not in (0, None)
+    return bool(entry.problem) or entry.state is SessionState.UNFINISHED or entry.exit_status not in (0, None)

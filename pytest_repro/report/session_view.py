@@ -70,7 +70,7 @@ def read_session(entry: SessionEntry) -> SessionView:
     Args:
         entry: Which one.
     """
-    problems: list[str] = []
+    problems = [entry.problem] if entry.problem else []
     summary = _summary(entry.path, problems)
     is_isolated = "--repro-isolate" in _words(entry.command)
     stress = stress_of(summary, folder=str(entry.path), is_isolated=is_isolated)

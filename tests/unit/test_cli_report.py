@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +63,19 @@ def test_old_sessions_are_removed(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "removed 20261101-120000-stress-" in capsys.readouterr().out
 
 
+def test_sessions_that_cannot_be_removed_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that may only be read: exit status 4, not a success that left all as it was."""
+    for minute in range(3):
+        write_session(tmp_path, minute=minute, facts={"tag": "a" if minute == 0 else None}, summary={})
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    assert main(["--root", str(tmp_path), "prune", "--keep", "1"]) == 4
+    shown = capsys.readouterr()
+    assert "0 sessions removed, 3 left" in shown.out
+    assert "1 session could not be removed: 20261101-120100-stress-" in shown.err
+
+
 def test_a_shell_is_offered_tags_and_ids(tmp_path: Path) -> None:
     """The newest first."""
     session = write_session(tmp_path, facts={"tag": "before"}, summary={})
@@ -68,6 +83,36 @@ def test_a_shell_is_offered_tags_and_ids(tmp_path: Path) -> None:
     offered = SESSION.shell_complete(context, report.params[0], "")
     assert [item.value for item in offered] == ["latest", "before", session.id]
     assert [item.value for item in SESSION.shell_complete(context, report.params[0], "bef")] == ["before"]
+    write_session(tmp_path, minute=1, summary={})
+    back = SESSION.shell_complete(context, report.params[0], "latest~")
+    assert [(item.value, item.help) for item in back] == [("latest~1", session.id)]
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_bash_completes_names_of_sessions(tmp_path: Path) -> None:
+    """By the line of the README; a line break in a record makes no name."""
+    write_session(tmp_path, facts={"tag": "before", "command": "pytest -k 'a\nplain,evil'"}, summary={})
+    write_session(tmp_path, minute=1, facts={"tag": "be\nplain,evil"}, summary={})
+    program = tmp_path / "bin" / "repro-report"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable}\nfrom pytest_repro.cli.report import main\nraise SystemExit(main())\n"
+    )
+    program.chmod(0o755)
+    script = (
+        'eval "$(_REPRO_REPORT_COMPLETE=bash_source repro-report)"\n'
+        f"COMP_WORDS=(repro-report --root '{tmp_path}' show be) COMP_CWORD=4\n"
+        "_repro_report_completion repro-report\n"
+        'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    )
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env={**os.environ, "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["before"]
 
 
 def test_a_command_costs_only_what_it_needs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from pytest_repro.errors import StoreError
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.comparison.conditions import Condition, objections, refuse
 from pytest_repro.report.comparison.judgement import LEAST_EFFECT, OF_TIME, judge
@@ -35,8 +36,11 @@ def compare_sessions(
 
     Raises:
         IncomparableError: Something else differs, and was not accepted.
-        StoreError: A record cannot be read.
+        StoreError: The small files of one of them cannot be read.
     """
+    for entry in (before, after):
+        if entry.problem:
+            raise StoreError(f"{entry.id} cannot be compared", next_step=entry.problem)
     measured = measure(before.path), measure(after.path)
     found = tuple(objections(before, after, measured=measured))
     refuse(found, accepted=accepted)

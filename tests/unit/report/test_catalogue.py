@@ -8,7 +8,10 @@ import pytest
 
 from pytest_repro.errors import StoreError
 from pytest_repro.report.catalogue import Catalogue, find_root
+from pytest_repro.report.comparison.compared import compare_sessions
 from pytest_repro.report.session_list import result_of, session_row, work_of
+from pytest_repro.report.session_view import read_session
+from pytest_repro.store import FACTS, STATE, write_json
 from tests.unit.report.session_records import write_session
 
 
@@ -96,3 +99,16 @@ def test_a_program_is_told_the_same(root: Path) -> None:
     """With the units in the names."""
     row = session_row(Catalogue(root).find("before"))
     assert (row["tag"], row["duration_ns"], row["totals"]["failures"]) == ("before", 10_000_000_000, 1)
+
+
+@pytest.mark.parametrize("name", [FACTS, STATE])
+def test_a_session_of_a_newer_version_is_unreadable_and_not_broken_off(tmp_path: Path, name: str) -> None:
+    """What to do is told by what needs it: upgrade."""
+    session = write_session(tmp_path, summary={"exit_status": 0})
+    write_json(session.path / name, {"format_version": 2})
+    (entry,) = Catalogue(tmp_path).entries()
+    assert result_of(entry) == "unreadable"
+    assert entry.problem.endswith("Upgrade pytest-repro.")
+    assert read_session(entry).problems == (entry.problem,)
+    with pytest.raises(StoreError, match=r"cannot be compared\. The record is not of format 1"):
+        compare_sessions(entry, entry)
