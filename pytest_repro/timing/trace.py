@@ -24,7 +24,8 @@ def trace_events(profiles: Sequence[Profile]) -> list[Payload]:
     Each worker is a process and each of its threads a track; times are in microseconds of the machine's
     monotonic clock. An iteration lies around the phases of its first thread, and the time that a fence
     waited for the device is drawn inside of its phase. Calls that were added up are no interval: they are
-    a track of their own, from the first one's start and as long as all together.
+    a track of their own, from the first one's start and as long as all together. So is a phase that lasted
+    beyond the end of one which it began in, as those of an event loop's tasks do: a track's intervals nest.
     """
     workers = list(dict.fromkeys(profile.worker for profile in profiles))
     threads = {
@@ -52,12 +53,35 @@ def _profile_events(profile: Profile, *, pid: int, number: int) -> Iterator[Payl
     first = [phase for phase in single if phase.thread == 0]
     if first:
         yield _iteration_event(profile, first, pid=pid)
+    crossing = _crossing(single)
+    apart = {id(phase) for phase in crossing}
     for phase in single:
+        if id(phase) in apart:
+            continue
         yield _phase_event(phase, profile, pid=pid)
         if phase.operation is not None and phase.wait_ns:
             yield _wait_event(phase, pid=pid)
+    for place, phase in enumerate(crossing):
+        name = phase.operation or phase.name
+        yield from _track_events(phase, profile, name=name, pid=pid, id_=f"{number}.crossing{place}")
     for place, phase in enumerate(phase for phase in profile.phases if phase.calls > 1):
         yield from _added_up_events(phase, profile, pid=pid, id_=f"{number}.{place}")
+
+
+def _crossing(phases: Sequence[Phase]) -> list[Phase]:
+    """Returns the phases that began inside of another one of their thread and ended after it."""
+    crossing: list[Phase] = []
+    ends: dict[int, list[int]] = {}
+    for phase in sorted(phases, key=lambda phase: (phase.start_ns, -phase.duration_ns)):
+        around = ends.setdefault(phase.thread, [])
+        while around and around[-1] <= phase.start_ns:
+            around.pop()
+        end_ns = phase.start_ns + phase.duration_ns
+        if around and end_ns > around[-1]:
+            crossing.append(phase)
+        else:
+            around.append(end_ns)
+    return crossing
 
 
 def _iteration_event(profile: Profile, phases: Sequence[Phase], *, pid: int) -> Payload:
@@ -102,8 +126,13 @@ def _wait_event(phase: Phase, *, pid: int) -> Payload:
 
 
 def _added_up_events(phase: Phase, profile: Profile, *, pid: int, id_: str) -> Iterator[Payload]:
+    name = f"{phase.operation or phase.name}, {phase.calls} calls added up"
+    return _track_events(phase, profile, name=name, pid=pid, id_=id_)
+
+
+def _track_events(phase: Phase, profile: Profile, *, name: str, pid: int, id_: str) -> Iterator[Payload]:
     event: Payload = {
-        "name": f"{phase.operation or phase.name}, {phase.calls} calls added up",
+        "name": name,
         "cat": phase.name,
         "id": id_,
         "pid": pid,

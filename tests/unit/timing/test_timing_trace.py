@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_repro.model import Outcome, Profile
+from pytest_repro.model import Outcome, Phase, Profile
 from pytest_repro.timing.recorder import Recorder
 from pytest_repro.timing.simulated import SimulatedBackend, SimulatedClock, SimulatedDevice
 from pytest_repro.timing.trace import trace_events
@@ -71,6 +71,26 @@ def test_what_lies_on_a_track_is_nested_or_apart(program: list[tuple[str, int]])
             open_ends.pop()
         assert not open_ends or end_ns <= open_ends[-1]
         open_ends.append(end_ns)
+
+
+def test_phases_of_tasks_that_overlap_do_not_cross_on_a_track() -> None:
+    """Perfetto leaves out an interval that ends after the one which it began in."""
+    times = {"both": (0, 100), "a": (10, 60), "b": (20, 80), "inside b": (65, 5), "c": (30, 20)}
+    phases = tuple(
+        Phase(name=name, start_ns=START_NS + start, call_ns=duration)
+        for name, (start, duration) in times.items()
+    )
+    profile = Profile(
+        test="test_a.py::test_x", iteration=1, worker="main", outcome=Outcome.PASSED, phases=phases
+    )
+    events = [event for event in trace_events([profile]) if event.get("cat") in times]
+    drawn = [(event["ph"], event["name"]) for event in events]
+    assert drawn == [
+        ("X", "both"), ("X", "a"), ("X", "inside b"), ("X", "c"), ("b", "b"), ("e", "b"),
+    ]  # fmt: skip
+    begin, end = events[-2:]
+    assert begin["id"] == end["id"]
+    assert end["ts"] - begin["ts"] == pytest.approx(0.08, rel=0.001)
 
 
 def test_calls_that_were_added_up_are_no_interval_of_the_track() -> None:
