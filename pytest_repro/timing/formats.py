@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_repro.model import Metric, Outcome, Phase, Profile, Stage, Transfer
 from pytest_repro.timing.backend import AUTOMATIC
-from pytest_repro.timing.names import printable, staged_name, word
+from pytest_repro.timing.names import encodable, printable, staged_name, word
 from pytest_repro.timing.summary import named_totals
 from pytest_repro.timing.units import seconds
 
@@ -81,7 +81,7 @@ def profile_to_payload(profile: Profile) -> Payload:
         "outcome": profile.outcome.value,
         "contended": profile.contended,
         "phases": [phase_to_payload(phase) for phase in profile.phases],
-        "metrics": [[metric.name, metric.value] for metric in profile.metrics],
+        "metrics": [[encodable(metric.name), metric.value] for metric in profile.metrics],
     }
 
 
@@ -103,8 +103,11 @@ def phase_to_payload(phase: Phase) -> Payload:
     payload = {
         name: getattr(phase, name) for name, default in _PHASE_FIELDS if getattr(phase, name) != default
     }
+    payload["name"] = encodable(phase.name)
+    if phase.operation is not None:
+        payload["operation"] = encodable(phase.operation)
     if phase.within:
-        payload["within"] = list(phase.within)
+        payload["within"] = list(map(encodable, phase.within))
     if phase.peaks:
         payload["peaks"] = dict(phase.peaks)
     if phase.stage is not Stage.CALL:

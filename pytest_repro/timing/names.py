@@ -15,6 +15,11 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
 
 
+def encodable(text: str) -> str:
+    """Returns a text that can be written and sent: lone surrogates are escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def cells(text: str) -> int:
     """Returns the columns that a printable text takes on a terminal: wide characters take two."""
     if text.isascii():

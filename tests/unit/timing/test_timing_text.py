@@ -173,6 +173,19 @@ def test_what_needs_no_fence_or_had_no_end_lacks_none(other: Phase) -> None:
     assert "fenced (" not in "".join(table_lines([gather(phases=(fenced, other))]))
 
 
+def test_names_that_no_file_and_no_channel_takes_are_escaped() -> None:
+    """A lone surrogate in the name of a phase or a metric would end the worker."""
+    odd = "a\ud800ü"
+    phases = (by_hand(odd, MS), by_hand("b", MS, within=(odd,), operation=odd))
+    payload = profile_to_payload(gather(phases=phases, metrics=(Metric(name=odd, value=1.0),)))
+    assert "\ud800" not in json.dumps(payload, ensure_ascii=False)
+    known = profile_from_payload(payload)
+    shown = "a\\ud800ü"
+    assert [phase.name for phase in known.phases] == [shown, "b"]
+    assert (known.phases[1].operation, known.phases[1].within) == (shown, (shown,))
+    assert [metric.name for metric in known.metrics] == [shown]
+
+
 def test_a_test_without_phases_has_no_table() -> None:
     """Nothing timed, nothing said."""
     assert table_lines([gather(phases=())]) == []
