@@ -349,7 +349,7 @@ def _described(subtest: str | None) -> str | None:
 def _summary_error(text: str) -> tuple[str | None, str | None]:
     if text == "...":
         return None, None  # a narrow terminal has left nothing of it
-    name, message = split_error(text)
+    name, message = split_error(text.removesuffix("...") if text.endswith(":...") else text)
     if name is not None:
         return name, message
     cut = re.fullmatch(r"(?P<name>[A-Za-z_][\w.]*)\.\.\.", text)

@@ -18,7 +18,8 @@ FINAL = re.compile(
 SUBTEST = r"(?:\[.*?\] \(.*?\)|\[.*?\]|\(.*?\)|<subtest>)"
 SHORT_LINE = re.compile(
     rf"(?:(?P<before>{SUBTEST}) (?=SUBFAIL ))?"
-    rf"(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?)(?P<after>{SUBTEST}(?= \S+\.\w+::))? (?P<rest>\S.*)"
+    rf"(?P<word>FAILED|ERROR|SUBFAIL(?:ED)?)(?P<after>{SUBTEST}(?= \S+\.\w+::))?"
+    r"(?: \[[\d.]+s\])? (?P<rest>\S.*)"  # pytorch's runner tells seconds
 )
 PROGRESS = re.compile(r"(?P<file>\S+\.\w{1,6}) (?P<letters>[.FEsxXRfu,]+)\s*(?:\[ *\d+%\])?\s*")
 LETTERS = re.compile(r"(?P<letters>[.FEsxXRu,]+)(?: +\[ *\d+%\])")
@@ -32,9 +33,6 @@ OTHER_ENDS = {
     "sympy": re.compile(r".*tests finished: .*"),
     "unittest": re.compile(r"Ran \d+ tests? in [\d.]+s"),
 }
-UNITTEST_LINE = re.compile(
-    r"(?P<name>test\w* \([\w.]+\)) \.\.\. (?P<word>FAIL|FAILED|ERROR|unexpected success)\s*"
-)
 WORKER_LINE = re.compile(r"\[(?P<worker>gw\d+)\] \S+ -- Python .*")
 WITH_WORKERS = re.compile(
     r"created: \d+/\d+ workers?|\d+ workers? \[\d+ items?\].*|scheduling tests via .*|"

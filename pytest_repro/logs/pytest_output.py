@@ -29,7 +29,6 @@ from pytest_repro.logs.patterns import (
     OTHER_ENDS,
     PASSING,
     TITLE,
-    UNITTEST_LINE,
     WORKER_LINE,
     final_of,
     is_boundary,
@@ -38,7 +37,7 @@ from pytest_repro.logs.patterns import (
 from pytest_repro.logs.progress_letters import read_letters
 from pytest_repro.logs.records import Found, LogLine, Runner
 from pytest_repro.logs.summary_lines import SummaryReader
-from pytest_repro.logs.unittest_output import HeadReader, is_rule
+from pytest_repro.logs.unittest_output import HeadReader, ResultReader, is_rule
 from pytest_repro.model import Stage
 
 _LONGEST_LEAD = 30
@@ -65,6 +64,7 @@ class PytestReader:
         self._lead: deque[str] = deque(maxlen=_LONGEST_LEAD)
         self._summary = SummaryReader()
         self._heads = HeadReader()
+        self._results = ResultReader()
         self._annotations = AnnotationReader()
         self._accidents = AccidentReader()
         self._usage = UsageReader()
@@ -217,11 +217,9 @@ class PytestReader:
             return True
         if text.startswith("=") and is_rule(text, "="):
             return True
-        result = UNITTEST_LINE.fullmatch(text) if text.startswith("test") else None
+        result = self._results.feed(line.number, text)
         if result is not None:
-            self._session(line).unittest_lines.append(
-                Mention(nodeid=result["name"], line=line.number, is_error=result["word"] == "ERROR")
-            )
+            self._session(line).unittest_lines.append(result)
             return True
         return self._other_end(line, text)
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from pytest_repro.logs.evidence import Block
+from pytest_repro.logs.evidence import Block, Mention
 from pytest_repro.logs.patterns import METHOD, UNITTEST_HEAD
 from pytest_repro.logs.records import Runner
 
 _NARROWEST_RULE = 60
 _MOST_LINES_BELOW_RULE = 2
 _FIRST_WORDS = ("=", "FAIL", "ERROR", "[FAIL]", "[ERROR]")
+_NAME = re.compile(r" *(?P<name>test\w* \([\w.]+\))")
+_RESULT = re.compile(
+    rf"(?:{_NAME.pattern}|(?! *test\w* \().*) \.\.\. "
+    r"(?P<word>FAIL|FAILED|ERROR|unexpected success)(?: \([\d.]+s\))?"
+)
 _TRIAL_HEAD = re.compile(r"\[(?P<word>FAIL|ERROR)\]")
 _TRIAL_NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
@@ -53,6 +58,34 @@ class HeadReader:
             return opened
         if not is_shown and text.startswith(_FIRST_WORDS) and METHOD.fullmatch(opened.name):
             self._waiting = opened
+        return None
+
+
+class ResultReader:
+    """Reads the lines of `-v`, in which a test's own sentence may stand between its name and its result."""
+
+    def __init__(self) -> None:
+        self._documented: Mention | None = None
+
+    def feed(self, number: int, text: str) -> Mention | None:
+        """Takes the next line; returns the failing test that it names.
+
+        Args:
+            number: 1-based line.
+            text: The line without trailing space.
+        """
+        documented, self._documented = self._documented, None
+        if " ... " in text:
+            result = _RESULT.fullmatch(text)
+            if result is None:
+                return None
+            is_error = result["word"] == "ERROR"
+            if result["name"] is not None:
+                return Mention(nodeid=result["name"], line=number, is_error=is_error)
+            if documented is not None and documented.line == number - 1:
+                return replace(documented, is_error=is_error)
+        elif text.endswith(")") and (name := _NAME.fullmatch(text)) is not None:
+            self._documented = Mention(nodeid=name["name"], line=number)
         return None
 
 

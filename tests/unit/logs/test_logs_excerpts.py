@@ -105,3 +105,14 @@ def test_a_session_that_fails_without_a_file_is_named_as_the_summary_does() -> N
         "========================= 1 failed, 2 passed in 0.10s ==========================\n"
     )
     assert [one.nodeid for one in report.failures] == ["::plant"]
+
+
+def test_a_runner_may_tell_the_seconds_of_a_failure_in_the_summary() -> None:
+    report = report_of(
+        "FAILED [0.2012s] tests/test_pump.py::test_pressure - AssertionError: no pre...\n"
+        "FAILED [1.5s] tests/test_pump.py::test_flow - AssertionError:...\n"
+    )
+    assert [(one.nodeid, one.exception, one.message) for one in report.failures] == [
+        ("tests/test_pump.py::test_pressure", "AssertionError", "no pre..."),
+        ("tests/test_pump.py::test_flow", "AssertionError", None),
+    ]

@@ -101,3 +101,17 @@ def test_a_class_that_nose2_does_not_name_has_the_name_of_its_set_up() -> None:
         "setUpClass (test_pump)",
         "setUpClass (test_tap)",
     ]
+
+
+def test_results_of_a_run_that_was_cut_off_are_read_behind_sentences_and_times() -> None:
+    """Runners indent names, print a test's own sentence below them, and tell seconds."""
+    text = (
+        "Running tests...\n  test_flow (plant.PumpTests.test_flow) ... ERROR (0.006s)\n"
+        "test_drop (plant.PumpTests)\nWater drops ... slowly. ... FAIL\n"
+        "test_tap (plant.PumpTests)\nIt opens. ... ok\ntest_end (plant.PumpTests) ... \n"
+    )
+    failures = read_log(io.BytesIO(text.encode())).failures
+    assert [(one.nodeid, one.outcome.value) for one in failures] == [
+        ("test_flow (plant.PumpTests.test_flow)", "error"),
+        ("test_drop (plant.PumpTests)", "failed"),
+    ]
