@@ -314,6 +314,7 @@ def _failure(mention: Mention, block: Block | None) -> CiFailure:
     exception, message = facts.exception, facts.message
     if mention.message and (message is None or _is_cut_short(message, mention.message)):
         named, message = _summary_error(mention.message)
+        message = None if _begins(exception, message) else message
         exception = exception or named
     elif mention.message and exception is None:
         exception = _summary_error(mention.message)[0]
@@ -356,6 +357,13 @@ def _summary_error(text: str) -> tuple[str | None, str | None]:
     if cut and is_exception_name(cut["name"] + "Error") and "." in cut["name"]:
         return None, text
     return None, message
+
+
+def _begins(exception: str | None, message: str | None) -> bool:
+    """Whether a narrow terminal has left no more of an error than the first letters of its name."""
+    if exception is None or message is None or not message.endswith("..."):
+        return False
+    return f"{exception.rpartition('.')[2]}:".startswith(message[:-3]) or exception.startswith(message[:-3])
 
 
 def _is_cut_short(message: str, full: str) -> bool:

@@ -11,6 +11,8 @@ RESULTS = frozenset({"FAILURES", "ERRORS", "RERUNS", "PASSES", "XFAILURES", "XPA
 
 _CAPTURED = re.compile(r"-{3,} ?Captured .*")
 _NARROWEST_TITLE = 40
+_SHORTEST_FILL = re.compile(r"([_=]) [^_=\s].* \1")
+"""What pytest draws around a name that does not fit into the terminal."""
 _WIDTH_TOLERANCE = 4
 """Characters by which the rules of one terminal differ, wide characters counted as one."""
 
@@ -27,6 +29,7 @@ class Nesting:
         self._width = 0
         self._depth = 0
         self._inner_shows_tests = False
+        self._inner_is_odd = False
 
     def leave(self) -> None:
         """Ends what a test has printed."""
@@ -49,7 +52,9 @@ class Nesting:
 
     def is_odd(self, text: str) -> bool:
         """Whether a rule has another width than the terminal, where that is known."""
-        return self._width > _NARROWEST_TITLE and abs(len(text) - self._width) > _WIDTH_TOLERANCE
+        if self._width <= _NARROWEST_TITLE or abs(len(text) - self._width) <= _WIDTH_TOLERANCE:
+            return False
+        return len(text) < self._width or _SHORTEST_FILL.fullmatch(text) is None
 
     def holds(self, text: str, section: str) -> bool:
         """Takes the next line; returns whether it belongs to a session that a test has run."""
@@ -57,6 +62,7 @@ class Nesting:
             return False
         title = _title(text)
         if title == "test session starts" or (not self._depth and _is_out_of_turn(title, section)):
+            self._inner_is_odd = self.is_odd(text) and (self._inner_is_odd or not self._depth)
             self._depth += 1
             self._inner_shows_tests = title in RESULTS
             return True
@@ -72,7 +78,11 @@ class Nesting:
 
     def _is_cut_off(self, text: str) -> bool:
         """An inner session without a last line has ended where what only a shown test has comes too early."""
-        if self._inner_shows_tests or abs(len(text) - self._width) > _WIDTH_TOLERANCE:
+        if abs(len(text) - self._width) > _WIDTH_TOLERANCE:
+            return False
+        if self._inner_is_odd:  # whatever is as wide as the terminal is not its own
+            return bool(HEADER.fullmatch(text) or TITLE.fullmatch(text))
+        if self._inner_shows_tests:
             return False
         return bool(_CAPTURED.match(text) or HEADER.fullmatch(text))
 

@@ -116,3 +116,14 @@ def test_a_runner_may_tell_the_seconds_of_a_failure_in_the_summary() -> None:
         ("tests/test_pump.py::test_pressure", "AssertionError", "no pre..."),
         ("tests/test_pump.py::test_flow", "AssertionError", None),
     ]
+
+
+def test_the_first_letters_of_an_exception_are_no_message() -> None:
+    """A narrow terminal leaves no more of the summary's line."""
+    failure = only_failure(
+        "_________________________________ test_pressure _________________________________\n"
+        "E   plant.errors.NoPumpError\n\ntests/test_pump.py:7: NoPumpError\n"
+        "=========================== short test summary info ============================\n"
+        "FAILED tests/test_pump.py::test_pressure - plant.err...\n"
+    )
+    assert (failure.exception, failure.message) == ("plant.errors.NoPumpError", None)

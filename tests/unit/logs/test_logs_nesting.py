@@ -172,3 +172,22 @@ def test_a_message_of_several_lines_adds_no_failures() -> None:
         + END.replace("ValueError: outer", "ValueError: x\nFAILED a.py::b - c\nmore")
     )
     assert ids_of(report) == ["tests/test_a.py::test_a", "tests/test_a.py::test_b"]
+
+
+def test_a_title_that_a_test_has_printed_alone_swallows_no_failure_after_it() -> None:
+    """It is narrower than the terminal, so whatever is as wide as that is pytest's own."""
+    wide = 60
+    text = (
+        f"{' FAILURES '.center(wide, '=')}\n{' test_prints '.center(wide, '_')}\nE   OSError: no pump\n\n"
+        f"tests/test_a.py:3: OSError\n{' Captured stdout call '.center(wide, '-')}\n"
+        "=== FAILURES ===\n___ test_fake ___\nE   OSError: printed\n"
+        f"{' test_after '.center(wide, '_')}\nE   KeyError: 'lid'\n\ntests/test_a.py:9: KeyError\n"
+        f"_ test_long[{'x' * wide}] _\nE   ValueError: too long\n\ntests/test_a.py:12: ValueError\n"
+        f"{' 3 failed in 0.10s '.center(wide, '=')}\n"
+    )
+    failures = read_log(io.BytesIO(text.encode())).failures
+    assert [(one.nodeid, one.exception) for one in failures] == [
+        ("tests/test_a.py::test_prints", "OSError"),
+        ("tests/test_a.py::test_after", "KeyError"),
+        (f"tests/test_a.py::test_long[{'x' * wide}]", "ValueError"),
+    ]
