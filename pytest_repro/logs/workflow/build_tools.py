@@ -32,7 +32,8 @@ _MAKE_VALUES = frozenset({"-C", "-f", "-I", "-o", "-W", "--directory", "--file",
 _TOX_USE = re.compile(
     r"\{(?P<name>posargs|toxinidir|tox_root|envpython|envname|env_name)(?::(?P<default>[^{}]*))?\}|\{\}"
 )
-_FACTOR = re.compile(r"[\w!.,{}-]+:\s+(?=\S)")
+_FACTOR = re.compile(r"(?P<condition>[\w!.,{}-]+):\s+(?=\S)")
+_MOST_PIECES, _MOST_NAMES = 20, 500
 _TOX_VALUES = frozenset({"-e", "-c", "--conf", "--workdir", "--result-json", "-x", "--override", "-f"})
 _NOX_VALUES = frozenset(
     {"-s", "-e", "--session", "--sessions", "-f", "--noxfile", "-p", "--python", "-db", "-t", "-k"}
@@ -219,7 +220,8 @@ def _tox(words: Sequence[str], folder: str, read: Read) -> Recipe:
         problem = (
             "" if lines else f"{_shown(path)} has no commands for {', '.join(names) or 'its environments'}"
         )
-        found = [one for one in (*_sections(names), "testenv") if parser.has_option(one, "changedir")]
+        own = [f"testenv:{name}" for name in names[:1]]
+        found = [one for one in (*own, "testenv") if parser.has_option(one, "changedir")]
         inside = parser.get(found[0], "changedir") if found else "."
         inside = _TOX_USE.sub(lambda found: _tox_value(found, ()), inside)
         return Recipe(
@@ -246,19 +248,59 @@ def _tox_lines(
     names: Sequence[str],
     positional: Sequence[str],
 ) -> Iterator[Text]:
-    for wanted in _sections(names):
-        section = next((one for one in (wanted, "testenv") if parser.has_option(one, "commands")), None)
+    for name in names or [""]:
+        section = _section(parser, name)
         for row in parser.get(section, "commands").split("\n") if section else ():
-            command = _FACTOR.sub("", row.strip(), count=1).lstrip("- ").rstrip("\\").strip()
-            if not command:
+            condition, command = _conditioned(row.strip())
+            if not command or (name and not _holds(condition, name)):
                 continue
             filled = _TOX_USE.sub(lambda found: _tox_value(found, positional), command)
             number = next((index for index, one in enumerate(text.split("\n"), 1) if row.strip() in one), 1)
             yield _line(filled, path, number, tuple(re.findall(r"\{[^{}]*\}", filled)))
 
 
-def _sections(names: Sequence[str]) -> list[str]:
-    return [f"testenv:{name}" for name in names] or ["testenv"]
+def _conditioned(row: str) -> tuple[str, str]:
+    """Parts a command from the condition before it, which names factors of environments."""
+    found = _FACTOR.match(row)
+    condition, command = (found["condition"], row[found.end() :]) if found else ("", row)
+    return condition, command.lstrip("- ").rstrip("\\").strip()
+
+
+def _holds(condition: str, name: str) -> bool:
+    """Whether a condition holds for an environment: one of its parts does, with all of its factors."""
+    factors = set(name.split("-"))
+    return not condition or any(
+        all((one.lstrip("!") in factors) is not one.startswith("!") for one in part.split("-"))
+        for part in _braces(condition)
+    )
+
+
+def _section(parser: configparser.RawConfigParser, name: str) -> str | None:
+    """Returns the section with the commands of an environment: its own, one for several, or that for all."""
+    own = [
+        section
+        for section in parser.sections()
+        if name and section.startswith("testenv:") and name in _braces(section.removeprefix("testenv:"))
+    ]
+    return next((one for one in (*own, "testenv") if parser.has_option(one, "commands")), None)
+
+
+def _braces(text: str) -> list[str]:
+    """Expands `py{310,311}-tests,lint` as tox does."""
+    found = [""]
+    for piece in re.findall(r"\{[^{}]*\}|[^{}]+|[{}]", text)[:_MOST_PIECES]:
+        parts = _alternatives(piece[1:-1]) if piece.startswith("{") and piece.endswith("}") else [piece]
+        found = [one + part for one in found for part in parts][:_MOST_NAMES]
+    return [one.strip() for text_ in found for one in text_.split(",")]
+
+
+def _alternatives(inside: str) -> list[str]:
+    found: list[str] = []
+    for part in inside.split(","):
+        numbers = re.fullmatch(r"(\d{1,4})-(\d{1,4})", part.strip())
+        ends = (int(numbers[1]), int(numbers[2]) + 1) if numbers else (0, 0)
+        found += map(str, range(*ends)) if numbers else [part.strip()]
+    return found[:_MOST_NAMES]
 
 
 def _tox_value(found: re.Match[str], positional: Sequence[str]) -> str:

@@ -52,17 +52,21 @@ def named_job(jobs: Sequence[Job], wanted: str, *, named_by: NamedBy, shown: str
     )
 
 
-def the_only(jobs: Sequence[Job], *, fact: str, shown: str) -> Job:
+def the_only(jobs: Sequence[Job], *, among: Sequence[Job], fact: str, shown: str) -> Job:
     """Returns the only one of some jobs.
+
+    Args:
+        jobs: The jobs.
+        among: Those that they were chosen from, to be named where there is none.
+        fact: What is said where there is not exactly one.
+        shown: The workflow file, for people.
 
     Raises:
         LogError: There is not exactly one.
     """
     if len(jobs) == 1:
         return jobs[0]
-    raise LogError(
-        fact.format(count=len(jobs)), place=shown, next_step=f"Name one with --job. {listed(jobs)}"
-    )
+    raise LogError(fact, place=shown, next_step=f"Name one with --job. {listed(jobs or among)}")
 
 
 def listed(jobs: Sequence[Job]) -> str:

@@ -95,11 +95,13 @@ def _chosen(jobs: list[Job], shown: str, root: Path, wanted: str | None, hints: 
     testing = [one for one in read if one.weight == heaviest and heaviest]
     if hints.command is not None and len(testing) > 1:
         testing = _running(testing, hints.command) or testing
-    if name is None:
-        fact = "{count} jobs of the workflow run tests, and none is named"
+    if name is not None:
+        fact = f"{name!r} names {len(named)} jobs of the workflow, {len(testing)} of which run tests"
+    elif testing:
+        fact = f"{len(testing)} jobs of the workflow run tests, and none is named"
     else:
-        fact = f"{name!r} names {len(named)} jobs of the workflow, {{count}} of which run tests"
-    chosen = the_only([one.job for one in testing], fact=fact, shown=shown)
+        fact = f"None of the {len(named)} jobs of the workflow is seen to run tests"
+    chosen = the_only([one.job for one in testing], among=named, fact=fact, shown=shown)
     return next(one for one in testing if one.job is chosen)
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_repro.errors import LogError
 from pytest_repro.logs.workflow.reader import read_workflow
 from pytest_repro.logs.workflow.records import WorkflowFacts
 from pytest_repro.logs.workflow.shell_lines import ShellLines
@@ -98,6 +99,10 @@ commands =
     pytest {posargs:tests} --basetemp={envtmpdir}
 [testenv:lint]
 commands = ruff check
+[testenv:py{38,310-311}-{cov,slow}]
+commands =
+    cov: coverage run -m pytest
+    !cov: pytest --slow
 """
 NOX = """\
 import nox
@@ -135,6 +140,9 @@ SCRIPT = (
         ("make nested", {"Makefile": MAKEFILE, "sub/Makefile": "test:\n\tpytest\n"}, "pytest", "sub",
          "sub/Makefile:2"),
         ("tox -e py311", {"tox.ini": TOX}, "pytest tests --basetemp={envtmpdir}", "sub", "tox.ini:7"),
+        ("tox -e py310-slow", {"tox.ini": TOX}, "pytest --slow", "sub", "tox.ini:13"),
+        ("tox -e $P-slow", {"tox.ini": TOX}, "pytest tests --basetemp={envtmpdir}", "sub", "tox.ini:7"),
+        ("tox -e py38-cov", {"tox.ini": TOX}, "coverage run -m pytest", "sub", "tox.ini:12"),
         ("uv run tox -- -k a", {"tox.ini": TOX}, "pytest -k a --basetemp={envtmpdir}", "sub", "tox.ini:7"),
         ("nox -s tests -- -x", {"noxfile.py": NOX}, "python -m pytest 'tests dir' -x", None, "noxfile.py:7"),
         ("nox -s other", {"noxfile.py": NOX}, "pytest {f'{session.python}'}", None, "noxfile.py:12"),
@@ -189,6 +197,16 @@ def test_nothing_outside_of_the_checkout_is_read(tmp_path: Path) -> None:
     (inside / "link.sh").symlink_to(tmp_path / "out.sh")
     for run in ("../out.sh", f"bash {tmp_path}/out.sh", "./link.sh", "cd ..; ./out.sh"):
         assert read(inside, run).command is None
+
+
+def test_a_workflow_that_is_not_seen_to_run_tests_names_its_jobs(tmp_path: Path) -> None:
+    """Where nothing tells which one is meant, there is something to choose from."""
+    text = "jobs:\n  a: {steps: [{run: just cov}]}\n  '{b}': {steps: [{run: echo}]}\n"
+    (tmp_path / "ci.yml").write_text(text)
+    with pytest.raises(LogError) as raised:
+        read_workflow(tmp_path / "ci.yml", shown="ci.yml", root=tmp_path)
+    assert "None of the 2 jobs of the workflow is seen to run tests" in str(raised.value)
+    assert "Jobs: 'a', '{b}'." in str(raised.value)
 
 
 ROW = st.lists(
