@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,21 @@ MOST_WAITED = 0.05
 _LEAST_RAN_NS = 100_000_000
 
 
-def contention_of(path: Path) -> str:
-    """Says how the processes of a session were held up by others, empty if they were not or nobody tells.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contention:
+    """How the processes of a session were held up by others.
+
+    Attributes:
+        reason: Why its times are not those of the code alone; empty if they are, or nobody tells.
+        waited: Part of its time that it waited for a processor (0 to 1).
+    """
+
+    reason: str = ""
+    waited: float = 0.0
+
+
+def contention_of(path: Path) -> Contention:
+    """Reads how a session was held up.
 
     Args:
         path: Of the session: one process, or the runs of a gate.
@@ -31,10 +45,24 @@ def contention_of(path: Path) -> str:
         if isinstance(times, dict):
             ran_ns += _time(times.get("ran_ns"))
             waited_ns += _time(times.get("waited_ns"))
+    waited = waited_ns / (ran_ns + waited_ns) if ran_ns >= _LEAST_RAN_NS else 0.0
     if workers > 1:
-        return f"{workers} workers"
-    share = waited_ns / (ran_ns + waited_ns) if ran_ns >= _LEAST_RAN_NS else 0.0
-    return f"it waited {percent(share)} of its time for a processor" if share > MOST_WAITED else ""
+        return Contention(reason=f"{workers} workers", waited=waited)
+    reason = f"it waited {percent(waited)} of its time for a processor" if waited > MOST_WAITED else ""
+    return Contention(reason=reason, waited=waited)
+
+
+def explained_by_waiting(before: float, after: float) -> float:
+    """Returns by which part times can differ because sessions waited differently long.
+
+    What took 1 s of a processor took 1 / (1 - waited) s.
+
+    Args:
+        before: Part of its time that the first session waited, below 1.
+        after: Likewise the second.
+    """
+    ratio = (1.0 - before) / (1.0 - after)
+    return max(ratio, 1.0 / ratio) - 1.0
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:

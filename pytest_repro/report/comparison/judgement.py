@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from pytest_repro.report.comparison.contention import explained_by_waiting
 from pytest_repro.report.comparison.measured import Counted, Key, Measured, Quantity, Sample
 from pytest_repro.report.comparison.shift import shift_between
 from pytest_repro.stats import DEFAULT_CONFIDENCE, Interval, chance_of_clusters, failure_rate_interval
@@ -86,6 +87,7 @@ class Judgement:
         only_before: Tests that only the first session executed.
         only_after: Likewise of the second.
         least_effect: Below which a difference is none.
+        least_of_time: The same of times: more where the sessions waited differently long for a processor.
         level: Chance above which a difference is none (0 to 1).
     """
 
@@ -93,6 +95,7 @@ class Judgement:
     only_before: tuple[str, ...]
     only_after: tuple[str, ...]
     least_effect: float
+    least_of_time: float
     level: float
 
 
@@ -117,7 +120,8 @@ def judge(
         after: Of the second.
         least_effect: Part of the first value below which a difference is none; of rates it is not asked for.
         confidence: From 0 to 1.
-        with_contended: Whether times of sessions that shared their machine are judged too.
+        with_contended: Whether times of sessions that shared their machine are judged too; a difference that
+            their waiting alone can explain is none.
     """
     contended = bool(before.contended or after.contended) and not with_contended
     tests = [test for test in before.counts if test in after.counts]
@@ -126,7 +130,19 @@ def judge(
         is_blind = contended and key.quantity in OF_TIME
         rows.append(_value_row(key, before.values[key], after.values[key], confidence, is_blind=is_blind))
     rows = _corrected(rows)
-    judged = [replace(row, change=_change(row, least_effect, 1.0 - confidence)) for row in rows]
+    explained = explained_by_waiting(before.waited, after.waited)
+    least_of_time = max(least_effect, explained) if before.contended or after.contended else least_effect
+    judged = [
+        replace(
+            row,
+            change=_change(
+                row,
+                least_of_time if row.key.quantity in OF_TIME else least_effect,
+                1.0 - confidence,
+            ),
+        )
+        for row in rows
+    ]
     order = {quantity: place for place, quantity in enumerate(Quantity)}
     judged.sort(key=lambda row: (row.key.test, order[row.key.quantity], row.key.name))
     known = {key.test for key in before.values} | set(before.counts)
@@ -136,6 +152,7 @@ def judge(
         only_before=tuple(sorted(known - known_after)),
         only_after=tuple(sorted(known_after - known)),
         least_effect=least_effect,
+        least_of_time=least_of_time,
         level=1.0 - confidence,
     )
 

@@ -107,12 +107,14 @@ class Measured:
         counts: By test.
         values: Numbers of passing executions, by what they measure; times in ns.
         contended: Why its times are not to be compared, empty if they are.
+        waited: Part of its time that it waited for a processor (0 to 1).
         unreadable: What its records could not tell.
     """
 
     counts: Mapping[str, Counted]
     values: Mapping[Key, Sample]
     contended: str = ""
+    waited: float = 0.0
     unreadable: tuple[str, ...] = ()
 
 
@@ -137,9 +139,13 @@ def measure(path: Path) -> Measured:
             read(path, gathered)
         except StoreError as error:
             unreadable.append(str(error))
-    contended = gathered.contended or contention_of(path)
+    contention = contention_of(path)
     return Measured(
-        counts=gathered.counts, values=gathered.values, contended=contended, unreadable=tuple(unreadable)
+        counts=gathered.counts,
+        values=gathered.values,
+        contended=gathered.contended or contention.reason,
+        waited=contention.waited,
+        unreadable=tuple(unreadable),
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.comparison.conditions import Objection
 from pytest_repro.report.comparison.demands import Demand
-from pytest_repro.report.comparison.judgement import Change, Judgement, Row
+from pytest_repro.report.comparison.judgement import OF_TIME, Change, Judgement, Row
 from pytest_repro.report.comparison.measured import Key, Quantity
 from pytest_repro.report.comparison.targets import Target
 from pytest_repro.report.words import counted, percent, visible
@@ -99,6 +99,13 @@ def comparison_lines(comparison: Comparison, *, with_all: bool) -> Iterator[str]
         f"{told} among {of}: of {percent(judgement.least_effect)} or more, and certain at "
         f"{percent(1 - judgement.level)} after correction for all rows"
     )
+    if judgement.least_of_time > judgement.least_effect and any(
+        row.key.quantity in OF_TIME and row.change is not Change.CONTENDED for row in judgement.rows
+    ):
+        yield (
+            "the sessions waited differently long for a processor, which explains differences of times up to "
+            f"{percent(judgement.least_of_time)}: these are none"
+        )
     if any(row.change is Change.UNKNOWN for row in judgement.rows):
         yield (
             "too few: fewer than four executions, or stretches of a quarter second, that are independent of "
@@ -180,6 +187,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "before": comparison.before.id,
         "after": comparison.after.id,
         "least_effect": judgement.least_effect,
+        "least_of_time": judgement.least_of_time,
         "level": judgement.level,
         "rows": [_row_record(row) | {"target": _target_record(comparison, row)} for row in judgement.rows],
         "only_before": list(judgement.only_before),

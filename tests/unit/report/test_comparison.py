@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,15 @@ def test_contended_times_are_not_judged_unless_that_is_accepted() -> None:
     judged = judge(before, after)
     assert [row.change for row in judged.rows] == [Change.LOWER, Change.CONTENDED]
     assert _row(judge(before, after, with_contended=True)).change is Change.HIGHER
+
+
+def test_what_waiting_explains_is_no_difference() -> None:
+    """Half of the time waited, then three quarters: what took 2 s takes 4 s, whatever the code."""
+    before = replace(_measured([1.0 + i / 100 for i in range(20)], contended="it waited"), waited=0.5)
+    after = _measured([1.9 + i / 100 for i in range(20)])
+    same = _row(judge(before, replace(after, waited=0.75), with_contended=True))
+    assert (same.change, round(same.effect or 0, 1)) == (Change.SAME, 0.8)
+    assert _row(judge(before, replace(after, waited=0.6), with_contended=True)).change is Change.HIGHER
 
 
 def test_failure_rates_are_compared_by_fishers_test() -> None:
