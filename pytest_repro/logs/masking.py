@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
-from enum import Enum
 from typing import Any, TypeVar, cast
 
 from pytest_repro.logs.records import LogReport, Variable
@@ -19,21 +18,20 @@ def masked_report(report: LogReport, masker: Masker) -> LogReport:
     A variable whose value holds a secret has no value any more. A statement that holds one is not known any
     more: what is left of it is equal to no other.
     """
-    return _masked(report, masker)
+    return masked(report, masker)
 
 
-def _masked(value: _Value, masker: Masker) -> _Value:
-    if isinstance(value, Enum):
-        return value
+def masked(value: _Value, masker: Masker) -> _Value:
+    """Returns a record, or a tuple of them, likewise; text of a kind of its own (enums, `Safe`) stays."""
     if isinstance(value, str):
-        return cast("_Value", masker(value))
+        return cast("_Value", masker(value)) if type(value) is str else value
     if isinstance(value, tuple):
-        return cast("_Value", tuple(_masked(one, masker) for one in value))
+        return cast("_Value", tuple(masked(one, masker) for one in value))
     if not is_dataclass(value) or isinstance(value, type):
         return value
     # By kind of field, not by name: one that is added later is masked too.
     shown: Any = replace(
-        value, **{field.name: _masked(getattr(value, field.name), masker) for field in fields(value)}
+        value, **{field.name: masked(getattr(value, field.name), masker) for field in fields(value)}
     )
     if isinstance(value, Frame) and shown.statement != value.statement:
         shown = replace(shown, statement=None)

@@ -10,7 +10,8 @@ from pytest_repro.logs.secret_keys import MASK, KeyHider, may_hold_key
 
 _MIXED = r"(?=[\w-]{0,200}\d)(?=[\w-]{0,200}[A-Z])"
 _TOKEN = re.compile(
-    r"(?<![A-Za-z0-9_])(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|gl(?:pat|ptt|dt|rt|cbt|soat)-[\w-]{15,}|"
+    # After a letter only where that is an option: `-mTOKEN`.
+    r"(?:(?<![A-Za-z0-9_])|(?<=[\s'\"]-[A-Za-z]))(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|gl(?:pat|ptt|dt|rt|cbt|soat)-[\w-]{15,}|"
     r"xox[abeprs]-[\w-]{10,}|xapp-\d-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|npm_[A-Za-z0-9]{20,}|"
     r"dop_v1_[a-f0-9]{20,}|dckr_pat_[\w-]{20,}|(?<=hooks\.slack\.com/services/)[\w/]+|AIza[\w-]{35}|"
     r"ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|hf_[A-Za-z0-9]{20,}|"

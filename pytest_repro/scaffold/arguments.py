@@ -136,7 +136,7 @@ def read_arguments(
             kept += [one.text for one in taken if one.text is not None]
             continue
         raw = " ".join(one.raw for one in taken)
-        shown = f"{word.raw.partition('=')[0]} ***" if judged.reason is _SECRET else mask_shapes(raw)
+        shown = f"{_name(word)} ***" if judged.reason is _SECRET else mask_shapes(raw)
         left.append(Left(text=shown, reason=judged.reason, is_open=judged.reason in _OPEN))
     return Arguments(words=tuple(kept), left=tuple(left))
 
@@ -208,14 +208,20 @@ def _judged(word: Word, following: Word | None, known: Known) -> _Judged:
         is_apart = not short["value"]
         value = (following.text if following else None) if is_apart else short["value"]
         reason = _UNKNOWN if value is None else _short_reason(short["letter"], value)
+        if value is not None and mask_shapes(value) != value:
+            reason = _SECRET
         return _Judged(reason, 1 + is_apart)
     return _Judged(None if _FLAGS.fullmatch(text) else _OTHER)
 
 
 def _chooses(word: Word) -> bool:
+    return _name(word) in _CHOOSING
+
+
+def _name(word: Word) -> str:
+    """Returns the name of an option, without a value that is joined to it."""
     short = _SHORT.fullmatch(word.text or "")
-    name = f"-{short['letter']}" if short else (word.text or "").partition("=")[0]
-    return name in _CHOOSING
+    return f"-{short['letter']}" if short else (word.text or "").partition("=")[0]
 
 
 def _path_reason(text: str) -> Safe | None:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from pytest_repro.logs.masking import masked
 from pytest_repro.logs.records import Found, LogReport, Origin, Variable
 from pytest_repro.logs.secret_shapes import mask_shapes
-from pytest_repro.logs.secrets import is_secret
+from pytest_repro.logs.secrets import Masker, is_secret
 from pytest_repro.logs.workflow.records import Detail, EnvValue, StepFacts, Text, WorkflowFacts
 from pytest_repro.logs.workflow.scripts import split_prefix
 from pytest_repro.scaffold.arguments import Known
@@ -51,6 +52,20 @@ def with_workflow(
     open_values = [one for one in added if not one.value.is_known and not one.value.secrets]
     known = Known.FOR_ONE_TEST if suite is None else Known.HARMLESS
     options = given_options(closed, known)
+    # What stands in a variable in plain text stands in steps too.
+    masker = Masker(one.value.text for one in facts.env if is_secret(one.name, one.value.text))
+    part = WorkflowPart(
+        job=facts.job.text,
+        facts=tuple(_facts(facts)),
+        looked_into=tuple(_text_fact("Looked into", one) for one in facts.looked_into),
+        in_plain_text=frozenset(
+            one.name for one in added if one.value.is_known and not one.value.secrets and not one.is_shell
+        ),
+        steps=tuple(map(_step, facts.steps_before)),
+        unread=tuple(_text_fact(Safe("not read"), one) for one in facts.unread),
+        open=tuple(_open(facts)),
+        conflicts=tuple(_conflicts(facts, report)) if report else (),
+    )
     return replace(
         reproduction,
         settings=(*reproduction.settings, *filter(None, map(setting_of, closed))),
@@ -60,22 +75,16 @@ def with_workflow(
             *unset_of(closed, known),
             *(_text_fact(_OPEN, one.value, shown=f"{one.name}={one.value.text}") for one in open_values),
         ),
-        suite=suite and replace(suite, words=(*(options if suite.module == "pytest" else ()), *suite.words)),
+        suite=suite
+        and replace(
+            suite,
+            words=(*(options if suite.module == "pytest" else ()), *suite.words),
+            command=masker(suite.command),
+        ),
         options=(*reproduction.options, *options),
         source=reproduction.source if suite is None else source,
-        missing=(*reproduction.missing, *map(_missing, facts.machine)),
-        workflow=WorkflowPart(
-            job=facts.job.text,
-            facts=tuple(_facts(facts)),
-            looked_into=tuple(_text_fact("Looked into", one) for one in facts.looked_into),
-            in_plain_text=frozenset(
-                one.name for one in added if one.value.is_known and not one.value.secrets and not one.is_shell
-            ),
-            steps=tuple(map(_step, facts.steps_before)),
-            unread=tuple(_text_fact(Safe("not read"), one) for one in facts.unread),
-            open=tuple(_open(facts)),
-            conflicts=tuple(_conflicts(facts, report)) if report else (),
-        ),
+        missing=(*reproduction.missing, *masked(tuple(map(_missing, facts.machine)), masker)),
+        workflow=masked(part, masker),
     )
 
 

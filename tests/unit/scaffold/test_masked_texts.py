@@ -133,3 +133,39 @@ def test_a_statement_with_a_secret_is_not_known_any_more() -> None:
     shown = masked_report(LogReport(line_count=1, session=Session(line=1), failures=(failure,)), Masker())
     assert shown.failures[0].place == Frame(file="t.py", line=3)
     assert shown.failures[0].test_place == failure.test_place
+
+
+WORKFLOW = f"""\
+name: n {TOKEN}
+on: push
+env:
+  DB_PASSWORD: Plain-S3cret-Value-77
+jobs:
+  t:
+    name: job {TOKEN}
+    runs-on: {TOKEN}
+    container: img:{TOKEN}
+    steps:
+      - name: prep {TOKEN}
+        run: |
+          export API_TOKEN=Another-S3cret-88
+          login --password Plain-S3cret-Value-77
+          echo Plain-S3cret-Value-77 > x
+      - run: pytest --api-key=Plain-S3cret-Value-77 -k "{TOKEN}" -m{TOKEN} tests
+"""
+
+
+def test_a_workflow_is_masked_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Titles, steps and arguments: what stands in a variable in plain text stands in steps too."""
+    path = tmp_path / ".github" / "workflows" / "a.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(WORKFLOW)
+    arguments = ["leaky", "--workflow", str(path), "--job", "t", "--no-run", "--output", str(tmp_path)]
+    assert main([*arguments, "--source", str(tmp_path)]) == 0
+    folder = tmp_path / "leaky"
+    said = capsys.readouterr()
+    texts = [path.read_text() for path in folder.rglob("*") if path.is_file()] + [said.out, said.err]
+    assert not [text for text in texts if TOKEN in text or "S3cret" in text]
+    readme = (folder / "README.md").read_text()
+    for line in ("- `--api-key ***`", "- `-k ***`", "- `-m ***`", "export API_TOKEN=***", "echo *** > x"):
+        assert line in readme
