@@ -23,7 +23,8 @@ from pytest_repro.logs.records import CiFailure
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
 from pytest_repro.scaffold.build import PROOF_LOG, outdated_files, planned_files
-from pytest_repro.scaffold.context import checked_name, plan
+from pytest_repro.scaffold.command_options import conftest_texts, declared_options
+from pytest_repro.scaffold.context import Reproduction, checked_name, plan
 from pytest_repro.scaffold.findings import Findings, findings_of
 from pytest_repro.scaffold.forms import Form
 from pytest_repro.scaffold.merge_workflow import with_workflow
@@ -215,7 +216,11 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
         facts = workflow_facts(options.workflow, job=options.job, report=report)
         root = source_root(options.source) if options.source else root_of(options.workflow)
         reproduction = with_workflow(
-            reproduction, facts, report, source=os.path.relpath(root.resolve(), folder.resolve())
+            reproduction,
+            facts,
+            report,
+            source=os.path.relpath(root.resolve(), folder.resolve()),
+            declared=_declared(reproduction, folder),
         )
 
     def files(
@@ -242,6 +247,14 @@ def _scaffold(options: ScaffoldOptions, log: Log | None) -> Iterator[str]:
         yield from proof_words(findings)
     if log is not None:
         yield from note_words(log.parts, log.notes)
+
+
+def _declared(reproduction: Reproduction, folder: Path) -> dict[str, bool]:
+    """Returns the options that conftest files around the failing test declare."""
+    if reproduction.source is None or reproduction.file is None:
+        return {}
+    root = (folder.resolve() / reproduction.source).resolve()
+    return declared_options(conftest_texts(root, reproduction.file))
 
 
 def _history(log: Log | None, masker: Masker, failure: CiFailure) -> WorkerHistory | None:

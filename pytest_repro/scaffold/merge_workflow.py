@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pytest_repro.logs.masking import masked
@@ -12,7 +12,8 @@ from pytest_repro.logs.secret_shapes import mask_shapes
 from pytest_repro.logs.secrets import Masker, is_secret
 from pytest_repro.logs.workflow.records import Detail, EnvValue, StepFacts, Text, WorkflowFacts
 from pytest_repro.logs.workflow.scripts import split_prefix
-from pytest_repro.scaffold.arguments import Known
+from pytest_repro.scaffold.arguments import Known, parted_call
+from pytest_repro.scaffold.command_options import options_of_command
 from pytest_repro.scaffold.context import Reproduction, given_options, is_ours, setting_of, unset_of
 from pytest_repro.scaffold.facts import Conflict, Fact, WorkflowPart
 from pytest_repro.scaffold.render import Safe
@@ -35,7 +36,12 @@ _INSTEAD = {
 
 
 def with_workflow(
-    reproduction: Reproduction, facts: WorkflowFacts, report: LogReport | None, *, source: str
+    reproduction: Reproduction,
+    facts: WorkflowFacts,
+    report: LogReport | None,
+    *,
+    source: str,
+    declared: Mapping[str, bool],
 ) -> Reproduction:
     """Adds what a workflow file says to the plan of a reproduction.
 
@@ -44,6 +50,7 @@ def with_workflow(
         facts: What the workflow says of the job.
         report: What the log says, None without a log.
         source: Path from the reproduction's folder to the root of the workflow's repository.
+        declared: Options that the conftest files of the test declare, and whether each takes a value.
     """
     suite = suite_of(facts) if reproduction.nodeid is None else None
     logged = frozenset(one.name for one in report.session.variables) if report else frozenset()
@@ -52,6 +59,8 @@ def with_workflow(
     open_values = [one for one in added if not one.value.is_known and not one.value.secrets]
     known = Known.FOR_ONE_TEST if suite is None else Known.HARMLESS
     options = given_options(closed, known)
+    if reproduction.nodeid is not None and facts.command is not None and _has_no_command(report):
+        options += options_of_command(facts.command.text, declared)
     # What stands in a variable in plain text stands in steps too.
     masker = Masker(one.value.text for one in facts.env if is_secret(one.name, one.value.text))
     part = WorkflowPart(
@@ -86,6 +95,12 @@ def with_workflow(
         missing=(*reproduction.missing, *masked(tuple(map(_missing, facts.machine)), masker)),
         workflow=masked(part, masker),
     )
+
+
+def _has_no_command(report: LogReport | None) -> bool:
+    """Whether a log does not show how pytest was called: no command, or one that calls it in its turn."""
+    command = report.session.command if report is not None else None
+    return command is None or parted_call(command.value)[1] is None
 
 
 def _variable(one: EnvValue) -> Variable:

@@ -267,3 +267,21 @@ def test_a_workflow_that_calls_no_test_says_so(project: Path, capsys: pytest.Cap
     assert "looked into make check: there is no Makefile in . of this checkout" in capsys.readouterr().out
     readme = (project / "called/README.md").read_text()
     assert "- **Looked into** `make check: there is no Makefile" in readme
+
+
+def test_options_of_the_workflows_command_reach_the_test_where_the_log_has_none(project: Path) -> None:
+    """A log shows only that make was called; its recipe says with which of the project's own options."""
+    (project / "ci.log").write_text(LOG.replace("pytest -v --timeout=60", "make test"))
+    (project / "ci.yml").write_text(CALLS.format(run="make test"))
+    (project / "Makefile").write_text("test:\n\tpytest --runslow -W error tests\n")
+    (project / "tests").mkdir()
+    (project / "conftest.py").write_text(
+        "def pytest_addoption(parser):\n    parser.addoption('--runslow', action='store_true')\n"
+    )
+    (project / "tests/test_mode.py").write_text("def test_mode():\n    assert 0\n")
+    called = ["called", "--log", "ci.log", "--workflow", "ci.yml", "--job", "unit", "--no-run"]
+    assert main(called) == 0
+    assert " --runslow -W error)" in (project / "called/run_test.sh").read_text()
+    (project / "ci.log").write_text(LOG)
+    assert main([*called, "--force"]) == 0
+    assert "--runslow" not in (project / "called/run_test.sh").read_text(), "the log's word counts"
