@@ -35,6 +35,9 @@ from pytest_repro.verify.process import RunCommand, execute, with_hash_seed
 
 _OURS = frozenset({"--repro-bisect-time", "--repro-hang-time", "--repro-match", "--repro-json"})
 _REPORTS = frozenset({"--junitxml", "--junit-xml"})
+_MOST_CHARACTERS = 500_000
+"""Of all files on a command line: Linux allows two million, macOS one, variables included."""
+
 _ORDER = frozenset({"--repro-order", "--repro-order-missing"})
 
 
@@ -136,7 +139,7 @@ class TrialProcesses:
         with _places() as (place, folder, output):
             order = place / "order.txt"
             order.write_text(order_text(map(self.named, tests)), "utf-8", "surrogateescape")
-            arguments = (*self._arguments(place), f"--repro-order={order}", *_files(tests))
+            arguments = (*self._arguments(place, tests), f"--repro-order={order}", *files_of(tests))
             try:
                 run = execute(
                     self._command(arguments),
@@ -172,7 +175,7 @@ class TrialProcesses:
         is_misled = told != (relaunch.root, relaunch.ini)
         places = relaunch.places(start, is_misled=True) if is_misled else ()
         # Where the session was told its files, those conftests come first that lie beside them.
-        files = _files(tests) if self._listed is not None and self._listed.files else ()
+        files = files_of(tests) if self._listed is not None and self._listed.files else ()
         relative = [os.path.relpath(file, start) for file in files]
         alone = ("-n0",) if self._config.getoption("numprocesses", None) else ()
         words = [*pytest_as_typed(), *plugins_by_name(self._config), *kept, *alone, *places, *self._seeds]
@@ -209,9 +212,13 @@ class TrialProcesses:
         kept = without_options(_without_bisect(relaunch.kept), flags=frozenset(), values=_OURS | _ORDER)
         return relaunch, kept
 
-    def _arguments(self, place: Path) -> tuple[str, ...]:
+    def _arguments(self, place: Path, tests: Sequence[Collected]) -> tuple[str, ...]:
         relaunch, kept = self._relaunch()
-        root = (f"--rootdir={self._root}", *(("-c", relaunch.ini) if relaunch.ini else ()))
+        ini = relaunch.ini
+        if ini is None and any(relaunch.is_misled(Path(test.path)) for test in tests):
+            # Told its files, pytest would take an ini file that lies beside one of them.
+            ini = os.devnull
+        root = (f"--rootdir={self._root}", *(("-c", ini) if ini else ()))
         cache = self._config.pluginmanager.has_plugin("cacheprovider")
         own_cache = ("-o", f"cache_dir={place}/cache") if cache else ()
         ours = (*self._seeds, *self._taken_back(place), *root, *own_cache, "-q", TRIAL_OPTION)
@@ -256,8 +263,13 @@ def _places() -> Iterator[tuple[Path, Path, Path]]:
         yield Path(name), Path(name) / "run", Path(name) / "output.txt"
 
 
-def _files(tests: Sequence[Collected]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(test.path for test in tests))
+def files_of(tests: Sequence[Collected]) -> tuple[str, ...]:
+    """Returns the files of tests, each once.
+
+    Where a command line cannot hold them it is none: pytest is left to find them by the order.
+    """
+    files = tuple(dict.fromkeys(test.path for test in tests))
+    return files if sum(map(len, files)) <= _MOST_CHARACTERS else ()
 
 
 def _text(output: Path) -> str:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_repro.order.search import SearchState, Stage
+from pytest_repro.report.order import SearchProgress
 from pytest_repro.report.progress import StressProgress
 
 HALFWAY = StressProgress(
@@ -71,3 +73,29 @@ def test_one_of_a_thing_is_told_in_the_singular() -> None:
     """One iteration, one failure, one bug."""
     one = StressProgress(finished=1, planned=1, failures=1, bugs=1, rate_per_s=0.0, left_ns=0)
     assert one.line() == "stress: 1 of 1 iteration, 1 failure (1 bug), 0/h, 0 s left"
+
+
+SEARCHING = SearchState(stage=Stage.SEARCHING, trials=11, failed=5, candidates=37, running=18)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (None, "bisect: trial 12, 37 tests left, 5 failures, 40 s"),
+        (48, "bisect: trial 12, 37 tests left, 40 s"),
+        (36, "bisect: trial 12, 37 tests left"),
+        (30, "bisect: trial 12"),
+        (8, "bisect: "),
+    ],
+)
+def test_a_bisection_tells_its_trial_and_what_is_left(width: int | None, expected: str) -> None:
+    """Its failures are what it looks for, so they are nothing to be shown in red."""
+    progress = SearchProgress(state=SEARCHING, elapsed_ns=40 * 10**9)
+    assert progress.line(width=width) == expected
+    assert not progress.shows_failure
+
+
+def test_a_bisection_that_confirms_says_so() -> None:
+    """What is left is what it has found by then."""
+    progress = SearchProgress(state=replace(SEARCHING, stage=Stage.CONFIRMING), elapsed_ns=0)
+    assert progress.line(is_short=True) == "bisect: trial 12, confirming"
