@@ -81,10 +81,14 @@ def options_of_command(command: str, declared: Mapping[str, bool]) -> tuple[str,
     while words:
         taken = _taken(words, takes_value)
         texts = [one.text for one in words[: max(taken, 1)]]
-        if taken and all(text is not None and mask_shapes(text) == text for text in texts):
+        if taken and all(text is not None and _is_open(text) for text in texts):
             kept += [text for text in texts if text is not None]
         words = words[len(texts) :]
     return tuple(kept)
+
+
+def _is_open(text: str) -> bool:
+    return "***" not in text and mask_shapes(text) == text
 
 
 def _taken(words: list[Word], takes_value: Mapping[str, bool]) -> int:

@@ -28,7 +28,7 @@ def pytest_addoption(parser):
         ("pytest -W error::my.module.Warning", ""),
         ("pytest -p no:randomly -p evil -pno:xdist -p no:terminal", "-p no:randomly -pno:xdist"),
         ("pytest --hypothesis-seed=4 --asyncio-mode auto", "--hypothesis-seed=4 --asyncio-mode auto"),
-        ("pytest --size /etc/passwd --size=../x --size $(id) --size $X --key=abc", ""),
+        ("pytest --size=*** --size /etc/passwd --size=../x --size $(id) --size $X --key=abc", ""),
         ("pytest --junitxml=x.xml --cov -k a -m b --lf --rootdir=/ -c x.ini --unknown 3", ""),
         ("make test --runslow", ""),
         ("pytest --size", ""),
