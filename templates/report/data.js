@@ -18,11 +18,10 @@ function unpackCodes(column, count) {
 
 const drawn = data.drawn;
 const kinds = drawn ? drawn.kinds : [];
-const QUIET = new Set(["passed", "xfailed", "skipped"]);
 const bugNumber = new Map(data.bugs.map((bug, at) => [bug.key, at + 1]));
-kinds.forEach((kind) => { kind.fails = !QUIET.has(kind.outcome); kind.number = kind.bug ? bugNumber.get(kind.bug) || 0 : 0; });
+kinds.forEach((kind) => { kind.number = kind.bug ? bugNumber.get(kind.bug) || 0 : 0; });
 const lanes = !drawn ? [] : drawn.tests.map((test) => {
-  const lane = { name: test.test, count: test.count, failures: test.failures, rate: test.rate };
+  const lane = { name: test.test, count: test.count, failures: test.failures, told: test.told };
   lane.kind = unpackCodes(test.kind, test.count);
   lane.worker = unpackCodes(test.worker, test.count);
   lane.duration = unpack(test.duration_ms);
@@ -70,7 +69,7 @@ function visible(text) {
 }
 const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 function table(heads, rows, numeric = []) {
-  const cell = (tag) => (text, at) => element(tag, { className: numeric.includes(at) ? "n" : "" }, String(text));
+  const cell = (tag) => (text, at) => element(tag === "th" && text === "" ? "td" : tag, { className: numeric.includes(at) ? "n" : "" }, String(text));
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": heads.join(", ") },
     element("table", {}, element("thead", {}, element("tr", {}, ...heads.map(cell("th")))),
       element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell("td")))))));

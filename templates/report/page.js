@@ -84,7 +84,7 @@ function makeTotals() {
   if (data.verdict) add(data.verdict.word, "verdict", data.verdict.is_good ? "good" : "bad");
   if (data.runs.length) add(number(data.runs.length), "runs");
   if (drawn) {
-    add(number(drawn.total), "iterations");
+    add(number(drawn.total), drawn.total === 1 ? "iteration" : "iterations");
   }
   // Of base and fix together neither a rate nor a number of tests means anything: each strip has its own.
   if (drawn && !data.has_sides) {
@@ -146,7 +146,9 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { se
 setTheme();
 makeTotals(); makeTables(); makeBugs(); makeWorkers();
 if (drawn) {
-  document.getElementById("iterations").hidden = document.getElementById("durations").hidden = false;
+  document.getElementById("iterations").hidden = false;
+  // Of iterations that all died with their process no duration is known.
+  document.getElementById("durations").hidden = !lanes.some((lane) => lane.duration.some((value) => !isNaN(value)));
   applyFilter(); makeFilter(); makeLegend(); makeStrips();
 }
 if (phaseColumns.length) {

@@ -7,8 +7,7 @@ function makeStrips() {
   strips.length = 0;
   for (const lane of shownLanes()) {
     const canvas = element("canvas", { tabIndex: 0, role: "slider", "aria-label": `Iterations of ${lane.name}`, "aria-describedby": "keys", "aria-valuemin": 1, "aria-valuemax": lane.count, "aria-valuenow": 1 });
-    const told = `${number(lane.failures)} of ${number(lane.count)} failed${lane.rate ? `, ${lane.rate}` : ""}`;
-    holder.append(element("div", { className: "lane" }, element("div", { className: "name" }, element("code", {}, lane.name), element("span", {}, told)), canvas));
+    holder.append(element("div", { className: "lane" }, element("div", { className: "name" }, element("code", {}, lane.name), element("span", {}, lane.told)), canvas));
     const strip = { lane, canvas, at: 0, brush: null };
     listen(strip);
     strips.push(strip);
@@ -35,8 +34,9 @@ function drawStrip(strip) {
   }
   const cell = Math.max(1, scale), gap = cell > 4 * ratio ? ratio : 0;
   for (let column = 0; column < width; column++) if (calm[column] >= 0) {
-    context.fillStyle = colourOf(kinds[calm[column]]);
-    context.fillRect(column, top + Math.round((height - top) * 0.4), cell - gap, height);
+    const kind = kinds[calm[column]], low = kind.outcome === "skipped" ? 0.75 : 0.4;
+    context.fillStyle = colourOf(kind);
+    context.fillRect(column, top + Math.round((height - top) * low), cell - gap, height);
   }
   context.font = `700 ${11 * ratio}px system-ui, sans-serif`;
   let free = 0;

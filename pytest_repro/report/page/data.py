@@ -11,7 +11,7 @@ from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.frames import failures_frame, iterations_frame
 from pytest_repro.report.page.arrays import packed, sample_places
 from pytest_repro.report.page.gate import replays_of_runs, run_rows, timed_summary, verdict_record
-from pytest_repro.report.page.iterations import MOST_POINTS, drawn_iterations
+from pytest_repro.report.page.iterations import FAILING, MOST_POINTS, drawn_iterations
 from pytest_repro.report.page.sides import has_sides, of_all_sides, timed_of_all_sides
 from pytest_repro.report.words import percent, seconds
 from pytest_repro.verify.record_checks import signature_of
@@ -156,7 +156,7 @@ def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
         names = [str(name) for name in named] + ([_OTHERS] if len(longest) > len(named) else [])
         by = ["run", "iteration"]
         iterations = rows.drop_duplicates(by).sort_values(by)[[*by, "outcome"]]
-        failing = (iterations["outcome"] != "passed").to_numpy()
+        failing = iterations["outcome"].isin(FAILING).to_numpy()
         kept = sample_places(failing, most=_MOST_STACKED)
         shown = iterations.iloc[kept][by]
         of_shown = rows.merge(shown, on=by)
@@ -185,7 +185,7 @@ def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _metrics(frame: pd.DataFrame) -> list[list[Any]]:
     rows = []
     for (test, metric), group in frame.groupby(["test", "metric"], observed=True):
-        values, failing = group["value"], int((group["outcome"] != "passed").sum())
+        values, failing = group["value"], int(group["outcome"].isin(FAILING).sum())
         numbers = [f"{number:,.6g}" for number in (values.min(), values.median(), values.max())]
         rows.append([str(test), str(metric), f"{len(values):,}", *numbers, f"{failing:,}"])
     return rows[:_MOST_METRICS]

@@ -9,6 +9,7 @@ from typing import Any
 from pytest_repro.errors import StoreError
 from pytest_repro.report.certificate_facts import certificate_facts, median_rows
 from pytest_repro.report.frames import iteration_folders
+from pytest_repro.report.page.iterations import FAILING
 from pytest_repro.report.words import seconds
 from pytest_repro.store import SUMMARY, read_json
 from pytest_repro.verify.record_checks import signature_of
@@ -41,7 +42,7 @@ def run_rows(summary: Mapping[str, Any]) -> list[list[str]]:
         if not isinstance(one, dict):
             continue
         tests = _mapping(_mapping(one.get("report")).get("tests"))
-        failing = [name for name, told in tests.items() if _mapping(told).get("outcome") != "passed"]
+        failing = [name for name, told in tests.items() if _mapping(told).get("outcome") in FAILING]
         shown = ", ".join(failing[:5]) + (f" and {len(failing) - 5:,} more" if len(failing) > 5 else "")
         side = f"{one['side']} " if isinstance(one.get("side"), str) else ""
         rows.append(

@@ -19,7 +19,8 @@ MOST_POINTS = 200_000
 MOST_TESTS = 500
 """Tests whose iterations are drawn, those with most failures first."""
 
-_QUIET = frozenset({Outcome.PASSED.value, Outcome.XFAILED.value, Outcome.SKIPPED.value})
+FAILING = frozenset(outcome.value for outcome in Outcome if outcome.is_failure)
+"""How an iteration ends that counts against its test: a skip or an expected failure does not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def drawn_iterations(
     first = [int(np.argmax(pairs == one)) for one in unique]
     told = [codes[(table["outcome"].iat[row], table["bug"].iat[row])] for row in first]
     kind = np.asarray(told, dtype=np.int64)[inverse] if told else np.zeros(0, np.int64)
-    failing_kinds = np.asarray([outcome not in _QUIET for outcome, _ in kinds], dtype=bool)
+    failing_kinds = np.asarray([outcome in FAILING for outcome, _ in kinds], dtype=bool)
     failing = failing_kinds[kind] if kinds else np.zeros(0, bool)
     keep = np.zeros(len(table), dtype=bool)
     keep[sample_places(failing, most=most_points)] = True
@@ -78,12 +79,15 @@ def drawn_iterations(
         "iteration": table["iteration"].to_numpy(np.int64),
         "run": table["run"].to_numpy(np.int64),
         "failing": failing,
-        "left_out": (table["outcome"] == Outcome.SKIPPED.value).to_numpy(),
+        "skipped": (table["outcome"] == Outcome.SKIPPED.value).to_numpy(),
     }
     return Drawn(
         total=len(table),
         record={
-            "kinds": [{"outcome": outcome, "bug": bug or None} for outcome, bug in kinds],
+            "kinds": [
+                {"outcome": outcome, "bug": bug or None, "fails": outcome in FAILING}
+                for outcome, bug in kinds
+            ],
             "workers": [str(name) for name in table["worker"].cat.categories],
             "tests": [
                 _test_record(name, {key: column[span] for key, column in columns.items()})
@@ -131,13 +135,13 @@ def _test_record(name: str, columns: dict[str, Any]) -> dict[str, Any]:
     places = np.flatnonzero(columns["keep"])
     count = len(columns["keep"])
     runs, iteration = columns["run"], columns["iteration"]
-    failures = int(columns["failing"].sum())
+    failures, skipped = int(columns["failing"].sum()), int(columns["skipped"].sum())
     is_plain = bool(np.array_equal(iteration, np.arange(1, count + 1))) and not runs.any()
     record = {
         "test": name,
         "count": count,
         "failures": failures,
-        "rate": _rate(failures, int((~columns["left_out"]).sum())),
+        "told": _told(failures, count - skipped, skipped),
         "kind": packed_codes(columns["kind"]),
         "worker": packed_codes(columns["worker"]),
         "duration_ms": packed(columns["duration_ns"][places] / 1e6, "f32"),
@@ -159,9 +163,10 @@ def _of_workers(worker: Any, failing: Any, workers: int) -> list[list[int]]:
     return [[int(one), int(other)] for one, other in zip(ran, failed, strict=True)]
 
 
-def _rate(failures: int, executed: int) -> str:
-    """Returns how often it failed, with the interval that holds at 95 %; nothing where nothing ran."""
-    if not executed:
-        return ""
-    between = percent_range(failure_rate_interval(failures, executed))
-    return f"{percent(failures / executed)}, 95 % interval {between}"
+def _told(failures: int, executed: int, skipped: int) -> str:
+    """Returns how often a test failed, with the interval that holds at 95 %, and how often it was skipped."""
+    words = [f"{failures:,} of {executed:,} failed"]
+    if executed:
+        between = percent_range(failure_rate_interval(failures, executed))
+        words.append(f"{percent(failures / executed)}, 95 % interval {between}")
+    return ", ".join([*words, f"{skipped:,} skipped"] if skipped else words)

@@ -133,7 +133,7 @@ def test_the_page_of_a_certificate_keeps_base_and_fix_apart(tmp_path: Path) -> N
         (f"base: {TEST}", 1, 2),
         (f"fix: {TEST}", 0, 2),
     ]
-    assert data["drawn"]["tests"][0]["rate"] == "50 %, 95 % interval 1.3 % to 99 %"
+    assert data["drawn"]["tests"][0]["told"] == "1 of 2 failed, 50 %, 95 % interval 1.3 % to 99 %"
     assert (data["verdict"]["is_good"], data["has_sides"]) == (True, True)
     assert data["verdict"]["facts"][1:] == [
         ["failures of the base", "1 of 1 run (100 %, interval 20 % to 100 %)"],
@@ -173,6 +173,33 @@ def test_the_bottleneck_is_marked(tmp_path: Path) -> None:
         (gate.path / f"run_{number}").mkdir()
         (gate.path / f"run_{number}" / "summary.json").write_text(text)
     assert page_data(read_entry(gate.path))["timing"] == [told | {"run": "run 2"}]
+
+
+def test_only_what_counts_against_a_test_is_a_failure(tmp_path: Path) -> None:
+    """As pytest has it: no skip, nothing marked as xfail; in iterations, phases, metrics and runs."""
+    ends = [(name, 1) for name in ("passed", "skipped", "xfailed", "xpassed", "failed")]
+    profiles = [
+        {
+            "test": TEST,
+            "worker": "main",
+            "iteration": number,
+            "outcome": outcome,
+            "phases": [{"name": "op", "duration_ns": 5, "unfenced_ns": 5}],
+            "metrics": [{"name": "m", "value": 1.0}],
+        }
+        for number, (outcome, _) in enumerate(ends, 1)
+    ]
+    records = {"iterations.jsonl": [batch(TEST, ends, [1, 2, 3, 4, 5])], "profiling.jsonl": profiles}
+    outcomes = {outcome: {"outcome": outcome} for outcome, _ in ends}
+    summary = {"runs": [{"run": 1, "exit_status": 1, "report": {"tests": outcomes}}]}
+    data = page_data(read_entry(write_session(tmp_path, summary=summary, records=records).path))
+    assert {kind["outcome"]: kind["fails"] for kind in data["drawn"]["kinds"]} == {
+        outcome: outcome == "failed" for outcome, _ in ends
+    }
+    told = data["drawn"]["tests"][0]["told"]
+    assert told == "1 of 4 failed, 25 %, 95 % interval 0.63 % to 81 %, 1 skipped"
+    assert _codes({"each": data["phases"][0]["failing"]}) == [0, 0, 0, 0, 1]
+    assert (data["metrics"][0][-1], data["runs"][0][5]) == ("1", "failed")
 
 
 def test_what_is_left_out_of_the_page_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

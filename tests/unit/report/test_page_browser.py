@@ -271,6 +271,14 @@ def test_axe_finds_no_fault(opened: Open, theme: str) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
+def test_iterations_that_all_died_have_no_plot_of_durations(opened: Open, tmp_path: Path) -> None:
+    """None of them is known, and an empty plot would show times that are not."""
+    died = [failure(TEST, number, outcome="crash", message="died") for number in (1, 2)]
+    page = opened(_written(tmp_path, write_session(tmp_path, records={"failures.jsonl": died}).path))
+    assert page.is_visible("#iterations")
+    assert not page.is_visible("#durations")
+
+
 def test_a_lone_failure_among_many_is_seen(opened: Open, tmp_path: Path) -> None:
     """100,000 iterations on a thousand pixels: the column of the failing one has its colour."""
     page = opened(_many(tmp_path))
