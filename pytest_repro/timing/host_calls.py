@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pytest_repro.model import Transfer
 from pytest_repro.timing.backend import OP
 from pytest_repro.timing.spans import Span
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_repro.model import Peaks
     from pytest_repro.timing.run import Thread
 
@@ -48,3 +52,33 @@ class HostCall:
     def peaks(self) -> Peaks:
         """Most memory in use until its end; noted for few of these calls."""
         return self._thread.peaks.get(self.start_ns, ())
+
+
+Moved: TypeAlias = "tuple[Sequence[int], int, Any, Any]"
+"""What a call has moved as the library tells it: shape, bytes of an element, dtype and layout.
+
+It is put into words only where it is read.
+"""
+
+
+class HostMove(HostCall):
+    """A call that stands for a transfer or a read-back on a machine without a device."""
+
+    __slots__ = ("moved", "name")
+
+    moved: Moved | Transfer | None
+    name: str
+
+    @property
+    def transfer(self) -> Transfer | None:  # type: ignore[override]
+        """What was moved; None where nothing was, or while it lasts."""
+        moved = self.moved
+        if type(moved) is not tuple:
+            return moved  # type: ignore[return-value]
+        shape, element_bytes, dtype, layout = moved
+        return Transfer(
+            size_bytes=math.prod(shape) * element_bytes,
+            shape=tuple(shape),
+            dtype=str(dtype).removeprefix("torch."),
+            layout=str(layout).removeprefix("torch."),
+        )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_repro.model import Transfer
     from pytest_repro.timing.backends.torch_tensors import End, Tensors
+    from pytest_repro.timing.host_calls import Moved
     from pytest_repro.timing.spans import Span
 
 _READS = frozenset(
@@ -55,6 +56,11 @@ def label_of(name: object) -> str:
     return f"torch.{name}"
 
 
+def phase_of(name: str) -> str:
+    """Returns what a call is on a machine without a device, as far as its name tells, else an empty text."""
+    return TO_TORCH if name in _READS or name == "cpu" else ""
+
+
 class Settling:
     """Tells the phase of a call what it was: a transfer, a read-back or an operation.
 
@@ -69,8 +75,10 @@ class Settling:
         self._devices = devices
         self._copies = _COPIES if accelerator is None else _COPIES | {accelerator}
         self._is_host_only = accelerator is None
+        # What waits for a device is an operation like all others where there is none.
+        self._blocking = frozenset[str]() if self._is_host_only else _BLOCKING
         self._sends = self._copies - {"to", "cpu", "copy_"}
-        self.names = self._copies | _READS | _CREATIONS | _BLOCKING
+        self.names = self._copies | _READS | _CREATIONS | self._blocking
         """Names of calls that need `settle`; all others are operations."""
 
     def is_on_host(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -95,7 +103,7 @@ class Settling:
         """Returns what a call should be: what it is told to be while it lasts, and if it does not return."""
         if name in _READS:
             return TO_TORCH
-        if name in _BLOCKING:
+        if name in self._blocking:
             return OP
         try:
             if self._is_host_only:
@@ -127,6 +135,28 @@ class Settling:
             if end is not None:
                 return end.is_on_device
         return self._is_on_device(self._tensors.end(args[0])) if name == "new_tensor" else None
+
+    def moved_on_host(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
+    ) -> Moved | Transfer | None:
+        """Returns what a transfer or a read-back has moved on a machine without a device."""
+        try:
+            is_read = name in _READS
+            first = args[0] if args else None
+            if is_read:
+                plain = self._tensors.moved(first, shares_memory=name in _SHARING)
+            else:
+                plain = self._tensors.moved(result, shares_memory=result is first)
+            if plain is not None:
+                return plain
+            source, target = self._ends(name, args, kwargs, result)
+            moved: Transfer | None = self._transfer(name, source, None if is_read else target)
+        except Exception as error:
+            # As in `settle`, the call must not fail.
+            if is_interrupt(error):
+                raise
+            return None
+        return moved
 
     def settle(
         self, span: Span, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], result: Any
@@ -221,7 +251,10 @@ class Settling:
             return TO_DEVICE
         device = kwargs.get("device")
         if device is None:
-            device = next((value for value in args[1:] if self._is_device(value)), None)
+            for value in args[1:]:
+                if type(value) is str or type(value) is self._tensors.device_type:
+                    device = value
+                    break
         return OP if device is None or str(device).startswith("meta") else TO_DEVICE
 
     def _is_device(self, value: object) -> bool:

@@ -13,9 +13,9 @@ from types import (
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_repro.timing.backend import OP
-from pytest_repro.timing.backends.torch_calls import label_of
+from pytest_repro.timing.backends.torch_calls import label_of, phase_of
 from pytest_repro.timing.call_sites import frame_above, leave_out
-from pytest_repro.timing.host_calls import HostCall
+from pytest_repro.timing.host_calls import HostCall, HostMove
 from pytest_repro.timing.memory import FROM_NS
 from pytest_repro.timing.spans import RUNNING
 
@@ -39,10 +39,17 @@ _MOST_LABELS = 10_000
 
 
 class Settled(NamedTuple):
-    """A call whose phase is known only when it was made."""
+    """A call whose phase is known only when it was made.
+
+    Attributes:
+        label: What it is called in reports.
+        name: Its name.
+        phase: What its name alone says that it is on a machine without a device, empty if it does not.
+    """
 
     label: str
     name: str
+    phase: str
 
 
 class Labels:
@@ -72,7 +79,7 @@ class Labels:
     def _made(self, function: Any) -> str | Settled:
         name = name_of(function)
         label = label_of(name)
-        return Settled(label, name) if label and name in self._settled else label
+        return Settled(label, name, phase_of(name)) if label and name in self._settled else label
 
 
 def _is_lasting(function: Any) -> bool:
@@ -155,24 +162,32 @@ def mode_class(  # noqa: C901 - its one method
                 code = frame.f_code
             site = known_sites.get(id(code) + frame.f_lasti)
             call = site[0] if site is not None and site[1] is code else sites.caller(frame)
-            host_call = place = None
+            host_call: Any = None
+            place = None
             frames = 1
             run: Any = self.recorder.run
             # A signal handler may raise at any place.
             try:
                 if run is not None:
                     thread = self._thread if run is self._run else self._begin(run)
+                    label: Any
                     try:
                         label = known_labels[func]
                     except Exception:  # noqa: BLE001 - not known yet, or a callable of the test's own
                         label = labels.find(func)
                     if not label or thread.in_call:
                         pass
-                    elif self._is_plain and type(label) is str and not run.fences:
+                    elif self._is_plain and not run.fences and (type(label) is str or not dispatch_modes()):
                         # See `HostCall`: its `__enter__` stands here, and its `__exit__` below.
-                        host_call = HostCall()
+                        if type(label) is str:
+                            host_call = HostCall()
+                            host_call.operation = label
+                        else:
+                            host_call = HostMove()
+                            host_call.moved = None
+                            host_call.operation = label.label
+                            host_call.name = label.phase or settling.expected(label.name, args, kwargs or {})
                         host_call._thread = thread  # noqa: SLF001 - see above
-                        host_call.operation = label
                         host_call.within = thread.names if not thread.has_tasks else thread.names_in_task()
                         host_call.is_open = True
                         host_call.call_ns = RUNNING
@@ -193,12 +208,16 @@ def mode_class(  # noqa: C901 - its one method
                     thread.in_call = False
                     frames = 1
                     host_call.call_ns = clock() - host_call.start_ns
-                    if type(result) is not tensor and dispatch_modes() and is_without_data():
+                    if host_call.name != OP:
+                        host_call.moved = settling.moved_on_host(label.name, args, kwargs or {}, result)
+                        if host_call.call_ns >= FROM_NS:
+                            thread.peaks[host_call.start_ns] = run.memory.peaks()
+                    elif type(result) is not tensor and dispatch_modes() and is_without_data():
                         _take_back(spans, host_call)
                     elif host_call.call_ns >= _WORTH_NS:
                         start_ns, took_ns = host_call.start_ns, host_call.call_ns
                         describe = partial(settling.largest, args, result)
-                        run.operands.note(OP, label, start_ns, took_ns, describe)
+                        run.operands.note(OP, host_call.operation, start_ns, took_ns, describe)
                         if took_ns >= FROM_NS:
                             thread.peaks[start_ns] = run.memory.peaks()
                     host_call.is_open = False

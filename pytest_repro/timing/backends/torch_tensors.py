@@ -15,6 +15,8 @@ from pytest_repro.model import Transfer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_repro.timing.host_calls import Moved
+
 _HOST = frozenset({"cpu", "meta"})
 _LOOKED_AT = 64
 """Tensors of a list that are looked at."""
@@ -47,6 +49,7 @@ class Tensors:
         self._is_pinned = tensor.is_pinned
         self._without_overrides = torch._C.DisableTorchFunctionSubclass  # noqa: SLF001 - torch's own subclasses use it
         self._tensor = tensor
+        self._strided = torch.strided
         self._no_dispatch = tensor.__torch_dispatch__
         self._kinds: dict[type, bool] = {tensor: True, torch.nn.Parameter: True}
         self.device_type: type = torch.device
@@ -76,6 +79,17 @@ class Tensors:
         """Returns whether a tensor of the host is in memory that a device can read by itself."""
         with self._without_overrides():
             return bool(self._is_pinned(end.tensor))
+
+    def moved(self, value: Any, *, shares_memory: bool) -> Moved | None:
+        """Returns what `transfer` does, at the least cost; None for what is no plain tensor.
+
+        Only where no function mode sees what is asked.
+        """
+        if type(value) is not self._tensor or (layout := value.layout) is not self._strided:
+            return None
+        if self._is_tracing() is not None:
+            return None
+        return value.shape, 0 if shares_memory else value.element_size(), value.dtype, layout
 
     def transfer(self, end: End, *, shares_memory: bool) -> Transfer | None:
         """Returns what was moved; None where a size is symbolic, or where asking for it would be traced."""
