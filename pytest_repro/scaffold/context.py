@@ -190,7 +190,9 @@ def plan(
     if report is None:
         return Reproduction(name=checked, slug=slug, is_flaky=bool(is_flaky))
     failure = chosen(report.failures, test)
-    source = find_source(source_root, failure.nodeid.partition("::")[0]) if failure else None
+    rootdir = report.session.rootdir.value if report.session.rootdir else None
+    file = failure.nodeid.partition("::")[0] if failure else ""
+    source = find_source(source_root, file, rootdir=rootdir) if failure else None
     can_run = failure is not None and failure.runner is Runner.PYTEST
     nodeid = _runnable(failure, source) if failure else None
     flaky = _is_flaky(failure, report) if is_flaky is None else is_flaky

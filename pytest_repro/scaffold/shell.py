@@ -9,10 +9,12 @@ from collections.abc import Iterator
 SOURCE_WORD = '"$REPRO_SOURCE"'
 """The shell word for the root of the source under test."""
 
-_WORKSPACE = re.compile(
+WORKSPACE_FOLDER = re.compile(
     r"(?:/home/runner/work/(?P<a>[^/:\s]+)/(?P=a)|/Users/runner/work/(?P<b>[^/:\s]+)/(?P=b)|/__w/(?P<c>[^/:\s]+)/(?P=c)|"
     r"/github/workspace|/home/circleci/project|/builds/[^/:\s]+/[^/:\s]+|/home/vsts/work/1/s)(?=$|[/:;,])"
 )
+"""Where CI systems check a repository out."""
+
 _PIECE = re.compile(
     r"(?P<here>\$\(pwd\)|`pwd`|\$\{?(?:PWD|GITHUB_WORKSPACE|CI_PROJECT_DIR|WORKSPACE)\b\}?)"
     r"|\$\{(?P<braced>[A-Za-z_]\w*)(?::?-(?P<default>[\w./:-]*))?\}"
@@ -45,7 +47,7 @@ def quote_value(value: str) -> str:
     """Quotes a value, with the CI system's checkout folder replaced by the source under test."""
     words = []
     end = 0
-    for match in _WORKSPACE.finditer(value):
+    for match in WORKSPACE_FOLDER.finditer(value):
         words.append(_quoted_part(value[end : match.start()]) + SOURCE_WORD)
         end = match.end()
     return "".join(words) + _quoted_part(value[end:]) if end else _quoted_part(value) or "''"

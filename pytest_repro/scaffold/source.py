@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pytest_repro.scaffold.shell import WORKSPACE_FOLDER
+
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages", "venv", "env"})
 _MOST_FOLDERS = 20_000
 
@@ -32,12 +34,13 @@ def find_root(start: Path) -> Path:
     return next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
 
 
-def find_source(root: Path, file: str) -> TestSource | None:
+def find_source(root: Path, file: str, *, rootdir: str | None = None) -> TestSource | None:
     """Finds a test's file below a root: as named, or at the only path that ends in the named one.
 
     Args:
         root: Folder to look in; nothing outside of it is found.
         file: File part of a node id, which pytest tells from the folder that has its options.
+        rootdir: That folder on CI's machine, as pytest prints it: of several files of this name it tells one.
 
     Returns:
         The file, and the folder that it is named from; None where there is no such file, or more than one.
@@ -46,6 +49,9 @@ def find_source(root: Path, file: str) -> TestSource | None:
     wanted = PurePosixPath(file.replace("\\", "/"))
     if wanted.is_absolute() or ".." in wanted.parts or not wanted.name:
         return None
+    for folder in _told_by(root, rootdir):
+        if _is_inside(folder.joinpath(*wanted.parts), root):
+            return TestSource(root=folder, file=wanted.as_posix())
     direct = root.joinpath(*wanted.parts)
     if _is_inside(direct, root):
         return TestSource(root=root, file=wanted.as_posix())
@@ -53,6 +59,19 @@ def find_source(root: Path, file: str) -> TestSource | None:
     if len(found) == 1 and _is_inside(found[0], root):
         return TestSource(root=found[0].parents[len(wanted.parts) - 1], file=wanted.as_posix())
     return None
+
+
+def _told_by(root: Path, rootdir: str | None) -> Iterator[Path]:
+    """Yields folders below a root that CI's root folder may be, without that root itself."""
+    parts = PurePosixPath((rootdir or "").replace("\\", "/")).parts
+    if ".." in parts:
+        return
+    checkout = WORKSPACE_FOLDER.match(rootdir or "")
+    inside = PurePosixPath(rootdir[checkout.end() :].lstrip("/")).parts if rootdir and checkout else ()
+    if not checkout and root.name in parts:
+        inside = parts[len(parts) - parts[::-1].index(root.name) :]
+    if inside:
+        yield root.joinpath(*inside)
 
 
 def _is_inside(path: Path, root: Path) -> bool:

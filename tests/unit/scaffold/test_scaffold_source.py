@@ -51,3 +51,30 @@ def test_a_link_out_of_the_root_is_not_followed(root: Path, tmp_path_factory: py
     outside.write_text("")
     (root / "test_z.py").symlink_to(outside)
     assert find_source(root, "test_z.py") is None
+
+
+@pytest.mark.parametrize(
+    ("rootdir", "found"),
+    [
+        (None, "."),
+        ("/home/runner/work/p/p", "."),
+        ("/home/runner/work/p/p/svc", "svc"),
+        ("/__w/p/p/svc", "svc"),
+        ("/home/me/checkout/svc", "svc"),
+        ("C:\\x\\checkout\\svc", "svc"),
+        ("/home/runner/work/p/p/gone", "."),
+        ("/home/runner/work/p/p/../svc", "."),
+        ("/elsewhere/svc", "."),
+    ],
+)
+def test_the_root_folder_of_ci_tells_one_of_several_files(
+    tmp_path: Path, rootdir: str | None, found: str
+) -> None:
+    """Node ids of a project within the repository begin there; its root may have a file of this name."""
+    root = tmp_path / "checkout"
+    for folder in (root / "tests", root / "svc/tests"):
+        folder.mkdir(parents=True)
+        (folder / "test_a.py").touch()
+    source = find_source(root, "tests/test_a.py", rootdir=rootdir)
+    assert source is not None
+    assert source.root == (root / found).resolve()
