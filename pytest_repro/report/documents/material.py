@@ -37,6 +37,7 @@ from pytest_repro.report.session_view import SessionView, read_session
 from pytest_repro.report.words import counted, percent, percent_range, seconds
 from pytest_repro.scaffold.render import Safe
 from pytest_repro.stats import failure_rate_interval
+from pytest_repro.store import SessionState
 from pytest_repro.stress.summary import TestSummary
 from pytest_repro.timing.lines import breakdown_lines, chosen
 from pytest_repro.timing.units import humanise_bytes
@@ -81,8 +82,8 @@ def page_context(material: Material, *, base_hint: str) -> dict[str, Any]:
         base_hint: What to do to get a comparison where there is none.
     """
     entries = finished(material.entries) or list(material.entries)
-    status = status_of(entries)
-    failing = _first_view(entries, has_failed)
+    status, worked = status_of(entries), worked_ns(entries)
+    failing = _first_view(entries, has_failed) or _broken_off(material.entries)
     timed = _newest_view(entries, lambda view: bool(view.breakdowns))
     newest = read_session(entries[-1])
     verdicts = [entry for entry in entries if entry.kind in ("verify", CERTIFICATE)]
@@ -91,7 +92,7 @@ def page_context(material: Material, *, base_hint: str) -> dict[str, Any]:
         "status": Safe(f"{status.mark} {status.value}"),
         "is_success": status is Status.SUCCESS,
         "is_failed": status is Status.FAILED,
-        "duration": Safe(seconds(worked_ns(entries))),
+        "duration": Safe(seconds(worked) if worked else "not known"),
         "tests": _tests(failing or newest),
         "commands": list(dict.fromkeys(entry.command for entry in entries if entry.command))[:MOST_LISTED],
         "failure_type": Safe(_failure_type(failing)),
@@ -130,6 +131,13 @@ def _first_view(entries: Sequence[SessionEntry], fits: Callable[[SessionEntry], 
     with_bugs = next((entry for entry in found if entry.total("bugs")), None)
     first = with_bugs or (found[0] if found else None)
     return None if first is None else read_session(first)
+
+
+def _broken_off(entries: Sequence[SessionEntry]) -> SessionView | None:
+    """Returns the first session that did not come to its end and has failures on record all the same."""
+    unfinished = [entry for entry in entries if entry.state is SessionState.UNFINISHED][:_MOST_READ]
+    views = map(read_session, unfinished)
+    return next((view for view in views if view.stress is not None and view.stress.bugs), None)
 
 
 def _newest_view(entries: Sequence[SessionEntry], fits: Callable[[SessionView], bool]) -> SessionView | None:

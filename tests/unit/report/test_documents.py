@@ -233,6 +233,23 @@ def test_a_store_without_sessions_is_an_error(tmp_path: Path, capsys: pytest.Cap
     assert "The report cannot be written" in capsys.readouterr().err
 
 
+def test_a_failure_of_a_session_that_was_broken_off_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was killed has no summary, and its records are there all the same."""
+    lines = [batch("t.py::a", [("passed", 3), ("failed", 1)], [1, 2, 3, 4])]
+    records = {"iterations.jsonl": lines, "failures.jsonl": [failure("t.py::a", 4)]}
+    write_session(tmp_path, records=records)
+    assert main(["--root", str(tmp_path), "pr"]) == 0
+    page = capsys.readouterr().out
+    assert "`: `1 of 4 iterations failed (25 %, 95 % interval 0.63 % to 81 %) of t.py::a`\n" in page
+    assert "- seen as `AssertionError: assert <n> (test_a.py in test_a)`: 1 failure in session" in page
+    assert main(["--root", str(tmp_path), "markdown", "--output-dir", str(tmp_path / "o")]) == 0
+    report = Path(capsys.readouterr().out.strip()).read_text()
+    assert "**Duration**: not known\n" in report
+    assert "- **Failure type**: Correctness, fails now and then\n" in report
+
+
 def test_attempts_are_told_apart_by_commit_and_local_changes(tmp_path: Path) -> None:
     """The newest session of each says how it turned out."""
     for minute, (commit, difference, status) in enumerate(
