@@ -154,6 +154,9 @@ class _Table:
 
     def row(self, row: Row, name: str) -> str:
         mark = BOTTLENECK if row.is_bottleneck else ""
+        if name.endswith(_OPEN) and cells(name) > self._name_width:
+            # What is cut off is the name.
+            name = fitted(name.removesuffix(_OPEN), self._name_width - len(_OPEN)) + _OPEN
         return self.line(name, [column.text(row) for column in self.columns]) + mark
 
     def line(self, name: str, texts: Sequence[str]) -> str:
@@ -180,7 +183,7 @@ def _entries(row: Row, breakdown: Breakdown) -> Iterator[tuple[str, Row | None]]
     if len(operations) == 1 and operations[0].operation != row.name:
         name += f": {printable(str(operations[0].operation))}"
     indent = "  " * len(row.within)
-    yield f"{indent}{name}{' (open)' if row.is_open else ''}", row
+    yield f"{indent}{name}{_OPEN if row.is_open else ''}", row
     if len(operations) < 2:
         return
     for operation in operations[:OPERATIONS_SHOWN]:
@@ -281,3 +284,4 @@ _LEAST = (_LARGEST, "warm", "first", "GB/s", "share")
 """Columns that go first where there is no room for all."""
 
 _NAME_WIDTH = 18
+_OPEN = " (open)"

@@ -89,7 +89,8 @@ class TorchBackend:
         fast_paths = FastPaths(torch, modes.aside)
         self._undo.append(fast_paths.close)
         fast_paths.open()
-        self._patches.wrap(torch, "compile", Compiled(torch, recorder, modes.aside).compile)
+        compiled = Compiled(torch, recorder, modes.aside, on_host=accelerator is None)
+        self._patches.wrap(torch, "compile", compiled.compile)
         _forget_in_forks(self)
 
     def detach(self) -> None:

@@ -31,14 +31,21 @@ class Compiled:
         torch: The module.
         recorder: Gets the phases.
         aside: Lets the function mode stand aside; returns what brings it back, None if it does not.
+        on_host: Whether this machine has no accelerator.
     """
 
     def __init__(
-        self, torch: Any, recorder: Recorder, aside: Callable[[], Callable[[], None] | None]
+        self,
+        torch: Any,
+        recorder: Recorder,
+        aside: Callable[[], Callable[[], None] | None],
+        *,
+        on_host: bool,
     ) -> None:
         self._torch = torch
         self._recorder = recorder
         self._aside = aside
+        self._on_host = on_host
 
     def compile(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Stands in for `torch.compile`."""
@@ -64,7 +71,7 @@ class Compiled:
         return compile
 
     def _wrapped(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
-        recorder, aside = self._recorder, self._aside
+        recorder, aside, on_host = self._recorder, self._aside, self._on_host
         is_compiling = self._torch.compiler.is_dynamo_compiling
         operation = f"torch.compile: {name}"
         compilations = 0
@@ -74,7 +81,7 @@ class Compiled:
             if is_compiling():
                 return function(*args, **kwargs)
             nonlocal compilations
-            span = recorder.automatic(OP, operation)
+            span = recorder.automatic(OP, operation, on_host=on_host)
             back = aside()
             try:
                 if span is None:

@@ -151,6 +151,13 @@ def test_an_open_phase_and_contention_are_said() -> None:
     assert lines[2].startswith("  read (open) ")
 
 
+def test_a_long_name_leaves_room_for_the_open_mark() -> None:
+    """Where a test died is not cut off."""
+    phases = (by_hand("read " * 30, MS, is_open=True),)
+    _, _, line, *_ = table_lines([gather(phases=phases)], width=60)
+    assert re.match(r"  read read .*\.\.\. \(open\) +1 ", line)
+
+
 def test_unfenced_parts_are_said() -> None:
     """Where a trace was captured, the reader is told which times mean less."""
     profile = gather()

@@ -366,6 +366,8 @@ def test_a_compiled_function_is_one_operation(recorder: Recorder) -> None:
     assert [(phase.operation, phase.cold) for phase in phases] == [
         (name, True), (name, False), (f"{name}, compilation 2", True), (name, False),
     ]  # fmt: skip
+    # Without an accelerator it is no work of a device beside which other calls were the host's.
+    assert {phase.on_host for phase in phases} == {not torch.accelerator.is_available()}
     torch.compile(torch.compiler.disable(work), backend="eager")(small)
     assert modes == [0]
     assert len(torch.overrides._get_current_function_mode_stack()) == 1
