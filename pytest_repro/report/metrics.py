@@ -19,6 +19,7 @@ from pytest_repro.store import SessionState
 
 REPORTS = "outputs"
 MOST_SIGNATURES = 10
+_MAIN_BRANCHES = frozenset({"main", "master", "trunk"})
 _HEAD_BYTES = 4096
 _STATUS_LINE = re.compile(r"^\*\*Status\*\*:(.*)$", re.MULTILINE)
 _STATUS_WORD = re.compile("|".join(status.value for status in Status), re.IGNORECASE)
@@ -27,6 +28,9 @@ _STATUS_WORD = re.compile("|".join(status.value for status in Status), re.IGNORE
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """The sessions of one branch; where there is none, of one tag.
+
+    What ran on the main branch belongs to the branch that was worked on next: a failure is often reproduced
+    before a branch is made for it.
 
     Attributes:
         root: Of the project.
@@ -103,11 +107,23 @@ def metrics_of(roots: Sequence[Path]) -> dict[str, Any]:
 
 def _works(root: Path) -> Iterator[Work]:
     found: dict[str, list[SessionEntry]] = {}
+    before_a_branch: list[SessionEntry] = []
     for entry in Catalogue(root).entries():
-        branch = entry.git.get("branch")
-        found.setdefault(branch if isinstance(branch, str) else entry.tag or "", []).append(entry)
+        name = _name_of(entry)
+        if name in _MAIN_BRANCHES:
+            before_a_branch.append(entry)
+        else:
+            found.setdefault(name, []).extend([*before_a_branch, entry])
+            before_a_branch.clear()
+    for entry in before_a_branch:
+        found.setdefault(_name_of(entry), []).append(entry)
     for name, entries in found.items():
         yield Work(root=root, name=name, entries=tuple(entries))
+
+
+def _name_of(entry: SessionEntry) -> str:
+    branch = entry.git.get("branch")
+    return branch if isinstance(branch, str) else entry.tag or ""
 
 
 def _record(work: Work) -> dict[str, Any]:

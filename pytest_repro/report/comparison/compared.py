@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from pytest_repro.errors import StoreError
+from pytest_repro.errors import ReportError, StoreError
 from pytest_repro.report.catalogue import SessionEntry
 from pytest_repro.report.comparison.conditions import Condition, objections, refuse
 from pytest_repro.report.comparison.judgement import LEAST_EFFECT, OF_TIME, judge
@@ -13,6 +13,7 @@ from pytest_repro.report.comparison.targets import targets_of
 from pytest_repro.report.comparison.text import Comparison
 from pytest_repro.report.frames import iteration_folders
 
+_CERTIFICATE = "certificate"
 _ONE_PROCESS = (
     "each session is one process: times that differ from process to process, whatever the code, look like a "
     "difference; --verify-runs 5 takes several"
@@ -35,12 +36,18 @@ def compare_sessions(
         accepted: What may differ between them beside the code.
 
     Raises:
+        ReportError: One of them is a certificate.
         IncomparableError: Something else differs, and was not accepted.
         StoreError: The small files of one of them cannot be read.
     """
     for entry in (before, after):
         if entry.problem:
             raise StoreError(f"{entry.id} cannot be compared", next_step=entry.problem)
+        if entry.kind == _CERTIFICATE:
+            raise ReportError(
+                f"{entry.id} is a certificate, which has compared its base with its fix itself",
+                next_step=f"Look at it with repro-report show {entry.id}, or name two other sessions.",
+            )
     measured = measure(before.path), measure(after.path)
     found = tuple(objections(before, after, measured=measured))
     refuse(found, accepted=accepted)

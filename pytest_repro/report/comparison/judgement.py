@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from pytest_repro.report.comparison.contention import explained_by_waiting
 from pytest_repro.report.comparison.measured import Counted, Key, Measured, Quantity, Sample
 from pytest_repro.report.comparison.shift import shift_between
 from pytest_repro.stats import DEFAULT_CONFIDENCE, Interval, chance_of_clusters, failure_rate_interval
 from pytest_repro.stress.patterns import CHANCE
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LEAST_EFFECT = 0.05
 """Part of the earlier value by which another one must differ to be told as different."""
@@ -88,6 +93,7 @@ class Judgement:
         only_after: Likewise of the second.
         least_effect: Below which a difference is none.
         least_of_time: The same of times: more where the sessions waited differently long for a processor.
+        unlike: Tests of which one session counts iterations, the other whole runs: nothing is said of them.
         level: Chance above which a difference is none (0 to 1).
     """
 
@@ -97,6 +103,7 @@ class Judgement:
     least_effect: float
     least_of_time: float
     level: float
+    unlike: tuple[str, ...] = ()
 
 
 def judge(
@@ -111,9 +118,9 @@ def judge(
 
     Failure rates by Fisher's exact test, two-sided; where failures gather in some processes of a session, the
     rates of the processes by the test of Mann and Whitney. All else by that test and the shift of Hodges and
-    Lehmann, over those of the numbers that are independent witnesses (`Sample`). The chances are corrected
-    for the number of rows by the method of Benjamini and Hochberg (1995): of the differences that are told,
-    at most `1 - confidence` are none, on average.
+    Lehmann, over those of the numbers that are independent witnesses (`Sample`), as a factor where all are
+    above zero. The chances are corrected for the number of rows by the method of Benjamini and Hochberg
+    (1995): of the differences that are told, at most `1 - confidence` are none, on average.
 
     Args:
         before: Of the first session.
@@ -126,9 +133,11 @@ def judge(
     contended = bool(before.contended or after.contended) and not with_contended
     tests = [test for test in before.counts if test in after.counts]
     rows = [_rate_row(test, before.counts[test], after.counts[test]) for test in tests]
+    unlike = {test for test in tests if before.counts[test].unit != after.counts[test].unit}
     for key in sorted(key for key in before.values if key in after.values):
         is_blind = contended and key.quantity in OF_TIME
-        rows.append(_value_row(key, before.values[key], after.values[key], confidence, is_blind=is_blind))
+        row = _value_row(key, before.values[key], after.values[key], confidence, is_blind=is_blind)
+        rows.append(replace(row, chance=None) if key.test in unlike else row)
     rows = _corrected(rows)
     explained = explained_by_waiting(before.waited, after.waited)
     least_of_time = max(least_effect, explained) if before.contended or after.contended else least_effect
@@ -153,6 +162,7 @@ def judge(
         only_after=tuple(sorted(known_after - known)),
         least_effect=least_effect,
         least_of_time=least_of_time,
+        unlike=tuple(sorted(unlike)),
         level=1.0 - confidence,
     )
 
@@ -208,15 +218,30 @@ def _value_row(key: Key, before: Sample, after: Sample, confidence: float, *, is
     )
     if key.quantity is Quantity.MEMORY:
         return replace(row, effect=_part(row.after - row.before, row.before))
-    witnesses = before.witnesses, after.witnesses
+    sides = before.witnesses, after.witnesses
     if _are_far_apart(before.range, after.range):
-        witnesses = before.stretches, after.stretches
-    shift = shift_between(*witnesses, confidence=confidence)
+        sides = before.stretches, after.stretches
+    return _shifted(row, *sides, confidence, is_blind=is_blind)
+
+
+def _shifted(
+    row: Row, before: np.ndarray[Any, Any], after: np.ndarray[Any, Any], confidence: float, *, is_blind: bool
+) -> Row:
+    """Adds the effect and its chance: of values above zero by their factor, of others by their difference."""
+    import numpy as np
+
+    is_factor = bool(before.min() > 0 and after.min() > 0)
+    sides = (np.log(before), np.log(after)) if is_factor else (before, after)
+    shift = shift_between(*sides, confidence=confidence)
+
+    def part(end: float | None) -> float | None:
+        return math.expm1(end) if is_factor and end is not None else _part(end, row.before)
+
     return replace(
         row,
-        effect=_part(shift.estimate, row.before),
-        effect_low=_part(shift.low, row.before),
-        effect_high=_part(shift.high, row.before),
+        effect=part(shift.estimate),
+        effect_low=part(shift.low),
+        effect_high=part(shift.high),
         chance=None if is_blind or shift.low is None else shift.chance,
     )
 

@@ -99,24 +99,7 @@ def comparison_lines(comparison: Comparison, *, with_all: bool) -> Iterator[str]
         f"{told} among {of}: of {percent(judgement.least_effect)} or more, and certain at "
         f"{percent(1 - judgement.level)} after correction for all rows"
     )
-    if judgement.least_of_time > judgement.least_effect and any(
-        row.key.quantity in OF_TIME and row.change is not Change.CONTENDED for row in judgement.rows
-    ):
-        yield (
-            "the sessions waited differently long for a processor, which explains differences of times up to "
-            f"{percent(judgement.least_of_time)}: these are none"
-        )
-    if any(row.change is Change.UNKNOWN for row in judgement.rows):
-        yield (
-            "too few: fewer than four executions, or stretches of a quarter second, that are independent of "
-            "each other; take longer sessions, or a process each with --verify-runs"
-        )
-    for row in judgement.rows:
-        if row.is_clustered:
-            yield (
-                f"no chance: the failures of {visible(row.key.test)} gather in some processes; "
-                "processes were compared, not iterations"
-            )
+    yield from _reservations(judgement)
     hidden = len(judgement.rows) - len(_shown(judgement.rows, with_all=with_all))
     if hidden:
         yield f"{counted(hidden, 'row')} without a difference not shown: --all shows them"
@@ -133,6 +116,33 @@ def comparison_lines(comparison: Comparison, *, with_all: bool) -> Iterator[str]
         yield f"--fail-on {demand.text!r} is broken by {place} {_change_text(row)}"
     for demand in comparison.unchecked:
         yield f"--fail-on {demand.text!r} was not checked: what it looks at could not be judged"
+
+
+def _reservations(judgement: Judgement) -> Iterator[str]:
+    """Yields why some rows are not judged, or not as others are."""
+    times = [row for row in judgement.rows if row.key.quantity in OF_TIME]
+    has_times = any(row.change is not Change.CONTENDED for row in times)
+    if judgement.least_of_time > judgement.least_effect and has_times:
+        yield (
+            "the sessions waited differently long for a processor, which explains differences of times up to "
+            f"{percent(judgement.least_of_time)}: these are none"
+        )
+    if any(row.change is Change.UNKNOWN for row in judgement.rows):
+        yield (
+            "too few: fewer than four executions, or stretches of a quarter second, that are independent of "
+            "each other; take longer sessions, or a process each with --verify-runs"
+        )
+    for row in judgement.rows:
+        if row.is_clustered:
+            yield (
+                f"no chance: the failures of {visible(row.key.test)} gather in some processes; "
+                "processes were compared, not iterations"
+            )
+    if judgement.unlike:
+        yield (
+            f"note: {counted(len(judgement.unlike), 'test')} of a stress run against a gate: an iteration is "
+            "not a run, in which all is called for the first time; compare two of a kind"
+        )
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -282,7 +292,7 @@ def _interval(row: Row) -> str:
 
 def _signed(part: float) -> str:
     value = 100 * part
-    return f"{value:+.1f} %" if abs(value) < 100 else f"{value:+,.0f} %"
+    return f"{value:+.1f} %" if abs(round(value, 1)) < 100 else f"{value:+,.0f} %"
 
 
 def _improvement(row: Row) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pytest_repro.errors import OptionError
+from pytest_repro.errors import OptionError, ReportError
 from pytest_repro.report.catalogue import read_entry
+from pytest_repro.report.comparison.compared import compare_sessions
 from pytest_repro.report.comparison.conditions import (
     Condition,
     IncomparableError,
@@ -131,13 +132,33 @@ def test_a_slower_phase_is_told_with_its_interval() -> None:
     after = _measured([150.0 + i for i in range(20)], key=TO_TORCH)
     row = _row(judge(before, after), TO_TORCH)
     assert row.change is Change.HIGHER
-    assert row.effect == pytest.approx(50 / 109.5)
+    assert row.effect == pytest.approx(50 / 109.5, rel=1e-3)
     assert row.effect_low is not None
     assert row.effect_high is not None
     assert 0.35 < row.effect_low < 50 / 109.5 < row.effect_high < 0.55
     assert row.chance is not None
     assert row.chance < 1e-6
     assert _row(judge(after, before), TO_TORCH).change is Change.LOWER
+
+
+def test_no_time_falls_by_more_than_all_of_itself() -> None:
+    """Of skewed values above zero the effect is a factor; where zero is among them it is a difference."""
+    before = _measured([1.0, 1.1, 1.2, 30.0, 31.0, 32.0, 33.0])
+    after = _measured([0.01, 0.011, 0.012, 0.013, 0.014, 0.015, 0.016])
+    row = _row(judge(before, after))
+    assert row.effect is not None
+    assert row.effect_low is not None
+    assert -1 < row.effect_low <= row.effect < -0.98
+    zero = _row(judge(before, _measured([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6])))
+    assert zero.effect is not None
+
+
+def test_a_certificate_is_not_compared(tmp_path: Path) -> None:
+    """It has both sides in it: their mean is nobody's."""
+    first = write_session(tmp_path, summary={})
+    second = write_session(tmp_path, minute=1, kind="certificate", summary={})
+    with pytest.raises(ReportError, match=r"is a certificate.*Look at it with repro-report show "):
+        compare_sessions(read_entry(first.path), read_entry(second.path))
 
 
 def test_a_difference_below_the_least_effect_is_none() -> None:
@@ -182,6 +203,17 @@ def test_failure_rates_are_compared_by_fishers_test() -> None:
     assert _row(judge(_measured(failures=3), _measured(failures=1)), key).change is Change.SAME
     runs = Measured(counts={"t::a": Counted(failures=0, total=5, unit="run")}, values={})
     assert _row(judge(_measured(failures=10), runs), key).change is Change.UNKNOWN
+
+
+def test_an_iteration_is_not_compared_with_a_run() -> None:
+    """In a process of its own all is called for the first time: that is no change of the code."""
+    runs = Measured(
+        counts={"t::a": Counted(failures=0, total=20, unit="run")},
+        values={DURATION: sample_of(np.asarray([50.0 + i % 3 for i in range(20)]))},
+    )
+    judged = judge(_measured([1.0 + i / 100 for i in range(20)]), runs)
+    assert _row(judged).change is Change.UNKNOWN
+    assert judged.unlike == ("t::a",)
 
 
 def test_failures_that_gather_in_processes_are_compared_by_process() -> None:

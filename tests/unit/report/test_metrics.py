@@ -66,6 +66,22 @@ def test_what_never_failed_was_neither_reproduced_nor_fixed(tmp_path: Path) -> N
     assert metrics["sessions"]["broken_off"] == 1
 
 
+def test_what_ran_on_main_belongs_to_the_branch_that_follows(tmp_path: Path) -> None:
+    """A failure is reproduced before a branch is made for it; what comes after all branches stays alone."""
+    failing = {"exit_status": 1, "failures": 3}
+    gate = {"verdict": "stable", "exit_status": 0, "runs_asked": 5, "runs_passed": 5}
+    write_session(tmp_path, facts=_git("main"), summary=failing)
+    write_session(tmp_path, minute=1, facts=_git("fix/a"), summary=failing)
+    write_session(tmp_path, minute=2, facts=_git("main"), summary=failing)
+    write_session(tmp_path, minute=3, kind="verify", facts=_git("fix/a"), summary=gate)
+    write_session(tmp_path, minute=4, kind="verify", facts=_git("main"), summary=gate)
+    fixed, after = metrics_of([tmp_path])["each"]
+    assert (fixed["name"], fixed["sessions"], fixed["status"]) == ("fix/a", 4, "success")
+    assert fixed["to_reproduce_ns"] == 10 * 10**9
+    assert fixed["to_fix_ns"] == 3 * MINUTE_NS
+    assert (after["name"], after["sessions"]) == ("main", 1)
+
+
 def test_a_certificate_is_a_proof_with_the_runs_of_both_sides(tmp_path: Path) -> None:
     """Its base counts for the signatures, once for each run that showed the failure."""
     summary = {
