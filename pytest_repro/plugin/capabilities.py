@@ -157,7 +157,9 @@ class Capabilities:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Completes the logs and tells what could not be timed."""
+        """Takes the instruments off, completes the logs and tells what could not be timed."""
+        # No test runs any more, and what cannot be taken off is told while warnings are still shown.
+        self._timekeeper.stop()
         for problem in self._timekeeper.problems():
             self._config.issue_config_time_warning(pytest.PytestWarning(problem), stacklevel=2)
         if not is_worker(self._config):

@@ -61,7 +61,11 @@ class Harness:
         while self._attached:
             backend = self._attached.pop()
             self.recorder.memory.remove(getattr(backend, "peak_bytes", None))
-            self._guard(backend.detach, "could not be taken off")
+            self._guard(
+                backend.detach,
+                f"for {getattr(backend, 'name', '?')} could not be taken off",
+                so="Calls of its library may still go through it.",
+            )
         self._remove_fences()
 
     @property
@@ -72,7 +76,11 @@ class Harness:
     def _attach(self, library: str) -> None:
         make = self._waiting.pop(library, None)
         if make is not None:
-            self._guard(partial(self._attach_made, make), f"for {library} could not attach")
+            self._guard(
+                partial(self._attach_made, make),
+                f"for {library} could not attach",
+                so="Its calls are not timed.",
+            )
 
     def _attach_made(self, make: Callable[[], Backend]) -> None:
         backend = make()
@@ -95,7 +103,7 @@ class Harness:
             if not any(fence is kept for kept in keep):
                 self.recorder.remove_fence(fence)
 
-    def _guard(self, act: Callable[[], None], what_failed: str) -> None:
+    def _guard(self, act: Callable[[], None], what_failed: str, *, so: str) -> None:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - timing must not fail the import or the test that it times
@@ -103,7 +111,7 @@ class Harness:
                 TimingError(
                     f"The timing backend {what_failed}: {type(error).__name__}: {error}",
                     place=f"entry point group {GROUP}",
-                    next_step="Its calls are not timed. Update or remove the package that brings it.",
+                    next_step=f"{so} Update or remove the package that brings it.",
                 )
             )
 

@@ -92,3 +92,16 @@ def test_the_backend_of_the_readme_times_its_library(pytester: pytest.Pytester) 
     assert to_torch["unfenced_ns"] >= to_torch["duration_ns"] + 40_000_000
     sizes = [phase["transfer"]["size_bytes"] for phase in profile["phases"] if phase["transfer"]]
     assert sizes == [4_000, 4_000]
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_backend_that_cannot_be_taken_off_is_told_of(pytester: pytest.Pytester) -> None:
+    """At the end of the session, while warnings are still shown; the tests pass."""
+    with (pytester.path / "acme_timing.py").open("a", encoding="utf-8") as file:
+        file.write("\n    def detach(self):\n        raise ValueError('no way back')\n")
+    result = run_pytest(pytester, "--repro-timing")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        "*timing backend for acme could not be taken off: ValueError: no way back (entry point group "
+        "pytest_repro.timing). Calls of its library may still go through it. *"
+    )
