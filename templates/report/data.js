@@ -69,7 +69,8 @@ function visible(text) {
 }
 const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 function table(heads, rows, numeric = []) {
-  const cell = (tag) => (text, at) => element(tag === "th" && text === "" ? "td" : tag, { className: numeric.includes(at) ? "n" : "" }, String(text));
+  const look = (text, at) => (numeric.includes(at) ? "n" : text.length <= 20 ? "short" : heads.length > 3 && text.length > 60 ? "long" : "");
+  const cell = (tag) => (told, at) => element(tag === "th" && told === "" ? "td" : tag, { className: look(String(told), at) }, String(told));
   return element("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": heads.join(", ") },
     element("table", {}, element("thead", {}, element("tr", {}, ...heads.map(cell("th")))),
       element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell("td")))))));

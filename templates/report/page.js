@@ -95,7 +95,7 @@ function makeTotals() {
     add(number(data.bugs_found), data.bugs_found === 1 ? "bug" : "bugs", data.bugs_found ? "bad" : "good");
   }
   if (data.missing) add(number(data.missing), "did not run", "bad");
-  if (!holder.children.length) add(data.timing.length ? number(data.timing.length) : "0", data.timing.length ? "timed tests" : "iterations on record");
+  if (!holder.children.length) add(data.timing.length ? number(data.timing.length) : "0", data.timing.length === 1 ? "timed test" : data.timing.length ? "timed tests" : "iterations on record");
 }
 function makeWorkers() {
   if (!drawn) return;
