@@ -23,6 +23,7 @@ from pytest_repro.plugin.internals.process import is_started_as_pytest, use_opti
 from pytest_repro.plugin.order_options import BISECT_LAST, piped_order
 from pytest_repro.plugin.session import IN_RUN_VARIABLE, is_worker, run_folder_of, shown_path
 from pytest_repro.report.order import SearchProgress, finding_lines, finding_record
+from pytest_repro.report.words import counted
 from pytest_repro.store import Store
 from pytest_repro.verify.process import termination_as_interrupt
 
@@ -99,9 +100,8 @@ class Bisection:
         try:
             with termination_as_interrupt():
                 self._tests = self._up_to_victim()
-                self._terminal.say(
-                    f"bisect: {self._tests[-1].nodeid} at the end of {len(self._tests) - 1:,} other tests"
-                )
+                others = counted(len(self._tests) - 1, "other test")
+                self._terminal.say(f"bisect: {self._tests[-1].nodeid} after {others}")
                 match = self._options.match
                 search = Search(
                     len(self._tests) - 1,

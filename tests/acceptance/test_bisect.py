@@ -215,7 +215,7 @@ POLLUTERS = {
         "import os\ndef test_polluter(tmp_path): os.chdir(tmp_path)",
         "from pathlib import Path\ndef test_victim(): assert Path('shared.py').exists()",
     ),
-    "half of the processes and more": (
+    "seven of ten processes": (
         "import os, shared\ndef test_polluter(): shared.LIMIT = os.urandom(1)[0] < 77",
         "import shared\ndef test_victim(): assert shared.LIMIT",
     ),
@@ -236,10 +236,9 @@ def test_what_tests_leave_behind_is_traced_to_the_one_that_left_it(
         test_c="def test_c(): pass",
         test_d=victim,
     )
-    # With `-p no:logging` there is no caplog; the path is that of `python -m pytest`, where `shared` lies.
     result = run_pytest(pytester, "--repro-bisect")
     assert result.ret == 0
-    times = r"(10 of 10|\d+ of \d+)" if "half" in name else "10 of 10"
+    times = r"(10 of 10|\d+ of \d+)" if "seven" in name else "10 of 10"
     found = (
         rf"found: test_d.py::test_victim fails {times} times after test_b.py::test_polluter and 0 of \d+ .*"
     )
