@@ -97,9 +97,10 @@ class Form:
         return OWN_FILE in self.code
 
     @property
-    def conftest_file(self) -> str | None:
-        """The file that the code of the conftest comes from, where it asks for that."""
-        return self.conftests[-1] if OWN_FILE in self.conftest else None
+    def conftest_files(self) -> tuple[tuple[Safe, str], ...]:
+        """The files that code of the conftest asks for as its own, each with the name that stands for it."""
+        names = [(_own_file(index, len(self.conftests)), file) for index, file in enumerate(self.conftests)]
+        return tuple((name, file) for name, file in names if re.search(rf"\b{name}\b", self.conftest))
 
     @property
     def option_lines(self) -> tuple[Safe, ...]:
@@ -215,12 +216,24 @@ def _with_code(project: Project, in_place: Form, child: Form, wanted: _Wanted) -
         future=Safe(gathered.future),
         code=Safe(gathered.text),
         conftest_future=Safe("".join(dict.fromkeys(each.future for each in brought.values()))),
-        conftest=Safe("\n\n".join(each.text for each in brought.values())),
+        conftest=Safe("\n\n".join(_with_own_names([each.text for each in brought.values()]))),
         conftests=tuple(brought),
         packages=tuple(map(project.package_of, brought)),
         originals={wanted.test_file: (wanted.file,), "tests/conftest.py": tuple(brought)},
     )
     return Forms(forms=(alone, reached, in_place, child))
+
+
+def _own_file(index: int, count: int) -> Safe:
+    """The name that stands for one of several files that code comes from."""
+    return Safe(OWN_FILE if count == 1 else f"{OWN_FILE}_{index + 1}")
+
+
+def _with_own_names(texts: Sequence[str]) -> list[str]:
+    """Returns the code of several files, each of which asks for itself by a name of its own."""
+    return [
+        re.sub(rf"\b{OWN_FILE}\b", _own_file(index, len(texts)), text) for index, text in enumerate(texts)
+    ]
 
 
 def _check_place(gathered: Gathered) -> None:
@@ -333,8 +346,6 @@ def _brought(project: Project, case: Gathered, options: Sequence[str]) -> dict[s
         bound |= gathered.binds
         wanted = (wanted - gathered.fixtures) | gathered.requested
         replaced = (replaced | gathered.fixtures) - gathered.requested
-    if len(brought) > 1 and any(OWN_FILE in each.text for each in brought.values()):
-        raise NotPossibleError("more than one is used, and one asks for its own file")
     return dict(reversed(brought.items()))
 
 

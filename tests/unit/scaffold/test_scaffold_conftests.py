@@ -76,6 +76,23 @@ def test_a_fixture_that_a_conftest_imports_comes_by_its_import(
     assert form.conftest == brought
 
 
+def test_each_conftest_that_asks_for_its_own_file_gets_it(tmp_path: Path) -> None:
+    """The usual change of sys.path at the root, and a fixture with data beside another one."""
+    outer = "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\n"
+    inner = "import pytest\n\n\n@pytest.fixture\ndef value():\n    return __file__\n"
+    form = first_form(tmp_path, outer=outer, inner=inner, test=ASKS_VALUE)
+    assert form.kind is FormKind.STANDALONE
+    assert form.conftest_files == (
+        ("REPRO_FILE_1", "conftest.py"),
+        ("REPRO_FILE_2", "tests/conftest.py"),
+    )
+    assert "os.path.dirname(REPRO_FILE_1)" in form.conftest
+    assert "return REPRO_FILE_2" in form.conftest
+    (tmp_path / "conftest.py").unlink()
+    alone = forms_of(tmp_path, "tests/test_a.py::test_a", "tests/test_x_repro.py").forms[0]
+    assert alone.conftest_files == (("REPRO_FILE", "tests/conftest.py"),)
+
+
 def test_one_name_twice_in_conftest_files_is_reached(tmp_path: Path) -> None:
     """Each asks for the one further out, and one file cannot hold both."""
     form = first_form(tmp_path, outer=OUTER, inner=VALUE.format("value", "'inner'"), test=ASKS_VALUE)
