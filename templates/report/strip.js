@@ -121,7 +121,7 @@ function reveal(place) {
 function listen(strip) {
   const { canvas, lane } = strip;
   const x = (event) => event.clientX - canvas.getBoundingClientRect().left;
-  canvas.addEventListener("pointerdown", (event) => { if (event.button === 0) { strip.brush = [x(event), x(event)]; canvas.setPointerCapture(event.pointerId); } });
+  canvas.addEventListener("pointerdown", (event) => { if (event.button === 0) { strip.brush = [x(event), x(event)]; canvas.setPointerCapture(event.pointerId); point(strip, placeAt(strip, x(event))); } });
   canvas.addEventListener("pointermove", (event) => {
     strip.isPointed = true;
     if (strip.brush) strip.brush[1] = x(event);

@@ -279,6 +279,14 @@ def test_iterations_that_all_died_have_no_plot_of_durations(opened: Open, tmp_pa
     assert not page.is_visible("#durations")
 
 
+def test_a_tap_reads_an_iteration_out(opened: Open) -> None:
+    """On a phone nothing points at a strip before it is touched."""
+    page = opened(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    strip = page.locator(".lane canvas").first
+    strip.tap(position={"x": strip.bounding_box()["width"] * 0.4975, "y": 30})
+    assert "iteration 100: failed (bug 1" in page.inner_text("#readout")
+
+
 def test_a_lone_failure_among_many_is_seen(opened: Open, tmp_path: Path) -> None:
     """100,000 iterations on a thousand pixels: the column of the failing one has its colour."""
     page = opened(_many(tmp_path))
