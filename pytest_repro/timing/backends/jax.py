@@ -260,6 +260,8 @@ class _Calls:
                 span.settle(TO_DEVICE, transfer=partial(arrays.sent, args[:1], result))
         else:
             self._fence.note(result)
+        if span.name == OP:
+            span.works_on(partial(arrays.largest, (args, result)))
 
 
 def _compiled(function: Any) -> int:

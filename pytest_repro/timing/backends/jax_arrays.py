@@ -44,6 +44,11 @@ class Arrays:
         """Returns whether there is an array in a value."""
         return bool(self.within(values))
 
+    def largest(self, values: Any) -> Transfer | None:
+        """Returns what is known of the largest array in a value, None if there is none."""
+        arrays = self.within(values)
+        return _transfer(arrays, size_bytes=max((array.nbytes for array in arrays), default=0))
+
     def read(self, operation: str, values: Any) -> Transfer | None:
         """Returns what was read back."""
         arrays = self.within(values)

@@ -62,6 +62,7 @@ def test_the_work_is_charged_to_the_call_that_queued_it(recorder: Recorder, fake
     ]
     moved = Transfer(size_bytes=100, shape=(5, 5), dtype="float32")
     assert [phase.transfer for phase in phases] == [moved, None, moved]
+    assert [phase.operand for phase in phases] == [None, moved, None]
     assert phases[2].hidden_ns == 30 * MS
     assert all(phase.fenced for phase in phases)
 
