@@ -56,13 +56,14 @@ class JaxBackend:
     def __init__(self) -> None:
         self._patches = Patches()
         self._undo: list[Callable[[], None]] = []
+        self._fence: JaxFence | None = None
 
     def attach(self, recorder: Recorder) -> None:
         """Wraps jax's functions and the methods of its arrays, and `asarray` and `array` of numpy."""
         import jax
 
         arrays = Arrays(jax)
-        fence = JaxFence(arrays)
+        fence = self._fence = JaxFence(arrays)
         recorder.add_fence(fence)
         self._undo += [fence.forget, partial(recorder.remove_fence, fence)]
         calls = _Calls(recorder, arrays, fence)
@@ -91,6 +92,23 @@ class JaxBackend:
         self._patches.undo()
         while self._undo:
             self._undo.pop()()
+        self._fence = None
+
+    def peak_bytes(self) -> dict[str, int]:
+        """Returns the most memory that was in use on each device that tells; the CPU does not.
+
+        Only once a call has made an array: asking for the devices before would initialise them.
+        """
+        if self._fence is None or not self._fence.has_seen:
+            return {}
+        import jax
+
+        told = {str(device): device.memory_stats() or {} for device in jax.local_devices()}
+        return {
+            device: int(found["peak_bytes_in_use"])
+            for device, found in told.items()
+            if "peak_bytes_in_use" in found
+        }
 
     def _wrap_module(self, jax: Any, name: str, calls: _Calls) -> None:
         module = sys.modules.get(name)

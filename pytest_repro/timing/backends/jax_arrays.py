@@ -67,15 +67,20 @@ class JaxFence:
 
     Args:
         arrays: Knows the arrays.
+
+    Attributes:
+        has_seen: Whether there were any.
     """
 
     def __init__(self, arrays: Arrays) -> None:
         self._arrays = arrays
+        self.has_seen = False
         self._waiting: list[ref[Any]] = []
 
     def note(self, result: Any) -> None:
         """Adds the arrays of a result; they are not kept alive."""
         self._waiting += [ref(array) for array in self._arrays.within(result)]
+        self.has_seen = self.has_seen or bool(self._waiting)
 
     def forget(self) -> None:
         """Waits for none of them any more."""

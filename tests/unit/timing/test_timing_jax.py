@@ -107,6 +107,25 @@ def test_waits_and_reads_are_told_apart(recorder: Recorder, fake: FakeJax) -> No
     assert phases[2].transfer == Transfer(size_bytes=4, shape=(), dtype="float32")
 
 
+def test_the_most_memory_is_asked_of_devices_that_are_in_use(fake: FakeJax) -> None:
+    """Those that do not tell are left out; nothing is asked before an array was made: it would initialise."""
+
+    class Device(str):
+        __slots__ = ()
+
+        def memory_stats(self) -> dict[str, int] | None:
+            return {"peak_bytes_in_use": 4_096, "bytes_in_use": 3} if self == "gpu:0" else None
+
+    recorder, backend = Recorder(fake.clock), JaxBackend()
+    backend.attach(recorder)
+    recorder.begin()
+    assert backend.peak_bytes() == {}
+    fake.jax.local_devices = lambda: [Device("gpu:0"), Device("cpu:0")]
+    fake.jax.device_put(fake.kind(5, 5))
+    assert backend.peak_bytes() == {"gpu:0": 4_096}
+    backend.detach()
+
+
 def test_numpy_is_left_alone_where_no_array_of_jax_is_concerned(recorder: Recorder, fake: FakeJax) -> None:
     """Its own arrays and lists are no read-back."""
     assert fake.numpy.asarray([1]) == [1]
