@@ -10,9 +10,7 @@ from pytest_repro.logs.records import Argument, Found
 MOST_LINES = 200
 """Lines that an example may have; of a longer one nothing is read."""
 
-_HEAD = re.compile(
-    r"(?:Falsifying|Flaky|Failing) (?:explicit )?(?:test )?example: (?P<test>\w+)\((?P<rest>.*)"
-)
+_HEAD = re.compile(r"(?:Falsifying|Failing) (?:explicit )?(?:example|test case): (?P<test>\w+)\((?P<rest>.*)")
 _MARK = re.compile(r"(?:E {1,12}|\| {1,4})?")
 _ARGUMENT = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)", re.DOTALL)
 _BLOB = re.compile(r".*@reproduce_failure\((?P<arguments>[^)]*)\).*")
@@ -21,7 +19,7 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 def is_head(text: str) -> bool:
     """Says whether an example begins in a line; cheap, as it is asked of every line of a failure."""
-    return "xample: " in text and _HEAD.search(text) is not None
+    return ("example: " in text or "test case: " in text) and _HEAD.search(text) is not None
 
 
 def read_example(lines: Sequence[str], first: int) -> tuple[Argument, ...]:

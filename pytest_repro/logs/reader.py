@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_repro.errors import LogError
 from pytest_repro.logs.accidents import is_hang_signal
+from pytest_repro.logs.blocks import same_file
 from pytest_repro.logs.environment import EnvironmentReader
 from pytest_repro.logs.evidence import Evidence
 from pytest_repro.logs.formats import ByteSource, log_lines
@@ -198,12 +199,22 @@ def _agreed(sessions: list[Session], name: str) -> Found | None:
 
 
 def _unique(failures: list[CiFailure]) -> Iterator[CiFailure]:
+    named = [failure for failure in failures if failure.is_verbatim and failure.outcome is Outcome.CRASH]
     seen: set[tuple[str, bool]] = set()
     for failure in failures:
         key = (failure.nodeid, failure.outcome is Outcome.ERROR)
-        if key not in seen:
+        # A dump on the standard error may come before the session that tells of the same death.
+        is_told = not failure.is_verbatim and any(_is_death_of(failure, one) for one in named)
+        if key not in seen and not is_told:
             seen.add(key)
             yield failure
+
+
+def _is_death_of(dumped: CiFailure, named: CiFailure) -> bool:
+    file, _, names = dumped.nodeid.partition("::")
+    named_file, _, named_names = named.nodeid.partition("::")
+    function = named_names.partition("[")[0].rpartition("::")[2]
+    return dumped.outcome is Outcome.CRASH and same_file(file, named_file) and names == function
 
 
 def _others(commands: Iterable[Found], used: Found | None) -> Iterator[Found]:

@@ -30,6 +30,11 @@ EXAMPLES = {
         "    name='a, b)',\n)\n"
         "\nYou can reproduce this example by temporarily adding @reproduce_failure('6.1', b'AXic')\n"
     ),
+    "in the words of newer versions": (
+        "E   OSError: no pump\nE   Failing test case: test_pump(\nE       bars=[1, 2],\n"
+        "E       name='a, b)',  # or any other generated value\nE   )\nE   \nE   You can reproduce it "
+        "by temporarily adding @reproduce_failure('6.1', b'AXic')\n\ntests/test_pump.py:7: OSError\n"
+    ),
     "as a note of the error": (
         "E   OSError: no pump\nE   Falsifying example: test_pump(\nE       bars=[1, 2],  # or any other\n"
         "E       name='a, b)',\nE   )\nE   \nE   You can reproduce this example by temporarily adding "

@@ -127,3 +127,32 @@ def test_the_first_letters_of_an_exception_are_no_message() -> None:
         "FAILED tests/test_pump.py::test_pressure - plant.err...\n"
     )
     assert (failure.exception, failure.message) == ("plant.errors.NoPumpError", None)
+
+
+def test_a_dump_that_comes_before_the_session_tells_of_no_other_crash() -> None:
+    """The standard error is not held back as the standard output is."""
+    failure = only_failure(
+        "Fatal Python error: Aborted\n\nCurrent thread 0x00007fa5 (most recent call first):\n"
+        '  File "/srv/plant/tests/test_pump.py", line 4 in test_pressure\n'
+        "============================= test session starts ==============================\n"
+        "platform linux -- Python 3.12.1, pytest-8.3.5, pluggy-1.5.0\ncreated: 2/2 workers\n"
+        "[gw0] node down: Not properly terminated\nF\n"
+        "=================================== FAILURES ===================================\n"
+        "______________________________ tests/test_pump.py ______________________________\n"
+        "worker 'gw0' crashed while running 'tests/test_pump.py::PumpTest::test_pressure[2]'\n"
+        "=========================== short test summary info ============================\n"
+        "FAILED tests/test_pump.py::PumpTest::test_pressure[2]\n"
+        "============================== 1 failed in 0.50s ===============================\n"
+    )
+    assert failure.nodeid == "tests/test_pump.py::PumpTest::test_pressure[2]"
+
+
+def test_the_stacks_of_a_timeout_begin_behind_the_letters_of_a_quiet_session() -> None:
+    failure = only_failure(
+        "..+++++++++++++++++++++++++++++++++++ Timeout ++++++++++++++++++++++++++++++++++++\n"
+        "~~~~~~~~~~~~~~~~~~~~~ Stack of MainThread (140405729819520) ~~~~~~~~~~~~~~~~~~~~~\n"
+        '  File "tests/test_pump.py", line 3, in test_pressure\n    wait()\n'
+        "+++++++++++++++++++++++++++++++++++ Timeout ++++++++++++++++++++++++++++++++++++\n"
+    )
+    assert failure.nodeid == "tests/test_pump.py::test_pressure"
+    assert failure.outcome is Outcome.TIMEOUT
