@@ -303,6 +303,12 @@ def _test_in_flight(session: Evidence) -> str | None:
     return session.in_flight.value if session.in_flight and not session.workers_seen else None
 
 
+def ends_process(text: str) -> bool:
+    """Says whether a line tells that a whole step has ended, with all that ran in it."""
+    may_be_end = "xit" in text or text.startswith(_CANCELS)
+    return may_be_end and bool(_PROCESS_END.fullmatch(text) or _CANCELLED.fullmatch(text))
+
+
 def is_hang_signal(text: str) -> bool:
     """Says whether a signal tells of something that did not come back, rather than of something that died."""
     return bool(_HANG_WORDS.search(text) or _CANCELLED.fullmatch(text) or _STACK_BANNER.match(text))

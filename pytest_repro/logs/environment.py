@@ -12,6 +12,7 @@ from pytest_repro.logs.secrets import is_secret
 from pytest_repro.logs.times import Span
 
 MOST_VARIABLES = 400
+MOST_IMAGES = 10
 MOST_CHARACTERS = 40_000
 """Of a line, which may show a whole environment."""
 
@@ -361,7 +362,7 @@ class EnvironmentReader:
         if commit is not None:
             self.commit = Found(value=commit["short"] or commit["full"], line=line.number)
         image = _IMAGE.fullmatch(text) if "mage" in text or "container: " in text else None
-        if image is not None and len(self.images) < 10:
+        if image is not None and len(self.images) < MOST_IMAGES:
             self.images.append(Found(value=text, line=line.number))
         said = _PYTHON_SAID.match(text) if "ython" in text else None
         if said is not None:

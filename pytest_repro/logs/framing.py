@@ -24,13 +24,13 @@ _CONTAINERD = re.compile(rf"{_ISO} (?:stdout|stderr) [FP](?: |$)")  # the files 
 _TIMED = re.compile(rf"{_ISO}(?: |$)")  # GitHub Actions, Azure, docker logs --timestamps
 _JSON_LINE = re.compile(r'\{"log": ?"')  # the files of docker's json-file driver
 _CLOCK = re.compile(r"\[?\d\d:\d\d:\d\d(?:\.\d{1,6})?\]?(?:  ?|$)")  # Jenkins timestamper
-_BUILDKIT = re.compile(r"#\d{1,4} (?:\d{1,6}\.\d{1,3} |$)")
+_BUILDKIT = re.compile(r"#(?P<branch>\d{1,4}) (?:\d{1,6}\.\d{1,3} |$)")
 _BRACKETED = (
     re.compile(rf"\[{_ISO}\](?: |$)"),  # Buildkite and Jenkins, downloaded
     re.compile(r"\[\d\d:\d\d:\d\d\][ WEFi]?:\s{0,2}(?:\[[^\]]{1,80}\] ?)?"),  # TeamCity
     _CLOCK,
-    re.compile(r"\[[\w ./()-]{1,80}\] {2,}\| "),  # act
-    re.compile(r"\[pod/[\w./-]{1,200}\](?: |$)"),  # kubectl logs --prefix
+    re.compile(r"\[(?P<branch>[\w ./()-]{1,80})\] {2,}\| "),  # act
+    re.compile(r"\[(?P<branch>pod/[\w./-]{1,200})\](?: |$)"),  # kubectl logs --prefix
     re.compile(r"\[ {0,6}\d{1,6}s\](?: |$)"),  # Open Build Service
 )
 _STYLES = (_GITLAB, _JSON_LINE, _CONTAINERD, _TIMED, *_BRACKETED, _BUILDKIT)
@@ -41,10 +41,11 @@ _RULE = re.compile(r"={3,} \S.* ={3,}|_{3,} \S.* _{3,}")
 _TITLE = re.compile(r"={3,} (?:test session starts|FAILURES|ERRORS|short test summary info) ={3,}")
 _SURE = re.compile(rf"{_TITLE.pattern}|##\[\w+\].*")
 _TITLE_BEHIND = re.compile(
-    rf"(?P<prefix>(?:\[[^\]]{{1,80}}\]|[\w./()-]{{1,80}}) *(?:[|>:] ?|(?<=\]) )){_TITLE.pattern}"
+    r"(?P<prefix>(?:\[[^\]]{1,80}\]|[\w./()-]{1,80}) *(?:[|>:] ?|(?<=\]) )"
+    rf"|[^\t=]{{1,80}}\t){_TITLE.pattern}"  # GNU parallel puts a tab behind a job's arguments
 )
 _LONGEST_TITLE = 2000
-_COMPOSE = re.compile(r"[\w.-]{1,80} +\| ?")
+_COMPOSE = re.compile(r"(?P<branch>[\w.-]{1,80}) +\| ?")
 _UNTIMED = re.compile(r"\[Pipeline\]|Started by |Running on |\s*$")  # Jenkins says these without a time
 
 _COLUMNS = re.compile(r"(?P<job>[^\t]{1,300})\t(?P<step>[^\t]{1,300})\t(?P<rest>.*)", re.DOTALL)
@@ -61,6 +62,7 @@ class Framing:
         self._columns = Columns()
         self._layers = (Layer(), Layer(), Layer())  # a CI system's around docker's own around kubernetes'
         self._lines: list[tuple[int, str, str | None, str | None]] = []
+        self._has_columns = False
         self._size = 0
 
     def feed(self, number: int, text: str, job: str | None, step: str | None) -> bool:
@@ -69,6 +71,7 @@ class Framing:
             found = self._columns.split(text)
             if found is not None:
                 job, step, text = found
+                self._has_columns = True
         self._lines.append((number, text, job, step))
         self._size += len(text)
         return len(self._lines) >= WINDOW_LINES or self._size > _WINDOW_CHARACTERS
@@ -77,20 +80,23 @@ class Framing:
         """Yields the lines that are known by now, at the end those that were held back too."""
         lines = self._lines if is_last else self._lines[:-1]  # a line may go on in the next one
         texts: list[str | None] = [text for _, text, _, _ in lines]
+        branches: list[tuple[str, ...]] = [
+            (job,) if self._has_columns and job else () for _, _, job, _ in lines
+        ]
         for layer in self._layers:
-            if not layer.strip(texts):
+            if not layer.strip(texts, branches):
                 break
         self._lines = self._lines[len(lines) :]
         self._size = sum(len(text) for _, text, _, _ in self._lines)
-        for (number, whole, job, step), text in zip(lines, texts, strict=True):
+        for (number, whole, job, step), text, branch in zip(lines, texts, branches, strict=True):
             if text is None:
                 continue
             framed = None if text is whole else whole
             if "\r" not in text and "section_" not in text and "travis_" not in text:
-                yield LogLine(number=number, text=text, job=job, step=step, framed=framed)
+                yield LogLine(number=number, text=text, job=job, step=step, branch=branch, framed=framed)
                 continue
             for part in _parts(text):
-                yield LogLine(number=number, text=part, job=job, step=step, framed=framed)
+                yield LogLine(number=number, text=part, job=job, step=step, branch=branch, framed=framed)
 
 
 class Columns:
@@ -119,10 +125,11 @@ class Layer:
         self._streams: dict[str, int] = {}
         self._is_plain = False
 
-    def strip(self, texts: list[str | None]) -> bool:
+    def strip(self, texts: list[str | None], branches: list[tuple[str, ...]]) -> bool:
         """Takes the prefixes of this layer off a window of lines, in place; returns whether it has any.
 
-        A line that continues an earlier one is appended to it, and None stands in its place.
+        A line that continues an earlier one is appended to it, and None stands in its place. A prefix that
+        names what has printed the line is appended to the line's branch.
         """
         prefixes = self._learn(texts)
         self._learn_quoting(texts)
@@ -133,29 +140,28 @@ class Layer:
             if not text:
                 continue
             found = prefixes[index]
-            if found is not None and self._on and self._strip_style(texts, index, found):
-                continue
-            for pattern in self._learned:
-                match = pattern.match(text)
-                if match is not None:
-                    texts[index] = text[match.end() :]
-                    break
+            match = self._strip_style(texts, index, found) if found is not None and self._on else None
+            if match is None and self._learned:
+                match = _first_match(self._learned, text)
+                texts[index] = text if match is None else text[match.end() :]
+            if match is not None and match.lastgroup == "branch":
+                branches[index] += (match["branch"],)
         return True
 
-    def _strip_style(self, texts: list[str | None], index: int, found: re.Match[str]) -> bool:
+    def _strip_style(self, texts: list[str | None], index: int, found: re.Match[str]) -> re.Match[str] | None:
         match = found if found.re in self._on else _first_match(self._on, found.string)
         if match is None:
-            return False
+            return None
         rest = _without(match)
         if match.re is _GITLAB:
             before = self._streams.get(match["stream"])
             if match["more"] and before is not None:
                 texts[before] = (texts[before] or "") + rest
                 texts[index] = None
-                return True
+                return match
             self._streams[match["stream"]] = index
         texts[index] = rest
-        return True
+        return match
 
     def _learn(self, texts: list[str | None]) -> list[re.Match[str] | None]:
         """Turns on the styles that this window shows to be prefixes; returns what each line begins with."""
@@ -200,7 +206,8 @@ class Layer:
         if _COMPOSE.fullmatch(prefix):
             pattern = _COMPOSE
         else:
-            pattern = re.compile(re.escape(prefix.rstrip()) + "(?: |$)")
+            behind = "\t" if prefix.endswith("\t") else "(?: |$)"
+            pattern = re.compile(f"(?P<branch>{re.escape(prefix.rstrip())}){behind}")
         if pattern not in self._learned:
             self._learned.append(pattern)
 

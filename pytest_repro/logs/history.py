@@ -47,14 +47,24 @@ def read_history(
         The tests as they stand in the log, secrets and all. None where the log does not name tests as they
         end, so that nobody can know.
     """
-    history = _History(failure.nodeid, failure.worker, masker if is_masked(failure.nodeid) else None)
+    hidden_by = masker if is_masked(failure.nodeid) else None
+    histories: dict[tuple[str, ...], _History] = {}
+    branch: tuple[str, ...] = ()
     for line in lines:
-        if line.number > failure.line and history.found is not None:
+        if line.number == failure.line:
+            branch = line.branch
+        known = histories.get(branch)
+        if line.number > failure.line and known is not None and known.found is not None:
             break
         if line.begins is not None:
-            history.end_file()
+            for one in histories.values():
+                one.end_file()
+        history = histories.get(line.branch)
+        if history is None:
+            history = histories[line.branch] = _History(failure.nodeid, failure.worker, hidden_by)
         history.feed(line.text.rstrip())
-    return history.found or history.in_flight()
+    found = histories.get(branch)
+    return None if found is None else found.found or found.in_flight()
 
 
 @dataclass(slots=True)

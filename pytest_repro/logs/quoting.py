@@ -49,8 +49,8 @@ _PREFIXES = (
     re.compile(rf"\[{_DATE}\](?: |$)|{_DATE}:?(?: |$)"),  # a time of no zone
     re.compile(r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,80} [^\s:]{1,80}: ?"),  # syslog and journald
     re.compile(r"\d{1,6}\.\d{1,3}(?: |$)"),  # BuildKit's seconds, copied without the number of its step
-    re.compile(r"\[[^\]]{1,80}\] *\|(?: |$)"),  # act
-    re.compile(r"[\w./-]{1,80} *\|(?: |$)"),  # docker compose and the like
+    re.compile(r"\[(?P<branch>[^\]]{1,80})\] *\|(?: |$)"),  # act
+    re.compile(r"(?P<branch>[\w./-]{1,80}) *\|(?: |$)"),  # docker compose and the like
     re.compile(r"\|(?: |$)"),
     re.compile(r">(?: |$)"),  # a quotation in a message
 )

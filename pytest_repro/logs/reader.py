@@ -10,17 +10,16 @@ from pathlib import Path
 from pytest_repro.errors import LogError
 from pytest_repro.logs.accidents import is_hang_signal
 from pytest_repro.logs.blocks import same_file
-from pytest_repro.logs.environment import EnvironmentReader
+from pytest_repro.logs.environment import MOST_IMAGES, EnvironmentReader
 from pytest_repro.logs.evidence import Evidence
 from pytest_repro.logs.formats import ByteSource, log_lines
 from pytest_repro.logs.masking import masked_report
 from pytest_repro.logs.merge import failures_of, outcome_of
-from pytest_repro.logs.pytest_output import PytestReader
 from pytest_repro.logs.records import CiFailure, Found, LogLine, LogOutcome, LogReport, Session, Variable
 from pytest_repro.logs.secret_keys import KeyHider
 from pytest_repro.logs.secrets import Masker
 from pytest_repro.logs.sources import Log
-from pytest_repro.logs.unnamed import UnnamedReader
+from pytest_repro.logs.streams import Streams
 from pytest_repro.model import Outcome
 
 _CRASH_SIGNAL = re.compile(
@@ -71,67 +70,44 @@ def read_whole_log(log: Log) -> tuple[LogReport, Masker]:
 
 def _read_lines(lines: Iterable[LogLine]) -> tuple[LogReport, Masker]:
     """Returns what was read as it stands in the log, and what takes the secrets out of it."""
-    environment = EnvironmentReader()
-
-    def start(line: LogLine) -> Evidence:
-        return Evidence(
-            line=line.number,
-            command=environment.session_command(),
-            unittest_call=environment.unittest_call,
-            job=environment.job,
-            step=environment.step,
-            variables=environment.variables,
-            directory=environment.directory,
-            job_span=environment.job_span,
-            step_span=environment.step_span,
-            python=environment.python,
-        )
-
-    sessions = PytestReader(start)
-    unnamed = UnnamedReader()
+    streams = Streams()
     keys = KeyHider()
-    scene: Evidence | None = None
+    scene: tuple[Evidence, EnvironmentReader] | None = None
+    stream = streams.main
     last = 0
     for line in lines:
         keys(line.text)
-        if line.begins is not None:
-            environment.end_file()
-            sessions.end_file()
-        environment.feed(line)
-        sessions.feed(line)
-        unnamed.feed(line, in_session=sessions.current is not None)
-        if scene is None and (unnamed.failures or line.text.startswith("##[error]")):
-            scene = start(line)
+        stream = streams.feed(line)
+        if scene is None and (stream.unnamed.failures or line.text.startswith("##[error]")):
+            scene = stream.start(line), stream.environment
         last = line.number
-    masker = Masker(environment.secret_values | keys.bodies)
-    first = scene or start(LogLine(number=1, text=""))
-    return _report(last, environment, sessions, first, tuple(unnamed.failures)), masker
+    masker = Masker(streams.secret_values | keys.bodies)
+    first = LogLine(number=1, text="")
+    return _report(last, streams, scene or (stream.start(first), stream.environment)), masker
 
 
-def _report(
-    last: int,
-    environment: EnvironmentReader,
-    reader: PytestReader,
-    scene: Evidence,
-    loose: tuple[CiFailure, ...],
-) -> LogReport:
-    passed = frozenset().union(*(one.passed_again for one in reader.sessions))
-    sessions = [_session(one, passed) for one in reader.sessions]
+def _report(last: int, streams: Streams, scene: tuple[Evidence, EnvironmentReader]) -> LogReport:
+    loose = streams.loose
+    read = {id(one): _session(one, passed) for one, passed in streams.sessions}
+    sessions = list(read.values())
     primary = _primary(sessions)
+    environment = scene[1]
+    if primary is not None:
+        environment = streams.environment_of(lambda one: read[id(one)] is primary)
     if primary is None or (loose and not primary.failures):
-        primary = _session(scene, passed)
+        primary = _session(scene[0], frozenset())
     everything = (primary, *(one for one in sessions if one is not primary))
     failures = tuple(_unique([*(failure for one in everything for failure in one.failures), *loose]))
-    signals = tuple(reader.signals)
+    signals = streams.signals
     return LogReport(
         line_count=last,
         session=_completed(primary, sessions, environment),
         failures=failures,
         outcome=_outcome(primary, failures, signals),
         signals=signals,
-        other_commands=tuple(_others(environment.commands, primary.command)),
-        runner_image=tuple(environment.images),
-        commit=environment.commit,
+        other_commands=tuple(_others(streams.commands, primary.command)),
+        runner_image=streams.images[:MOST_IMAGES],
+        commit=environment.commit or streams.commit,
         is_flaky=any(failure.passed_later for failure in failures),
     )
 

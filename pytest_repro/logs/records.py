@@ -42,6 +42,8 @@ class LogLine:
         text: The line, free of prefixes, escapes and line ends.
         job: Name of the job where the line itself says it.
         step: Name of the step where the line itself says it.
+        branch: What runs beside others in the same log and has printed it, where the line itself says it: a
+            job, a container, a branch of a pipeline; the outer before the inner.
         begins: Name of the file that begins here, of a log that was put together from several; the line
             stands before the file's own first one.
         framed: The line with the prefixes that were taken off it, None where there were none.
@@ -51,6 +53,7 @@ class LogLine:
     text: str
     job: str | None = None
     step: str | None = None
+    branch: tuple[str, ...] = ()
     begins: str | None = None
     framed: str | None = None
 
