@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pytest_repro.scaffold.extract.project import has_options
 from pytest_repro.scaffold.shell import WORKSPACE_FOLDER
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "build", "dist", "site-packages", "venv", "env"})
@@ -57,7 +58,11 @@ def find_source(root: Path, file: str, *, rootdir: str | None = None) -> TestSou
         return TestSource(root=root, file=wanted.as_posix())
     found = [path for path in _named(root, wanted.name) if path.parts[-len(wanted.parts) :] == wanted.parts]
     if len(found) == 1 and _is_inside(found[0], root):
-        return TestSource(root=found[0].parents[len(wanted.parts) - 1], file=wanted.as_posix())
+        named_from = found[0].parents[len(wanted.parts) - 1]
+        # A log that does not print ids has paths from where pytest was started: its root may be further out.
+        above = [folder for folder in (named_from, *named_from.parents) if folder.is_relative_to(root)]
+        folder = next((one for one in above if has_options(one)), named_from)
+        return TestSource(root=folder, file=found[0].relative_to(folder).as_posix())
     return None
 
 

@@ -102,6 +102,13 @@ def _options(found: Mapping[str, str]) -> dict[str, str]:
     return {**options, **({"addopts": kept} if kept else {})}
 
 
+def has_options(folder: Path) -> bool:
+    """Whether pytest takes a folder for its root, as a file in it holds options for it."""
+    return any((folder / name).is_file() for name in ("pytest.ini", ".pytest.ini")) or bool(
+        _configuration(folder)
+    )
+
+
 def _configuration(root: Path) -> Mapping[str, str]:
     """Reads the first file that pytest would take its options from."""
     return next((each for each in _configurations(root) if each), {})

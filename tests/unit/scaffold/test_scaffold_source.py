@@ -45,6 +45,24 @@ def test_a_test_file_is_found_where_the_name_leaves_no_doubt(
     assert relative == found
 
 
+@pytest.mark.parametrize(
+    ("options", "named", "found"),
+    [
+        ("pkg/pytest.ini", "test_a.py", ("pkg", "tests/test_a.py")),
+        ("pytest.ini", "tests/test_a.py", (".", "pkg/tests/test_a.py")),
+        ("other/pytest.ini", "tests/test_a.py", ("pkg", "tests/test_a.py")),
+    ],
+)
+def test_the_folder_with_the_options_is_pytests_root(
+    root: Path, options: str, named: str, found: tuple[str, str]
+) -> None:
+    """A path that was printed from further in is told from there; options beside it do not count."""
+    (root / options).write_text("[pytest]\n")
+    source = find_source(root, named)
+    assert source is not None
+    assert (source.root.relative_to(root.resolve()).as_posix(), source.file) == found
+
+
 def test_a_link_out_of_the_root_is_not_followed(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """What lies outside is not the source."""
     outside = tmp_path_factory.mktemp("outside") / "test_z.py"
