@@ -159,6 +159,14 @@ def check_inert(tmp_path: Path, texts: dict[str, str], value: str, name: str, *,
     compile(test, "test_x_1_repro.py", "exec")
     module = ast.parse(test)
     assert isinstance(module.body[-1], ast.FunctionDef)
+    # Run as pytest would import it: nothing but names comes of it, and the test is the one of the log.
+    names: dict[str, Any] = {
+        "__name__": "test_x_1_repro",
+        "__file__": str(folder / "tests/test_x_1_repro.py"),
+    }
+    exec(compile(module, "test_x_1_repro.py", "exec"), names)
+    assert names.get("NODEID", nodeid) == nodeid
+    assert not [path for path in Path.cwd().glob("pwned") if path.exists()]
 
     readme = (folder / "README.md").read_text()
     assert not {"\x1b", "\x9b", "\u202e", "\u2066", "\u2028"} & set(readme)
