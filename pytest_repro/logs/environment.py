@@ -187,8 +187,13 @@ class EnvironmentReader:
             self._body_line(line, text)
 
     def _stamp(self, line: LogLine) -> None:
-        self.job_span.feed(line)
-        self.step_span.feed(line)
+        if line.framed is None:
+            return
+        for span in (self.job_span, self.step_span):
+            if span.last is None:
+                span.begin(line)
+            else:
+                span.last = line
 
     def _columns(self, line: LogLine) -> None:
         if line.job is None or (line.job, line.step) == self._column:

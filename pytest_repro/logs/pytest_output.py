@@ -217,7 +217,8 @@ class PytestReader:
             return True
         if text.startswith("=") and is_rule(text, "="):
             return True
-        result = self._results.feed(line.number, text)
+        may_be_result = " ... " in text or text.endswith(")")
+        result = self._results.feed(line.number, text) if may_be_result else None
         if result is not None:
             self._session(line).unittest_lines.append(result)
             return True

@@ -15,22 +15,20 @@ _STAMP = re.compile(
 class Span:
     """The first and the last line of a job or a step, as far as they have stamps."""
 
-    __slots__ = ("_first", "_last")
+    __slots__ = ("_first", "last")
 
     def __init__(self) -> None:
         self._first: LogLine | None = None
-        self._last: LogLine | None = None
+        self.last: LogLine | None = None
 
-    def feed(self, line: LogLine) -> None:
-        """Takes the next line."""
-        if line.framed is not None:
-            self._first = self._first or line
-            self._last = line
+    def begin(self, line: LogLine) -> None:
+        """Takes the first line that has a stamp; others are only set as `last`, as each line of a log is."""
+        self._first = self.last = line
 
     @property
     def times(self) -> Times | None:
         """The stamps of both, None where the lines have none."""
-        first, last = _stamp(self._first), _stamp(self._last)
+        first, last = _stamp(self._first), _stamp(self.last)
         return Times(first=first, last=last) if first is not None and last is not None else None
 
 
