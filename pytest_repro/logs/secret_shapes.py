@@ -50,7 +50,9 @@ _SPOKEN = re.compile(
 _KEY_LINE = re.compile(
     r"(?:^|(?<=[\s'\"|]))[A-Za-z0-9+][A-Za-z0-9+/]{59,}={0,2}(?=['\",\\\s]{0,4}$)", re.MULTILINE
 )
+_SHORTEST_KEY_LINE = 60
 _FEWEST_DIGITS = 3
+_ALL_WORDS = "authorization cookie bearer basic pass"
 
 
 def mask_shapes(text: str) -> str:
@@ -60,15 +62,29 @@ def mask_shapes(text: str) -> str:
     text = _TOKEN.sub(MASK, text)
     if "://" in text:
         text = _URL_LOGIN.sub(_mask_login, text)
-    text = _HEADER.sub(_mask_header, text)
-    text = _BEARER.sub(_mask_odd, text)
-    text = _BASIC.sub(_mask_basic, text)
+    # Some letters beyond ASCII are taken for others where case does not count: no shortcut for these.
+    words = text.lower() if text.isascii() else _ALL_WORDS
+    if "authorization" in words or "cookie" in words:
+        text = _HEADER.sub(_mask_header, text)
+    if "bearer" in words:
+        text = _BEARER.sub(_mask_odd, text)
+    if "basic" in words:
+        text = _BASIC.sub(_mask_basic, text)
     if "=" in text:
         text = _QUERY.sub(_mask_query, text)
     if "--" in text:
         text = _OPTION.sub(_mask_option, text)
-    text = _SPOKEN.sub(_mask_odd, text)
-    return _KEY_LINE.sub(_mask_key_line, text)
+    if "pass" in words:
+        text = _SPOKEN.sub(_mask_odd, text)
+    return _KEY_LINE.sub(_mask_key_line, text) if _may_be_key_line(text) else text
+
+
+def _may_be_key_line(text: str) -> bool:
+    """Says whether it is worth to look for a line of a key; cheap.
+
+    A single line ends with 60 characters of a key, with at most six others behind them.
+    """
+    return "\n" in text or (len(text) >= _SHORTEST_KEY_LINE and " " not in text[-_SHORTEST_KEY_LINE:-6])
 
 
 def is_odd(value: str) -> bool:

@@ -19,6 +19,21 @@ _SECRET_NAME = re.compile(
 _JOINED_NAME = re.compile(
     r"token|secret|passw|apikey|api_key|credential|privatekey|accountkey", re.IGNORECASE
 )
+_NAME_PARTS = (
+    "token",
+    "secret",
+    "pass",
+    "key",
+    "pwd",
+    "cred",
+    "auth",
+    "private",
+    "signature",
+    "cookie",
+    "dsn",
+    "pat",
+    "webhook",
+)
 _PLAIN_SECRET_NAME = re.compile(
     r"passw|passphrase|(?:^|_|-)pwd$|secret|(?:api|access|private|account)[_-]?key|"
     r"(?:auth|access|api|refresh|private|bearer)[_-]?token|credential",
@@ -54,6 +69,12 @@ def is_secret_name(name: str) -> bool:
     if name.upper() in _HARMLESS_NAME:
         return False
     return bool(_SECRET_NAME.search(name) or _JOINED_NAME.search(name))
+
+
+def _may_name_secret(text: str) -> bool:
+    """Says whether a name in the text may be one that `is_secret_name` knows; cheap."""
+    words = text.lower()
+    return any(map(words.__contains__, _NAME_PARTS))
 
 
 def is_masked(value: str) -> bool:
@@ -94,7 +115,7 @@ class Masker:
             text = self._without_beginning_at_end(text)
         if self._known is not None and any(form in text for form in self._forms):
             text = self._known.sub(MASK, text)
-        if "=" in text or ":" in text:
+        if ("=" in text or ":" in text) and _may_name_secret(text):
             text = _ASSIGNMENT.sub(_mask_assignment, text)
         return mask_shapes(text)
 

@@ -37,3 +37,25 @@ def test_a_secret_is_masked(text: str, secret: str) -> None:
 def test_what_is_no_secret_stays(text: str) -> None:
     """Digests, words and commands are needed to reproduce."""
     assert Masker()(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("PassPhrase is hunter2!x9", "hunter2!x9"),
+        (
+            "the pa\u017f\u017fword is hunter2!x9",
+            "hunter2!x9",
+        ),  # the long s
+        ("AUTHORIZATION: Bearer abc123def456ghi", "abc123def456ghi"),
+        ("\u00e9 proxy-Authorization: BASIC dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("then BEARER abc123def456ghi", "abc123def456ghi"),
+        ("sent Basic dXNlcjpwYXNz", "dXNlcjpwYXNz"),
+        ("SET-COOKIE: session=abc123def456", "abc123def456"),
+        ('  "' + "xB3/" * 15 + '==", ', "xB3/" * 15),
+        ("one\n" + "xB3/" * 15 + "\ntwo lines and more", "xB3/" * 15),
+    ],
+)
+def test_a_cheap_look_keeps_no_secret_from_its_pattern(text: str, secret: str) -> None:
+    """Words of any case, in ASCII and beyond, and lines of keys with what may stand behind them."""
+    assert secret not in Masker()(text)
