@@ -2,8 +2,9 @@
 
 A store of a thousand sessions is listed, searched and pruned. Two sessions of a million iterations each,
 one of a hundred of which fails, are shown, compared and written about; with `timed` also two that have
-timed three phases and a metric in each. Each command is a process of its own: its time, its processor time
-(what a machine that others use has no part in) and its largest resident size are told.
+timed three phases and a metric in each. Two more have executed five thousand tests. Each command is a
+process of its own: its time, its processor time (what a machine that others use has no part in) and its
+largest resident size are told.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tests.unit.report.session_records import batch, failure, write_session
 SESSIONS = 1000
 ITERATIONS = 1_000_000
 BATCH = 1000
+TESTS = 5000
 FAILURES_EACH = 10
 """In a thousand batches: ten thousand failing iterations."""
 
@@ -40,7 +42,9 @@ def main() -> None:
         for root in (many, large):
             tell(root, ["markdown", "--output-dir", str(Path(folder, "reports"))])
         tell(many, ["prune", "--keep", "20"])
-        large_stores = [large]
+        wide = Path(folder, "wide")
+        write_wide(wide)
+        large_stores = [large, wide]
         if "timed" in sys.argv[1:]:
             write_large(timed, phases=3)
             large_stores.append(timed)
@@ -118,6 +122,21 @@ def write_large(root: Path, *, phases: int = 0) -> None:
                 profile(test, number, phases) for number in range(1, ITERATIONS + 1)
             )
         write_session(root, minute=minute, facts={"tag": tag}, summary=None, records=records)
+
+
+def write_wide(root: Path) -> None:
+    """Writes two sessions of many tests, each executed and timed a few times."""
+    tests = [f"test_a.py::test_{number}" for number in range(TESTS)]
+    for minute, tag in enumerate(("before", "after")):
+        batches = [
+            batch(test, [("passed", 20)], [10**8 + (place * 7919 + number) % 10**7 for number in range(20)])
+            for place, test in enumerate(tests)
+        ]
+        records: dict[str, Iterable[dict[str, Any]]] = {
+            "iterations.jsonl": batches,
+            "profiling.jsonl": (profile(test, number, 3) for test in tests for number in (1, 2)),
+        }
+        write_session(root, minute=minute, facts={"tag": tag}, summary={}, records=records)
 
 
 def profile(test: str, iteration: int, phases: int) -> dict[str, Any]:

@@ -192,6 +192,8 @@ def _is_clustered(counted: Counted) -> bool:
 
 
 def _chance_by_fisher(before: Counted, after: Counted) -> float:
+    if not before.failures and not after.failures:
+        return 1.0
     from scipy import stats
 
     table = [[one.failures, one.total - one.failures] for one in (before, after)]

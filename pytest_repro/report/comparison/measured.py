@@ -175,6 +175,8 @@ def sample_of(values: np.ndarray[Any, Any], *, span_ns: int | None = None) -> Sa
 def _medians(values: np.ndarray[Any, Any], stretches: int) -> np.ndarray[Any, Any]:
     import numpy as np
 
+    if stretches == len(values):
+        return np.asarray(values, dtype=float)
     return np.asarray([np.median(stretch) for stretch in np.array_split(values, stretches)], dtype=float)
 
 
@@ -184,12 +186,14 @@ def _independent(medians: np.ndarray[Any, Any]) -> int:
     Bayley and Hammersley (1946) for values each of which keeps a part of the one before it; that part is the
     correlation of their ranks, which comes out too low by (1 + 3 part) / n (Kendall, 1954).
     """
+    number = len(medians)
+    if number < _LEAST_IN_ORDER:
+        return number
     from scipy import stats
 
-    number = len(medians)
     ranks = stats.rankdata(medians) - (number + 1) / 2
     whole = float((ranks**2).sum())
-    if number < _LEAST_IN_ORDER or not whole:
+    if not whole:
         return number
     part = float((ranks[1:] * ranks[:-1]).sum()) / whole
     corrected = part + (1 + 3 * part) / number

@@ -21,7 +21,7 @@ class Shift:
         estimate: Median of all differences of a value of the second and one of the first.
         low: Lower end of its interval, None where there are too few values for one.
         high: Upper end, likewise.
-        chance: How likely the samples differ so much without a reason (0 to 1).
+        chance: How likely the samples differ so much without a reason (0 to 1); 1 where there is no interval.
     """
 
     estimate: float
@@ -44,17 +44,24 @@ def shift_between(
         confidence: Of the interval, from 0 to 1.
     """
     import numpy as np
-    from scipy import stats
 
     differences = np.sort(np.subtract.outer(after, before).ravel())
-    chance = float(stats.mannwhitneyu(before, after, alternative="two-sided").pvalue)
     rank = _rank_of_end(len(before), len(after), confidence)
+    # With so few values that no difference would be certain the test has nothing to say.
+    chance = _chance(before, after) if rank else 1.0
     return Shift(
         estimate=float(np.median(differences)),
         low=float(differences[rank - 1]) if rank else None,
         high=float(differences[-rank]) if rank else None,
-        chance=1.0 if math.isnan(chance) else chance,
+        chance=chance,
     )
+
+
+def _chance(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> float:
+    from scipy import stats
+
+    chance = float(stats.mannwhitneyu(before, after, alternative="two-sided").pvalue)
+    return 1.0 if math.isnan(chance) else chance
 
 
 @lru_cache(maxsize=256)

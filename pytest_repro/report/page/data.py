@@ -150,7 +150,8 @@ def _bugs(failures: pd.DataFrame, replays: Mapping[str, str]) -> list[dict[str, 
 def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Of each test the phases of its iterations; of many iterations a sample with the failing ones."""
     found = []
-    for test, rows in frame.groupby("test", observed=True):
+    most = frame["test"].value_counts().index[:_MOST_TABLES]
+    for test, rows in frame[frame["test"].isin(most)].groupby("test", observed=True):
         longest = rows.groupby("phase", observed=True)["duration_ns"].sum().sort_values(ascending=False)
         named = list(longest.index[:_MOST_PHASES])
         names = [str(name) for name in named] + ([_OTHERS] if len(longest) > len(named) else [])
@@ -179,7 +180,7 @@ def _phases(frame: pd.DataFrame) -> list[dict[str, Any]]:
             ).reindex(columns=names, fill_value=0)
             told[column] = [packed(table[name].to_numpy() / 1e6, "f32") for name in names]
         found.append(told)
-    return sorted(found, key=lambda one: -int(str(one["count"])))[:_MOST_TABLES]
+    return sorted(found, key=lambda one: -int(str(one["count"])))
 
 
 def _metrics(frame: pd.DataFrame) -> list[list[Any]]:
