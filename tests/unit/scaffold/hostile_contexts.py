@@ -85,7 +85,7 @@ def _forms(text: str) -> list[tuple[Form | None, Findings | None]]:
         kind=FormKind.STANDALONE,
         case=text,
         code=Safe("NAME = REPRO_FILE\n\n\ndef test_a():\n    pass\n"),
-        conftest=Safe("NAME = REPRO_FILE\n"),
+        conftest=Safe("NAMES = REPRO_FILE, REPRO_FILE_1, REPRO_FILE_2\n"),
         conftests=(text, text),
         packages=("", text),
         paths=(text,),
