@@ -53,6 +53,7 @@ _SHELL_DEATH = re.compile(
     r".*\b(?:Segmentation fault(?:: 11)?|Aborted|Abort trap: 6|Bus error|Illegal instruction|Killed)\b"
     r" *(?:\(core dumped\) *(?P<command>.*)|.*pytest.*)"
 )
+_SAID_BY_SHELL = re.compile(r": line \d+: +(?P<said>.*)")
 _EXIT_CODE = re.compile(
     r".*(?:exit(?:ed with)?(?: status| code)?|returning) (?P<code>124|132|134|135|136|137|139)\b\.?\s*"
 )
@@ -202,9 +203,11 @@ class AccidentReader:
     def _killed(self, line: LogLine, text: str, session_of: OpenSession) -> None:
         """Takes the death of the process: it was the test in flight that it died in, where one is known."""
         session = session_of(line)
-        if not session.accidents and _test_in_flight(session) is not None:
-            said = text.removeprefix(_test_in_flight(session) or "").strip()
-            self._fatal(line, session, message=said, exception=None)
+        test = _test_in_flight(session)
+        if session.accidents or (test is None and not session.is_within_a_file):
+            return
+        said = text.removeprefix(test or "").strip() if test is not None else _from_death(text)
+        self._fatal(line, session, message=said, exception=None)
 
     def _timeout(self, line: LogLine, text: str, session_of: OpenSession) -> None:
         if "Timeout" in text and (_TIMEOUT_BANNER.fullmatch(text) or _UNITTEST_TIMEOUT.match(text)):
@@ -280,6 +283,12 @@ class AccidentReader:
         match = _DEVICE.fullmatch(text) if len(text) < 4000 and _may_be_fault(text) else None
         if match is not None:
             self._signal(line, match["message"])
+
+
+def _from_death(text: str) -> str:
+    """What a shell says, without what the session has printed on the same line before it."""
+    said = _SAID_BY_SHELL.search(text)
+    return said["said"] if said is not None else text.strip()
 
 
 def _may_be_death(text: str) -> bool:

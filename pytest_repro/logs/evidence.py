@@ -151,6 +151,11 @@ class Evidence:
             self.file_letters[file] = (earlier + letters, number)
 
     @property
+    def is_within_a_file(self) -> bool:
+        """Whether tests of a file ran when last something was said; without `-v` no more is known."""
+        return self.is_titled and self.file_is_open and self.summary is None and not self.workers_seen
+
+    @property
     def lost_its_beginning(self) -> bool:
         """Whether the log shows its end alone: only sessions with a title frame their last line."""
         begins = self.is_titled or self.pytest or self.command or self.verbose or self.file_letters

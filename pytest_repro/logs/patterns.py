@@ -23,7 +23,9 @@ SHORT_LINE = re.compile(
 )
 PROGRESS = re.compile(r"(?P<file>\S+\.\w{1,6}) (?P<letters>[.FEsxXRfu,]+)\s*(?:\[ *\d+%\])?\s*")
 LETTERS = re.compile(r"(?P<letters>[.FEsxXRu,]+)(?: +\[ *\d+%\])")
-FILE_ALONE = re.compile(r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P<rest>\s*[A-Z].*)?")
+FILE_ALONE = re.compile(
+    r"(?P<file>[\w./\\-]+\.py) ?(?P<letters>[.FEsxXRu,]*)(?P<rest>\s*[A-Z].*|[\w./-]+: line \d+: .*)?"
+)
 METHOD = re.compile(r"[\w.]+ \(.+\)|[\w.]+\.[\w.]+")
 UNITTEST_HEAD = re.compile(
     rf"(?P<word>FAIL|ERROR|UNEXPECTED SUCCESS)(?: \[[\d.]+s\])?: (?:(?P<name>{METHOD.pattern})"

@@ -25,7 +25,8 @@ def read_letters(
     """
     match = PROGRESS.fullmatch(text) if text[-1:] in _ENDS else None
     if match is not None and ("[" in text or current is not None):
-        session_of(line).add_letters(match["file"], match["letters"], line.number)
+        is_open = "%" not in text  # of old pytest's lines too, of which the last one alone matters
+        session_of(line).add_letters(match["file"], match["letters"], line.number, is_open=is_open)
         return True
     match = LETTERS.fullmatch(text) if text.endswith("%]") else None
     if match is not None:

@@ -156,3 +156,26 @@ def test_the_stacks_of_a_timeout_begin_behind_the_letters_of_a_quiet_session() -
     )
     assert failure.nodeid == "tests/test_pump.py::test_pressure"
     assert failure.outcome is Outcome.TIMEOUT
+
+
+@pytest.mark.parametrize("between", ["", "\n"])
+def test_a_process_that_the_shell_tells_to_be_dead_died_in_the_file_whose_tests_ran(between: str) -> None:
+    """The shell's words may follow on the line of the letters, which has no end yet."""
+    failure = only_failure(
+        "============================= test session starts ==============================\n"
+        "tests/test_tap.py ..                                                     [ 50%]\n"
+        f"tests/test_pump.py ..{between}/srv/x.sh: line 1:  4711 Killed                  pytest -x\n"
+        "##[error]Process completed with exit code 137.\n"
+    )
+    assert (failure.nodeid, failure.outcome) == ("tests/test_pump.py", Outcome.CRASH)
+    assert (failure.message or "").startswith("4711 Killed")
+
+
+def test_a_process_that_died_after_its_session_died_in_no_file() -> None:
+    report = report_of(
+        "============================= test session starts ==============================\n"
+        "tests/test_tap.py ..                                                     [100%]\n"
+        "============================== 2 passed in 0.50s ===============================\n"
+        "/srv/x.sh: line 1:  4711 Killed                  pytest -x\n"
+    )
+    assert report.failures == ()
