@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.benchmarks import flaky_cases, stress_rate, timing_cuda
+from pytest_repro.report.comparison.judgement import judge
+from pytest_repro.report.comparison.measured import Key, Measured, Quantity, sample_of
+from tests.benchmarks import compare_same, flaky_cases, stress_rate, timing_cuda
 from tests.benchmarks.flaky_cases import Ending
 from tests.benchmarks.stress_rate import cell_of, expected_ns, ratio, table
+from tests.unit.report.session_records import write_session
 
 
 def rate_sessions(*durations_ms: int) -> list[stress_rate.Session]:
@@ -149,3 +154,44 @@ def test_without_a_gpu_the_cuda_benchmark_says_so_and_succeeds(
     assert capsys.readouterr().out == (
         "Nothing was measured: torch is not installed. This benchmark needs torch with CUDA and a GPU.\n"
     )
+
+
+def test_pairs_that_differ_are_named_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """A row that is certain makes its pair differ; contended pairs are counted apart."""
+    lone, slow = (
+        Measured(
+            counts={},
+            values={
+                Key(test="a.py::t", quantity=Quantity.DURATION, name="duration"): sample_of(
+                    np.asarray([base + number % 3 for number in range(30)])
+                )
+            },
+        )
+        for base in (100.0, 200.0)
+    )
+    judged = [
+        compare_same.Judged(pair=f"pair {number}", judgement=judge(lone, other), is_contended=number == 1)
+        for number, other in enumerate((lone, slow))
+    ]
+    assert compare_same.told(judged).startswith("1 of 2 pairs are the same in all rows (")
+    assert compare_same.told(judged).endswith("1 were contended; rows: {'same': 1, 'higher': 1}")
+    assert "pair 1: t duration duration slower by +9" in capsys.readouterr().out
+    assert compare_same.told([]) == "no pair was measured"
+
+
+def test_an_interrupted_measuring_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour of pairs is not lost with the last of them."""
+
+    def interrupted(root: Path, number: int) -> None:
+        for minute in range(3):
+            write_session(root, minute=minute, facts={"tag": "pair-0"}, summary={"exit_status": 0})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(compare_same, "measure_pairs", interrupted)
+    monkeypatch.setattr("sys.argv", ["compare_same.py", "--into", str(tmp_path)])
+    compare_same.main()
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == "interrupted: what was measured is judged"
+    assert shown[1].startswith("1 of 1 pairs are the same in all rows")
