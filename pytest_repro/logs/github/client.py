@@ -235,4 +235,5 @@ def _rate_limit(refused: RefusedError) -> str | None:
         return (
             f"all {headers.get('x-ratelimit-limit', '')} of this hour are used up, {when} ({refused.status})"
         )
-    return "too many at once (429)" if refused.status == 429 else None
+    is_told = refused.status == 429 or "rate limit" in refused.text.lower()
+    return f"too many at once ({refused.status})" if is_told else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from pytest_repro.errors import LogError
 from pytest_repro.logs.github.address import RunAddress
-from pytest_repro.logs.github.client import GithubClient
+from pytest_repro.logs.github.client import Answer, GithubClient
 from pytest_repro.logs.layout import job_key
 from pytest_repro.logs.places import Opener
 from pytest_repro.logs.records import ToldFact
@@ -18,6 +20,9 @@ TELLER = "GitHub's API"
 _FAILED = frozenset({"failure", "timed_out", "cancelled", "startup_failure"})
 _MOST_SINGLE = 10
 """Failed jobs whose logs are fetched one by one; the logs of more come in one archive."""
+
+_MOST_TRIES = 3
+"""Downloads of one log that breaks off."""
 
 _MOST_JOBS = 5_000
 _PAGE = 100
@@ -73,12 +78,55 @@ class _Fetch:
         self._take(f"{path}/logs", "logs of the run", job_names)
 
     def _take(self, path: str, name: str, job_names: Mapping[str, str]) -> None:
-        with closing(self._client.fetch(path)) as answer:
-            size = answer.headers.get("Content-Length", "")
-            self._progress.begin("fetching", int(size) if size.isdigit() else None)
-            kept = self._opener.spool.keep(answer.read, name=name, advance=self._progress.advance)
+        for _ in range(_MOST_TRIES):
+            with closing(self._client.fetch(path)) as answer:
+                body = _Body(answer)
+                kept = self._keep(body, name)
+            if body.is_whole:
+                break
+        else:
+            told = "an unknown number of" if body.size is None else f"{body.size:,}"
+            self._opener.notes.append(
+                f"{name}: {_MOST_TRIES} downloads broke off, the last after {body.count:,} of {told} bytes; "
+                "what came was read"
+            )
         only = next(iter(job_names.values())) if len(job_names) == 1 else None
         self._opener.add_file(kept, name=name, job_names=job_names, job=only)
+
+    def _keep(self, body: _Body, name: str) -> Path:
+        self._progress.begin("fetching", body.size)
+        return self._opener.spool.keep(body.read, name=name, advance=self._progress.advance)
+
+
+class _Body:
+    """What a server sends, and whether it was all of it.
+
+    Attributes:
+        size: Its size in bytes as the server has told it, None where it has not.
+        count: Bytes that have come.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        told = answer.headers.get("Content-Length", "")
+        self.size = int(told) if told.isdigit() else None
+        self.count = 0
+        self._answer = answer
+        self._is_broken = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the end has come, rather than the connection gone: Python reads both as an end."""
+        return not self._is_broken and (self.size is None or self.count >= self.size)
+
+    def read(self, size: int, /) -> bytes:
+        """Returns at most so many bytes, none at the end and where the connection breaks."""
+        try:
+            piece = self._answer.read(size)
+        except (OSError, http.client.HTTPException):
+            self._is_broken = True
+            return b""
+        self.count += len(piece)
+        return piece
 
 
 def _jobs(client: GithubClient, path: str) -> Iterator[dict[str, Any]]:

@@ -155,6 +155,12 @@ def test_what_fails_on_the_servers_side_is_asked_again(server: Server) -> None:
             r"all 60 of this hour are used up, again from \d\d:\d\d:00 UTC on \(403\).*Wait until then",
         ),
         (429, {"Retry-After": "30"}, b"", r"too many at once, again in 30 s \(429\)"),
+        (
+            403,
+            {"X-RateLimit-Remaining": "41"},
+            b'{"message": "You have exceeded a secondary rate limit."}',
+            r"answers no more questions for a while: too many at once \(403\).*Wait until then",
+        ),
         (200, {}, b"<html>", r"answers is no JSON .*GITHUB_API_URL"),
         (200, {}, b"[]", r"answers is no JSON object"),
     ],
@@ -177,6 +183,22 @@ def test_without_a_token_the_variable_is_named(server: Server) -> None:
     server.json(f"{REPO}/actions/runs/7", {}, status=403, x_ratelimit_remaining="0")
     with pytest.raises(LogError, match=r"Set GH_TOKEN: with a token many more"):
         _read(server, token=None)
+
+
+def test_a_download_that_breaks_off_is_tried_again_and_then_told(server: Server) -> None:
+    """Python's own client takes a connection that is gone for the end of the log."""
+    good = server.replies["/blob?sig=x"]
+    assert isinstance(good, tuple)
+    longer = {"Content-Length": str(len(good[2]) + 5_000)}
+    server.replies["/blob?sig=x"] = [(200, longer, good[2]), good]
+    report, notes, _ = _read(server)
+    assert len(report.failures) == 1
+    assert notes == []
+    server.replies["/blob?sig=x"] = (200, longer, good[2])
+    report, notes, _ = _read(server)
+    assert len(report.failures) == 1
+    (note,) = notes
+    assert f"3 downloads broke off, the last after {len(good[2]):,} of {len(good[2]) + 5_000:,} bytes" in note
 
 
 @pytest.mark.parametrize(
