@@ -107,7 +107,7 @@ def phases() -> None:
 
 
 def torch_calls() -> None:
-    """torch.add of four numbers on the CPU, bare and recorded."""
+    """torch.add of four numbers on the CPU, and calls that move them, bare and recorded."""
     import torch
     from pyinstrument import Profiler
 
@@ -152,6 +152,18 @@ def torch_calls() -> None:
             "detached again": (nullcontext, add),
         },
     )
+    other: Any = torch.zeros(4)
+    scalar: Any = torch.ones(())
+    for name, call in {
+        "scalar.item()": scalar.item,
+        "x.numpy()": x.numpy,
+        "x.cpu()": x.cpu,
+        "x.to('cpu')": lambda: x.to("cpu"),
+        "x.to(torch.float64)": lambda: x.to(torch.float64),
+        "torch.tensor([1.0])": lambda: torch.tensor([1.0]),
+        "other.copy_(x)": lambda: other.copy_(x),
+    }.items():
+        table("a read-back or transfer", {name: (nullcontext, call), "recorded": (attached, call)})
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]):
         table(
             "the same while torch.profiler records",
