@@ -14,6 +14,7 @@ from pytest_repro.logs.blocks import (
     split_error,
 )
 from pytest_repro.logs.evidence import Block, Evidence, Mention
+from pytest_repro.logs.line_errors import with_line_errors
 from pytest_repro.logs.nodeids import from_header, header_name
 from pytest_repro.logs.rebuilt import (
     blob_of,
@@ -89,7 +90,7 @@ def _from_mentions(evidence: Evidence) -> list[CiFailure]:
         block = _take_block(blocks, mention)
         found.append(_failure(mention, block))
     complete = _is_complete(evidence)
-    found = _with_line_errors(_with_headless(found, evidence), evidence)
+    found = with_line_errors(_with_headless(found, evidence), evidence.line_errors)
     found += _from_annotations(found, evidence)
     for block in blocks:
         if complete and block.runner is Runner.PYTEST:
@@ -119,44 +120,6 @@ def _with_headless(found: list[CiFailure], evidence: Evidence) -> list[CiFailure
         else one
         for one in found
     ]
-
-
-def _with_line_errors(found: list[CiFailure], evidence: Evidence) -> list[CiFailure]:
-    """Gives the places that `--tb=line` prints to the failures with their error, in order."""
-    left = list(evidence.line_errors)
-    found = [_with_line_error(failure, left) for failure in found]
-    without = [one for one in found if one.place is None and not one.text and one.outcome is Outcome.FAILED]
-    if len(without) != len(left):
-        return found
-    by_order = {id(one): error for one, error in zip(without, left, strict=True)}
-    return [_placed(one, by_order[id(one)]) if id(one) in by_order else one for one in found]
-
-
-def _with_line_error(failure: CiFailure, left: list[tuple[Frame, str]]) -> CiFailure:
-    hit = None if failure.text else next((one for one in left if _is_same_error(failure, one[1])), None)
-    if hit is None:
-        return failure
-    left.remove(hit)
-    return _placed(failure, hit)
-
-
-def _placed(failure: CiFailure, error: tuple[Frame, str]) -> CiFailure:
-    place, text = error
-    exception, message = split_error(text)
-    return replace(
-        failure,
-        place=place,
-        test_place=place if same_file(place.file, failure.nodeid.partition("::")[0]) else None,
-        exception=exception or failure.exception,
-        message=message,
-        stage=failure.stage or Stage.CALL,
-    )
-
-
-def _is_same_error(failure: CiFailure, text: str) -> bool:
-    shown = ": ".join(part for part in (failure.exception, failure.message) if part)
-    text = text.rstrip(": ")
-    return bool(shown) and (shown == text or (shown.endswith("...") and text.startswith(shown[:-3])))
 
 
 def _own_place(failure: CiFailure, block: Block) -> Frame | None:

@@ -191,3 +191,26 @@ def test_a_title_that_a_test_has_printed_alone_swallows_no_failure_after_it() ->
         ("tests/test_a.py::test_after", "KeyError"),
         (f"tests/test_a.py::test_long[{'x' * wide}]", "ValueError"),
     ]
+
+
+def test_lines_of_errors_that_look_alike_go_to_the_tests_in_their_order() -> None:
+    """A failure without a traceback has no line; a narrow terminal leaves little or nothing of an error."""
+    text = (
+        f"{' FAILURES '.center(80, '=')}\n/repo/test_a.py:1: OSError: one\n\n"
+        "/repo/test_a.py:3: OSError: three\n/repo/test_a.py:4: KeyError: 4\n"
+        "/repo/test_a.py:5: OSError: five\n/repo/test_a.py:6: OSError: six\n"
+        f"{' short test summary info '.center(80, '=')}\nFAILED test_a.py::test_1 - OSErr...\n"
+        "FAILED test_a.py::test_2 - gave up\nFAILED test_a.py::test_3 - OSError:...\n"
+        "FAILED test_a.py::test_4\nFAILED test_a.py::test_5 - OSError: fi...\n"
+        "FAILED test_a.py::test_6 - OSError: six\n"
+        f"{' 6 failed in 0.10s '.center(80, '=')}\n"
+    )
+    failures = read_log(io.BytesIO(text.encode())).failures
+    assert [(one.place and one.place.line, one.message) for one in failures] == [
+        (1, "one"),
+        (None, "gave up"),
+        (3, "three"),
+        (4, "4"),
+        (5, "five"),
+        (6, "six"),
+    ]
