@@ -54,8 +54,8 @@ class HostCall:
         return self._thread.peaks.get(self.start_ns, ())
 
 
-Moved: TypeAlias = "tuple[Sequence[int], int, Any, Any]"
-"""What a call has moved as the library tells it: shape, bytes of an element, dtype and layout.
+Moved: TypeAlias = "tuple[Sequence[int], bool, Any, Any]"
+"""What a call has moved as the library tells it: shape, whether its memory is shared, dtype and layout.
 
 It is put into words only where it is read.
 """
@@ -75,9 +75,9 @@ class HostMove(HostCall):
         moved = self.moved
         if type(moved) is not tuple:
             return moved  # type: ignore[return-value]
-        shape, element_bytes, dtype, layout = moved
+        shape, is_shared, dtype, layout = moved
         return Transfer(
-            size_bytes=math.prod(shape) * element_bytes,
+            size_bytes=0 if is_shared else math.prod(shape) * dtype.itemsize,
             shape=tuple(shape),
             dtype=str(dtype).removeprefix("torch."),
             layout=str(layout).removeprefix("torch."),

@@ -107,7 +107,7 @@ class Settling:
             return OP
         try:
             if self._is_host_only:
-                return self._host_phase(name, args, kwargs)
+                return self.host_phase(name, args, kwargs)
             return self._expected(name, args, kwargs)
         except Exception as error:
             # As in `settle`, the call must not fail.
@@ -122,7 +122,7 @@ class Settling:
         if is_from:
             # Between two devices it is an operation.
             return TO_TORCH if is_to is False else OP
-        return TO_DEVICE if is_to else OP if name == "copy_" else self._host_phase(name, args, kwargs)
+        return TO_DEVICE if is_to else OP if name == "copy_" else self.host_phase(name, args, kwargs)
 
     def _names_device(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool | None:
         """Returns whether a call names a device, False if it names the host, None if it names neither."""
@@ -143,10 +143,8 @@ class Settling:
         try:
             is_read = name in _READS
             first = args[0] if args else None
-            if is_read:
-                plain = self._tensors.moved(first, shares_memory=name in _SHARING)
-            else:
-                plain = self._tensors.moved(result, shares_memory=result is first)
+            is_shared = name in _SHARING if is_read else result is first
+            plain = self._tensors.moved(first if is_read else result, is_shared)
             if plain is not None:
                 return plain
             source, target = self._ends(name, args, kwargs, result)
@@ -191,7 +189,7 @@ class Settling:
             is_between = source is not None and target is not None and source.device != target.device
             span.settle(OP, transfer=partial(self._transfer, name, source, target) if is_between else None)
         else:
-            phase = self._host_phase(name, args, kwargs)
+            phase = self.host_phase(name, args, kwargs)
             if phase == OP:
                 span.settle(OP)
             else:
@@ -243,7 +241,7 @@ class Settling:
         self._devices.add(end.device)
         return True
 
-    def _host_phase(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    def host_phase(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
         """Returns the phase of a call that stays on the host: a device that is named counts as one."""
         if name == "cpu":
             return TO_TORCH

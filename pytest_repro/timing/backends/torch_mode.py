@@ -126,6 +126,7 @@ def mode_class(  # noqa: C901 - its one method
     tensor = torch.Tensor
     overrides = torch.overrides.handle_torch_function.__code__
     known_sites, known_labels = sites.known, labels.known
+    host_phase = settling.host_phase
 
     class PhaseMode(torch.overrides.TorchFunctionMode):  # type: ignore[misc, no-any-unimported, unused-ignore]
         """Records each outermost torch call of one thread; torch itself keeps inner calls from coming here.
@@ -186,7 +187,7 @@ def mode_class(  # noqa: C901 - its one method
                             host_call = HostMove()
                             host_call.moved = None
                             host_call.operation = label.label
-                            host_call.name = label.phase or settling.expected(label.name, args, kwargs or {})
+                            host_call.name = label.phase or host_phase(label.name, args, kwargs or {})
                         host_call._thread = thread  # noqa: SLF001 - see above
                         host_call.within = thread.names if not thread.has_tasks else thread.names_in_task()
                         host_call.is_open = True

@@ -80,7 +80,7 @@ class Tensors:
         with self._without_overrides():
             return bool(self._is_pinned(end.tensor))
 
-    def moved(self, value: Any, *, shares_memory: bool) -> Moved | None:
+    def moved(self, value: Any, shares_memory: bool) -> Moved | None:  # noqa: FBT001 - a keyword costs more
         """Returns what `transfer` does, at the least cost; None for what is no plain tensor.
 
         Only where no function mode sees what is asked.
@@ -89,7 +89,7 @@ class Tensors:
             return None
         if self._is_tracing() is not None:
             return None
-        return value.shape, 0 if shares_memory else value.element_size(), value.dtype, layout
+        return value.shape, shares_memory, value.dtype, layout
 
     def transfer(self, end: End, *, shares_memory: bool) -> Transfer | None:
         """Returns what was moved; None where a size is symbolic, or where asking for it would be traced."""
