@@ -77,9 +77,19 @@ make_environment() {
             pip_of "$environment" install "$@"
             printf '%s\n' "$stamp" >"$environment/made-with"
         fi
-        # Where Python may write no bytecode, each of the many processes would compile the package anew.
-        "$environment/bin/python" -m compileall -q pytest_repro tests
     )
+}
+
+# Has the bytecode of the package and its tests written for environment $1, where Python may write none: each of
+# the many processes would compile it anew. pytest, which rewrites the package of a plugin, keeps its own.
+write_bytecode() {
+    local python=$1/bin/python asked
+    "$python" -m compileall -q pytest_repro tests
+    for asked in '--collect-only tests' '-n 2 --repro-stress=2' --verify-runs=1; do
+        # shellcheck disable=SC2086  # several arguments
+        PYTHONDONTWRITEBYTECODE='' "$python" -m pytest -q -p no:cacheprovider $asked tests/unit/test_slow_twins.py \
+            </dev/null >/dev/null 2>&1 || true
+    done
 }
 
 # Makes the environment for developing, $1.
