@@ -162,7 +162,6 @@ TWINS: Mapping[str, Sequence[str]] = {
         "loadscope",
         "loadfile",
     ),
-    "test_faults.py::test_a_random_death_costs_its_own_iteration_and_nothing_else": ("load-2",),
 }
 """Parameters of a test that another one of its parameters stands for."""
 
