@@ -119,7 +119,7 @@ def judge(
     Failure rates by Fisher's exact test, two-sided; where failures gather in some processes of a session, the
     rates of the processes by the test of Mann and Whitney. All else by that test and the shift of Hodges and
     Lehmann, over those of the numbers that are independent witnesses (`Sample`), as a factor where all are
-    above zero. The chances are corrected for the number of rows by the method of Benjamini and Hochberg
+    above zero. The chances are corrected for the number of all rows by the method of Benjamini and Hochberg
     (1995): of the differences that are told, at most `1 - confidence` are none, on average.
 
     Args:
@@ -261,11 +261,15 @@ def _part(difference: float | None, whole: float) -> float | None:
 def _corrected(rows: Sequence[Row]) -> list[Row]:
     from scipy import stats
 
-    tested = [row.chance for row in rows if row.chance is not None]
-    if not tested:
-        return list(rows)
-    corrected = iter(stats.false_discovery_control(tested, method="bh"))
-    return [row if row.chance is None else replace(row, chance=float(next(corrected))) for row in rows]
+    if not rows:
+        return []
+    # Also rows of which no test can be made count: which of them are tested depends on what was measured.
+    chances = [1.0 if row.chance is None else row.chance for row in rows]
+    corrected = stats.false_discovery_control(chances, method="bh")
+    return [
+        row if row.chance is None else replace(row, chance=float(chance))
+        for row, chance in zip(rows, corrected, strict=True)
+    ]
 
 
 def _change(row: Row, least_effect: float, level: float) -> Change:
