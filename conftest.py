@@ -15,6 +15,8 @@ if find_spec("hypothesis") is not None:
 
     # No test depends on how fast a shared machine is: one example may take long where others work beside it.
     settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    # `.ci/run` tries the same examples each time: what it says is of the change alone.
+    settings.register_profile("same", settings.get_profile("project"), derandomize=True)
     settings.load_profile("project")
 
 

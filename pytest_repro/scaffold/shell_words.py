@@ -17,8 +17,8 @@ _SCRIPT_PIECE = re.compile(
     re.DOTALL,
 )
 _IN_DOUBLE = re.compile(
-    r"(?P<open>\$\{\{.*?\}\})|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*)(?(brace)\})|(?P<other>`)"
-    r"|\\(?P<escaped>[\\\"$`])|(?P<plain>.)",
+    r"(?P<open>\$\{\{.*?\}\})|\$(?P<brace>\{)?(?P<name>[A-Za-z_]\w*)(?(brace)\})"
+    r"|(?P<other>`|\$[$!?#@*0-9-])|\\(?P<escaped>[\\\"$`])|(?P<plain>.)",
     re.DOTALL,
 )
 _EXPANDED = re.compile(r"[*?;|&<>()]|\{[^}]*(?:,|\.\.)[^}]*\}|^~")

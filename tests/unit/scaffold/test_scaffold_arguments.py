@@ -56,7 +56,7 @@ def test_of_added_options_only_the_harmless_are_carried_on(known: Known, words: 
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from([*"ab '\"\\$`", "$A", "${A}", "$(b)", "  "]), max_size=10).map("".join))
+@given(st.lists(st.sampled_from([*"ab '\"\\$`", "$A", "${A}", "$(b)", "$?", "  "]), max_size=10).map("".join))
 def test_words_are_those_that_a_shell_makes(text: str) -> None:
     """Where nothing is left, bash agrees on each word."""
     found = read_arguments(text, variables={"A": "c d"})
@@ -78,6 +78,7 @@ def test_words_are_those_that_a_shell_makes(text: str) -> None:
         ("discover -s /etc -t .. --pattern=x", "discover --pattern=x", ["-s /etc", "-t .."]),
         ("$ARGS $OTHER --evil=1", "-k foo", ["-x", "$OTHER", "--evil=1"]),
         ("$(id) a", "", ["$(id) a"]),
+        ('"$$" "a$#" "b$"', "'b$'", ['"$$"', '"a$#"']),
     ],
 )  # fmt: skip
 def test_arguments_of_unittest_are_read_without_a_shell(text: str, words: str, left: list[str]) -> None:
