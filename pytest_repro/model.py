@@ -37,12 +37,18 @@ class Outcome(str, Enum):
         return self in _FAILURES
 
     @property
+    def is_death(self) -> bool:
+        """Whether the execution ended with its process."""
+        return self in _DEATHS
+
+    @property
     def is_executed(self) -> bool:
         """Whether the test was really run: a skip is no execution."""
         return self is not Outcome.SKIPPED
 
 
-_FAILURES = frozenset({Outcome.FAILED, Outcome.ERROR, Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
+_DEATHS = frozenset({Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
+_FAILURES = _DEATHS | {Outcome.FAILED, Outcome.ERROR}
 
 
 class Stage(str, Enum):

@@ -156,8 +156,8 @@ def _add_failure(
     except (AttributeError, KeyError, TypeError, ValueError):
         return
     counts = outcomes.setdefault(failure.test, {})
-    if failure.outcome in (Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT):
-        # One that ended with its process stands in no batch.
+    if failure.outcome.is_death:
+        # It stands in no batch.
         counts[failure.outcome] = counts.get(failure.outcome, 0) + 1
     firsts.setdefault(failure.test, failure)
     known = bugs.get(failure.signature.key)

@@ -38,8 +38,6 @@ OTHER = "other"
 
 _GROWN = 1.01
 
-_DEATHS = frozenset({Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT})
-
 
 class TimingTally:
     """The profiles of a session.
@@ -225,7 +223,7 @@ class _TestTally:
             self._elapsed_ns = None if elapsed is None else self._elapsed_ns + elapsed
         # Of a skipped or an expectedly failing iteration nobody knows how much of it ran.
         is_failing = profile.outcome.is_failure
-        if profile.outcome in _DEATHS:
+        if profile.outcome.is_death:
             # The flight recorder holds only some of its phases, and no first call is known to be one.
             self._add_unfinished(phases)
         elif is_failing or profile.outcome in {Outcome.PASSED, Outcome.XPASSED}:

@@ -15,7 +15,7 @@ _LONGEST_TITLE = 100
 """So much of what a failure is recognised by is kept."""
 
 _OUTCOMES = frozenset(outcome.value for outcome in Outcome)
-_DIED = frozenset(outcome.value for outcome in (Outcome.CRASH, Outcome.HANG, Outcome.TIMEOUT))
+_DIED = frozenset(outcome.value for outcome in Outcome if outcome.is_death)
 
 
 def is_batch(record: Mapping[str, Any]) -> bool:
