@@ -78,7 +78,7 @@ def salvaged_files(path: Path, *, most_bytes: int) -> list[Salvaged]:
         OSError: It cannot be read.
     """
     found: list[Salvaged] = []
-    position = 0
+    position = size_bytes = 0
     with path.open("rb") as file:
         length = file.seek(0, io.SEEK_END)
         while (position := _find(file, (_SIGNATURE,), position)) >= 0:
@@ -90,7 +90,8 @@ def salvaged_files(path: Path, *, most_bytes: int) -> list[Salvaged]:
             if not header.file.path.endswith("/"):
                 found.append(_measured(file, header, length))
                 position = found[-1].end
-            if sum(one.size_bytes for one in found) > most_bytes:
+                size_bytes += found[-1].size_bytes
+            if size_bytes > most_bytes:
                 break
     return found
 
