@@ -12,7 +12,7 @@ from pytest_repro.logs.workflow.build_tools import Recipe, recipe_of
 from pytest_repro.logs.workflow.records import EnvValue, Place, Text
 from pytest_repro.logs.workflow.scope import WORKSPACE
 from pytest_repro.logs.workflow.scripts import MOST_LINES, Call, continued, read_script
-from pytest_repro.logs.workflow.shell_lines import ShellLines, words_of
+from pytest_repro.logs.workflow.shell_lines import ShellLines, below, words_of
 
 DEEPEST_CALL = 4
 MOST_CALLED = 50
@@ -97,9 +97,7 @@ class _Follower:
         self._count += 1
         within = ShellLines(
             folder=command.folder,
-            own_folder=posixpath.join(WORKSPACE, posixpath.dirname(shown))
-            if posixpath.dirname(shown)
-            else WORKSPACE,
+            own_folder=below(WORKSPACE, posixpath.dirname(shown)),
         )
         lines = [replace(line, text=_with_arguments(line.text, words[1:])) for line in _lines(text, shown)]
         script = read_script(lines, within)

@@ -119,10 +119,8 @@ class ShellLines:
             self._assign(assigned["name"], assigned["value"])
             return
         words = words_of(command)
-        name, targets = (
-            words[0] if words else "",
-            [word for word in words[1:] if word not in ("-P", "-L", "--", "-q")],
-        )
+        name = words[0] if words else ""
+        targets = [word for word in words[1:] if word not in ("-P", "-L", "--", "-q")]
         if name == "popd" and self._pushed:
             self._go(self._pushed.pop(), command)
         elif name in ("cd", "pushd", "chdir", "Set-Location"):
@@ -131,7 +129,7 @@ class ShellLines:
             if targets[:1] == ["-"]:
                 self._go(self._last, command)
             else:
-                self._go(self._joined(targets[0]) if len(targets) >= 1 else None, command)
+                self._go(self._joined(targets[0]) if targets else None, command)
 
     def _assign(self, name: str, value: str) -> None:
         value = value.strip()
